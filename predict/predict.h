@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * predict.h - what will a series do, when will it cross a limit, and how sure
+ * is that?
+ *
+ * Samples -> regular grid -> candidate models -> rolling-origin backtest ->
+ * the chosen model's paths -> interval, P(breach), time to breach. Nothing
+ * here knows a clock, a store or a socket; the same input and seed give the
+ * same answer. "Cannot tell", with its reason, is an answer.
+ */
+#ifndef FW_PREDICT_PREDICT_H
+#define FW_PREDICT_PREDICT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "query/query.h"
+
+/* ---- The question -----------------------------------------------------------
+ */
+
+enum fw_side { FW_ABOVE, FW_BELOW };
+
+/* "> 90", ">= 90", "< 5" or "<= 5", staying so for `for_ms` to count. */
+struct fw_breach {
+    enum fw_side side;
+    bool or_equal;
+    double limit;
+    fw_ms for_ms;
+};
+FW_CHECK fw_rc fw_breach_parse(struct fw_str text, struct fw_breach *out,
+                               struct fw_err *err);
+/* "> 90", into a buffer of FW_DOUBLE_TEXT_BYTES + 8. */
+void fw_breach_print(const struct fw_breach *breach, char *out);
+
+struct fw_forecast_options {
+    fw_ms now;                 /* the forecast starts after this instant */
+    fw_ms horizon;             /* > 0 */
+    fw_ms step;                /* grid interval; 0: chosen from the data */
+    double season;             /* known season length in steps; 0: looked for */
+    double level;              /* of the interval, in (0, 1); 0: 0.95 */
+    bool has_lower, has_upper; /* bounds the values cannot leave */
+    double lower, upper;
+    uint64_t seed;                  /* of the sample paths; 0: a fixed one */
+    const struct fw_breach *breach; /* NULL: no limit is asked about */
+};
+
+/* ---- The answer
+ * -------------------------------------------------------------- */
+
+enum fw_verdict {
+    FW_CANNOT_TELL, /* see reason */
+    FW_FLAT,
+    FW_TREND,
+    FW_SEASONAL,
+    FW_TREND_SEASONAL,
+    FW_STEP,
+    FW_SAWTOOTH,
+    FW_NOISY
+};
+
+enum fw_reason {
+    FW_REASON_NONE,
+    FW_TOO_SHORT, /* fewer samples than any model needs */
+    FW_STALE,     /* the newest sample is too old for this horizon */
+    FW_GAPS,      /* too little of the grid is filled */
+    FW_NOT_FINITE /* nothing but NaN or infinities */
+};
+
+#define FW_MODEL_MAX 16
+
+/* One candidate's backtest: rolling origin, errors scaled by the naive one. */
+struct fw_score {
+    const char *model; /* static name */
+    double mae;
+    double mase;     /* MAE / MAE of the naive forecast on the same origins */
+    double coverage; /* share of outcomes inside the interval */
+    int origins;
+};
+
+/* P(breach within the horizon) and when; spans from `now`. */
+struct fw_passage {
+    bool breached_now;   /* the newest value is already beyond the limit */
+    double probability;  /* in [0, 1] */
+    fw_ms p10, p50, p90; /* time to breach among all paths; -1: beyond the
+                            horizon */
+};
+
+struct fw_forecast {
+    enum fw_verdict verdict;
+    enum fw_reason reason;
+    char why[256]; /* the reason, or the evidence for the verdict: a sentence */
+    fw_ms step;
+    size_t n; /* grid points of the forecast */
+    fw_ms *t;
+    double *point, *lower, *upper;
+    size_t history_n; /* the resampled past, NaN where it has gaps */
+    fw_ms *history_t;
+    double *history_v;
+    double level;
+    double season;                        /* in steps; 0 where none is used */
+    const char *model;                    /* static name of the chosen one */
+    struct fw_score scores[FW_MODEL_MAX]; /* best first; [0] is the chosen */
+    size_t score_count;
+    bool beats_naive;
+    char assumes[512]; /* what the chosen model takes for granted, and how that
+                          was tested: sentences */
+    bool has_passage;
+    struct fw_passage passage;
+};
+
+const char *fw_verdict_name(enum fw_verdict verdict);
+const char *fw_reason_name(enum fw_reason reason);
+
+/*
+ * Forecasts one series of n samples (times rising; NaN and infinite values are
+ * treated as missing). The answer lives in `arena`. "Cannot tell" is FW_OK.
+ * FW_EINVAL for options that make no sense, FW_ETOOBIG past
+ * FW_MAX_FORECAST_SAMPLES. Thread-safe.
+ */
+FW_CHECK fw_rc fw_forecast_run(const fw_ms *t, const double *v, size_t n,
+                               const struct fw_forecast_options *options,
+                               struct fw_arena *arena, struct fw_forecast **out,
+                               struct fw_err *err);
+
+/*
+ * Evaluates an expression over [now - history, now] at its own resolution and
+ * forecasts each series of it: the way from a store to an answer.
+ */
+struct fw_forecast_series {
+    struct fw_labels labels;
+    struct fw_forecast *forecast;
+    double current; /* newest value, NaN if none */
+    fw_ms current_at;
+};
+FW_CHECK fw_rc fw_forecast_expr(struct fw_str expr, const struct fw_source *src,
+                                fw_ms history,
+                                const struct fw_forecast_options *options,
+                                struct fw_arena *arena,
+                                struct fw_forecast_series **out, size_t *count,
+                                struct fw_err *err);
+
+/* ---- The report
+ * --------------------------------------------------------------- */
+
+/* How often a watch was right: from its ledger. */
+struct fw_record {
+    uint64_t predictions; /* scored ones */
+    uint64_t right, false_alarms, missed;
+    double brier;      /* mean over scored predictions; NaN if none */
+    fw_ms median_lead; /* of right alerts; -1 if none */
+};
+
+struct fw_report_row {
+    struct fw_str watch, expr, owner, reason;
+    struct fw_breach breach;
+    fw_ms horizon;
+    double probability;  /* the watch fires at */
+    struct fw_str state; /* "quiet", "firing", ... */
+    struct fw_forecast_series series;
+    struct fw_record record;
+};
+
+enum fw_report_format { FW_REPORT_TEXT, FW_REPORT_JSON, FW_REPORT_HTML };
+
+/* Prints the report, most urgent first. HTML is one self-contained file. */
+FW_CHECK fw_rc fw_report_print(const struct fw_report_row *rows, size_t n,
+                               fw_ms now, enum fw_report_format format,
+                               bool color, int columns, struct fw_buf *out,
+                               struct fw_err *err);
+
+/* forecast: a row for the table of commands (report is the server's). */
+extern const struct fw_command fw_predict_commands[];
+
+#endif

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * query.h - PromQL over any source of samples, and the ways to print answers.
+ *
+ * Text -> fw_query_parse -> a checked tree -> fw_query_run -> a result in an
+ * arena -> fw_print_*. Everything of one query lives in one arena and dies
+ * with it.
+ */
+#ifndef FW_QUERY_QUERY_H
+#define FW_QUERY_QUERY_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "storage/storage.h"
+
+/* ---- Where samples come from ------------------------------------------------
+ */
+
+/*
+ * The one interface between the engine and a store, local or remote. `select`
+ * answers as fw_store_select; `open`, `next`, `close` as fw_cursor_*.
+ */
+struct fw_source {
+    fw_rc (*select)(void *self, const struct fw_matcher *matchers, size_t n,
+                    fw_ms from, fw_ms to, size_t max_series,
+                    struct fw_arena *arena, struct fw_series **series,
+                    size_t *count, struct fw_err *err);
+    fw_rc (*open)(void *self, uint32_t series, fw_ms from, fw_ms to,
+                  void **cursor, struct fw_err *err);
+    fw_rc (*next)(void *self, void *cursor, struct fw_run *run,
+                  struct fw_err *err);
+    void (*close)(void *self, void *cursor);
+    void *self;
+};
+
+/* The local store as a source; borrows it. */
+struct fw_source fw_source_of_store(struct fw_store *store);
+
+/* ---- Asking
+ * ------------------------------------------------------------------- */
+
+struct fw_query; /* a parsed and checked expression; lives in its arena */
+
+/*
+ * Parses and type-checks. FW_EINVAL: err has line and column, and its text
+ * shows the offending line with the place underlined and, where one is near,
+ * a suggestion.
+ */
+FW_CHECK fw_rc fw_query_parse(struct fw_str text, struct fw_arena *arena,
+                              struct fw_query **out, struct fw_err *err);
+
+struct fw_query_options {
+    fw_ms start, end;             /* instants; equal for an instant query */
+    fw_ms step;                   /* 0 with start == end */
+    fw_ms lookback;               /* 0: FW_QUERY_LOOKBACK_MS */
+    size_t max_series;            /* 0: FW_MAX_QUERY_SERIES */
+    uint64_t max_samples;         /* 0: FW_MAX_QUERY_SAMPLES */
+    const atomic_bool *cancel;    /* NULL, or set to stop it: FW_ECANCELED */
+    const struct fw_clock *clock; /* for the time budget; NULL: none */
+    fw_ms max_ms;                 /* 0: FW_MAX_QUERY_MS */
+};
+
+enum fw_value_type {
+    FW_SCALAR,
+    FW_STRING,
+    FW_VECTOR, /* instant query: one point per series */
+    FW_MATRIX  /* range query, or an instant query of a range selector */
+};
+
+/* A series of a result; times rise; NaN may be a value. */
+struct fw_result_series {
+    struct fw_labels labels;
+    fw_ms *t;
+    double *v;
+    size_t n;
+};
+
+struct fw_result {
+    enum fw_value_type type;
+    struct fw_result_series *series; /* SCALAR: one without labels */
+    size_t count;
+    struct fw_str text;      /* STRING */
+    struct fw_str *warnings; /* annotations, as Prometheus gives them */
+    size_t warning_count;
+    struct fw_str *infos;
+    size_t info_count;
+    uint64_t samples_read;
+    uint64_t series_read;
+};
+
+/* Runs a query; the result lives in `arena`. FW_ETOOBIG names the limit. */
+FW_CHECK fw_rc fw_query_run(struct fw_query *query, const struct fw_source *src,
+                            const struct fw_query_options *options,
+                            struct fw_arena *arena, struct fw_result *result,
+                            struct fw_err *err);
+
+/* The type an expression will have, and the expression printed back. */
+enum fw_value_type fw_query_type(const struct fw_query *query);
+FW_CHECK fw_rc fw_query_print(const struct fw_query *query, struct fw_buf *out);
+
+/* ---- Printing
+ * ------------------------------------------------------------------ */
+
+FW_CHECK fw_rc fw_print_table(const struct fw_result *result, bool tty,
+                              int columns, struct fw_buf *out);
+/* series,timestamp,value; timestamps in seconds; RFC 4180 quoting. */
+FW_CHECK fw_rc fw_print_csv(const struct fw_result *result, struct fw_buf *out);
+/* The `data` object of the Prometheus HTTP API, wrapped in status. */
+FW_CHECK fw_rc fw_print_json(const struct fw_result *result,
+                             struct fw_buf *out);
+
+/*
+ * A chart for a terminal: lines of braille dots (ASCII where `ascii`), with
+ * axes and a legend, at most `columns` wide and `rows` high. NaN points are
+ * gaps. A band (lower, upper; both NULL for none) is drawn shaded around its
+ * line; a limit is a dashed horizontal line; a mark a vertical one.
+ */
+struct fw_chart_line {
+    struct fw_str title;
+    const fw_ms *t;
+    const double *v;
+    const double *lower;
+    const double *upper;
+    size_t n;
+};
+
+struct fw_chart {
+    const struct fw_chart_line *lines;
+    size_t line_count;
+    const double *limits;
+    size_t limit_count;
+    const fw_ms *marks;
+    size_t mark_count;
+    const char *title; /* NULL for none */
+    int columns, rows; /* 0: 80 x 20 */
+    bool color, ascii;
+};
+FW_CHECK fw_rc fw_print_chart(const struct fw_chart *chart, struct fw_buf *out);
+
+/* ---- Functions of other rooms
+ * ----------------------------------------------------- */
+
+/*
+ * A function over one range vector that a room above registers: called per
+ * series and step with the samples of its window. `numbers` holds its scalar
+ * arguments in order, `texts` its string ones. Returns FW_OK and *out, or
+ * FW_NONE for "no point here". Must be thread-safe. The table is filled at
+ * start-up, before the first query.
+ */
+struct fw_window_call {
+    const fw_ms *t;
+    const double *v;
+    size_t n;
+    fw_ms from, to; /* the window: from < t <= to; `to` is the step's instant */
+    const double *numbers;
+    const struct fw_str *texts;
+};
+typedef fw_rc (*fw_window_function)(const struct fw_window_call *call,
+                                    double *out, struct fw_err *err);
+/*
+ * `signature` has a letter per argument: 'm' the range vector (exactly one),
+ * 's' a scalar, 't' a string. FW_EINVAL if the name is taken.
+ */
+FW_CHECK fw_rc fw_query_register(const char *name, const char *signature,
+                                 fw_window_function function,
+                                 struct fw_err *err);
+
+/* query, series, labels, explain: rows for the table of commands. */
+extern const struct fw_command fw_query_commands[];
+
+#endif

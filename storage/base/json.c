@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "storage/base/json.h"
+
+#include <math.h>
+#include <stdio.h>
+
+void fw_json_init(struct fw_json *json, struct fw_buf *out)
+{
+    *json = (struct fw_json){.out = out};
+}
+
+fw_rc fw_json_rc(const struct fw_json *json)
+{
+    return json->rc;
+}
+
+static void put(struct fw_json *json, const char *bytes, size_t n)
+{
+    if (json->rc == FW_OK)
+        json->rc = fw_buf_add(json->out, bytes, n);
+}
+
+static void before_value(struct fw_json *json)
+{
+    if (json->need_comma)
+        put(json, ",", 1);
+    json->need_comma = true;
+}
+
+static void open_with(struct fw_json *json, char c)
+{
+    before_value(json);
+    put(json, &c, 1);
+    json->need_comma = false;
+}
+
+static void close_with(struct fw_json *json, char c)
+{
+    put(json, &c, 1);
+    json->need_comma = true;
+}
+
+void fw_json_object(struct fw_json *json)
+{
+    open_with(json, '{');
+}
+
+void fw_json_object_end(struct fw_json *json)
+{
+    close_with(json, '}');
+}
+
+void fw_json_array(struct fw_json *json)
+{
+    open_with(json, '[');
+}
+
+void fw_json_array_end(struct fw_json *json)
+{
+    close_with(json, ']');
+}
+
+/* The two-character escape of a byte, or 0 where it has none. */
+static char short_escape(unsigned char c)
+{
+    switch (c) {
+    case '"':
+    case '\\':
+        return (char)c;
+    case '\n':
+        return 'n';
+    case '\r':
+        return 'r';
+    case '\t':
+        return 't';
+    default:
+        return 0;
+    }
+}
+
+static void put_quoted(struct fw_json *json, struct fw_str text)
+{
+    size_t clean = 0; /* start of the run that needs no escape */
+    size_t i = 0;
+
+    put(json, "\"", 1);
+    while (i < text.n) {
+        unsigned char c = (unsigned char)text.p[i];
+        uint32_t cp;
+        size_t len;
+        char escape[8];
+        int n;
+
+        if (c >= 0x20 && c < 0x7F && c != '"' && c != '\\') {
+            i++;
+            continue;
+        }
+        len = fw_utf8_next(text.p + i, text.n - i, &cp);
+        if (len > 1 && cp != 0x2028 && cp != 0x2029) {
+            i += len;
+            continue;
+        }
+        put(json, text.p + clean, i - clean);
+        if (short_escape(c) != 0)
+            n = snprintf(escape, sizeof(escape), "\\%c", short_escape(c));
+        else
+            n = snprintf(escape, sizeof(escape), "\\u%04x", cp & 0xFFFFu);
+        put(json, escape, (size_t)n);
+        i += len;
+        clean = i;
+    }
+    put(json, text.p + clean, i - clean);
+    put(json, "\"", 1);
+}
+
+void fw_json_key_str(struct fw_json *json, struct fw_str key)
+{
+    before_value(json);
+    put_quoted(json, key);
+    put(json, ":", 1);
+    json->need_comma = false;
+}
+
+void fw_json_key(struct fw_json *json, const char *key)
+{
+    fw_json_key_str(json, fw_str_of(key));
+}
+
+void fw_json_str(struct fw_json *json, struct fw_str text)
+{
+    before_value(json);
+    put_quoted(json, text);
+}
+
+void fw_json_text(struct fw_json *json, const char *text)
+{
+    fw_json_str(json, fw_str_of(text));
+}
+
+void fw_json_int(struct fw_json *json, int64_t v)
+{
+    char text[24];
+    int n = snprintf(text, sizeof(text), "%lld", (long long)v);
+
+    before_value(json);
+    put(json, text, (size_t)n);
+}
+
+void fw_json_bool(struct fw_json *json, bool v)
+{
+    before_value(json);
+    put(json, v ? "true" : "false", v ? 4 : 5);
+}
+
+void fw_json_null(struct fw_json *json)
+{
+    before_value(json);
+    put(json, "null", 4);
+}
+
+void fw_json_double(struct fw_json *json, double v)
+{
+    char text[FW_DOUBLE_TEXT_BYTES];
+
+    if (!isfinite(v)) {
+        fw_json_null(json);
+        return;
+    }
+    before_value(json);
+    put(json, text, fw_format_double(text, v));
+}
+
+void fw_json_quoted_double(struct fw_json *json, double v)
+{
+    char text[FW_DOUBLE_TEXT_BYTES + 2];
+    size_t n = fw_format_double(text + 1, v);
+
+    text[0] = '"';
+    text[n + 1] = '"';
+    before_value(json);
+    put(json, text, n + 2);
+}
+
+void fw_json_seconds(struct fw_json *json, fw_ms t)
+{
+    uint64_t ms = t < 0 ? 0 - (uint64_t)t : (uint64_t)t;
+    char text[32];
+    int n = snprintf(text, sizeof(text), "%s%llu", t < 0 ? "-" : "",
+                     (unsigned long long)(ms / 1000));
+
+    if (ms % 1000 != 0) {
+        n += snprintf(text + n, sizeof(text) - (size_t)n, ".%03u",
+                      (unsigned)(ms % 1000));
+        while (text[n - 1] == '0')
+            n--;
+    }
+    before_value(json);
+    put(json, text, (size_t)n);
+}

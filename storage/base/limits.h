@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * limits.h - every cap, on one page an operator can read.
+ *
+ * Those that an option or a configuration key can change stand here with
+ * their default; the room that enforces one counts how often it struck.
+ */
+#ifndef FW_STORAGE_BASE_LIMITS_H
+#define FW_STORAGE_BASE_LIMITS_H
+
+/* Series and labels */
+#define FW_MAX_SERIES 10000000u /* --max-series */
+#define FW_MAX_LABELS 64        /* labels of one series */
+#define FW_MAX_LABEL_NAME_BYTES 1024
+#define FW_MAX_LABEL_VALUE_BYTES 4096
+#define FW_MAX_SERIES_BYTES 16384 /* all names and values of one series */
+
+/* Writing */
+#define FW_MAX_BATCH_SAMPLES 65536     /* samples of one batch */
+#define FW_MAX_PENDING_SAMPLES 1048576 /* samples waiting for the committer */
+#define FW_MAX_FUTURE_MS 600000        /* --max-future: ahead of the clock */
+#define FW_OOO_WINDOW_MS 3600000       /* --out-of-order-window */
+#define FW_COMMIT_LINGER_MS 10         /* --commit-linger */
+#define FW_COMMIT_BYTES (256 * 1024)   /* journal bytes that end the linger */
+#define FW_DISK_FLOOR_BYTES (16 << 20) /* --disk-floor: free space kept back   \
+                                        */
+#define FW_RETENTION_MS 7776000000     /* --retention: 90 days */
+
+/* Reading */
+#define FW_MAX_QUERY_TEXT_BYTES 65536
+#define FW_MAX_QUERY_DEPTH 64                /* nesting of one expression */
+#define FW_MAX_QUERY_BYTES ((size_t)1 << 30) /* memory of one query */
+#define FW_MAX_QUERY_SERIES 1000000          /* series one query may touch */
+#define FW_MAX_QUERY_SAMPLES 500000000       /* samples one query may read */
+#define FW_MAX_QUERY_POINTS 11000            /* steps of a range query */
+#define FW_MAX_QUERY_MS 120000               /* time of one query */
+#define FW_MAX_REGEX_BYTES 4096
+#define FW_QUERY_LOOKBACK_MS 300000 /* --lookback */
+
+/* The server */
+#define FW_MAX_LINE_BYTES 1048576 /* one line on the line port */
+#define FW_MAX_CONNECTIONS 1024   /* --max-connections */
+#define FW_MAX_LOCAL_REQUEST_BYTES 1048576
+#define FW_MAX_WORKER_JOBS 256 /* jobs waiting for a worker */
+#define FW_MAX_CONFIG_BYTES (4 << 20)
+#define FW_MAX_WATCHES 10000
+#define FW_MAX_OUTBOX 10000 /* notifications waiting */
+#define FW_MAX_REPLY_BYTES ((size_t)256 << 20)
+
+/* Forecasting */
+#define FW_MAX_FORECAST_SAMPLES 1000000 /* samples of one series */
+#define FW_MAX_FORECAST_SERIES 100000   /* series of one command */
+#define FW_MAX_CSV_LINE_BYTES 65536
+
+#endif

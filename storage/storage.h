@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * storage.h - the store: series of samples in a data folder, on LMDB.
+ *
+ * A series is a set of labels (`__name__` is the metric name, any UTF-8); a
+ * sample is an int64 millisecond timestamp and a float64 kept bit for bit. An
+ * append that was answered with FW_OK is on disk.
+ *
+ * Threads: a `struct fw_store` may be used by any number of threads at once,
+ * unless a function says otherwise. One process writes to a folder; others
+ * open it read-only.
+ */
+#ifndef FW_STORAGE_STORAGE_H
+#define FW_STORAGE_STORAGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "storage/base/arena.h"
+#include "storage/base/cli.h"
+#include "storage/base/clock.h"
+#include "storage/base/err.h"
+#include "storage/base/str.h"
+
+/* ---- Labels ------------------------------------------------------------ */
+
+#define FW_METRIC_NAME "__name__"
+
+/* The stale marker of Prometheus: one NaN among many, told by its bits. */
+#define FW_STALE_BITS 0x7ff0000000000002u
+
+struct fw_label {
+    struct fw_str name;
+    struct fw_str value;
+};
+
+/* Sorted by name (byte order), names unique, no empty values. */
+struct fw_labels {
+    const struct fw_label *v;
+    size_t n;
+};
+
+/*
+ * Sorts `v` in place into the canonical form: empty values dropped. FW_EINVAL
+ * names a name that stands twice, is empty or is not UTF-8; FW_ETOOBIG the
+ * limit that struck (limits.h).
+ */
+FW_CHECK fw_rc fw_labels_canonical(struct fw_label *v, size_t *n,
+                                   struct fw_err *err);
+
+/* The value of a label, or an empty string. */
+struct fw_str fw_labels_get(const struct fw_labels *labels, struct fw_str name);
+
+/* Label by label in byte order; <0, 0, >0. */
+int fw_labels_cmp(const struct fw_labels *a, const struct fw_labels *b);
+
+/* Adds `name{a="b",c="d"}` with Go's escapes; quoted names where needed. */
+FW_CHECK fw_rc fw_labels_print(struct fw_buf *out,
+                               const struct fw_labels *labels);
+
+/* ---- Matchers ---------------------------------------------------------- */
+
+enum fw_match_op {
+    FW_MATCH_EQUAL,    /* =  */
+    FW_MATCH_DIFFERS,  /* != */
+    FW_MATCH_REGEX,    /* =~ fully anchored, RE2 syntax */
+    FW_MATCH_NOT_REGEX /* !~ */
+};
+
+/* A missing label counts as the empty value, as in Prometheus. */
+struct fw_matcher {
+    enum fw_match_op op;
+    struct fw_str name;
+    struct fw_str value;
+};
+
+/* FW_EINVAL with the reason if `pattern` is not a regex RE2 would take. */
+FW_CHECK fw_rc fw_regex_check(struct fw_str pattern, struct fw_err *err);
+
+/*
+ * A compiled regex for callers above (label_replace, ...). Owned by the caller;
+ * one may be used by one thread at a time.
+ */
+struct fw_regex;
+FW_CHECK fw_rc fw_regex_compile(struct fw_str pattern, struct fw_regex **out,
+                                struct fw_err *err);
+void fw_regex_free(struct fw_regex *regex);
+bool fw_regex_matches(struct fw_regex *regex, struct fw_str text);
+
+/* ---- The store ----------------------------------------------------------- */
+
+struct fw_store;
+
+struct fw_store_options {
+    bool read_only;      /* never writes; sees what is durable when opened */
+    bool create;         /* make the folder if it is not there */
+    fw_ms retention;     /* 0: FW_RETENTION_MS */
+    fw_ms max_future;    /* 0: FW_MAX_FUTURE_MS */
+    fw_ms ooo_window;    /* 0: FW_OOO_WINDOW_MS */
+    fw_ms linger;        /* commit linger; 0: FW_COMMIT_LINGER_MS, <0: none */
+    uint32_t max_series; /* 0: FW_MAX_SERIES */
+    uint64_t disk_floor; /* free bytes kept back; 0: FW_DISK_FLOOR_BYTES */
+    size_t map_bytes;    /* LMDB map per environment; 0: sensible; for tests */
+    const struct fw_clock *clock; /* NULL: the system's */
+};
+
+/*
+ * Opens the store in `dir`, replaying its journal. FW_ENOTFOUND where there is
+ * no store and `create` is off (the sentence tells a missing folder from one
+ * that holds something else); FW_EBUSY if another process writes to it;
+ * FW_EVERSION for a format this build does not know; FW_ECORRUPT. The caller
+ * closes *out.
+ */
+FW_CHECK fw_rc fw_store_open(const char *dir,
+                             const struct fw_store_options *options,
+                             struct fw_store **out, struct fw_err *err);
+
+/* Stops the committer after what is queued, seals the head, closes. */
+void fw_store_close(struct fw_store *store);
+
+const char *fw_store_dir(const struct fw_store *store);
+
+/* ---- Writing ---------------------------------------------------------------
+ */
+
+/*
+ * The id of the series with these labels (canonical), made if new; it becomes
+ * durable with the first batch that uses it. FW_ETOOBIG when --max-series or a
+ * label limit struck, FW_EREADONLY.
+ */
+FW_CHECK fw_rc fw_store_series(struct fw_store *store,
+                               const struct fw_labels *labels, uint32_t *id,
+                               struct fw_err *err);
+
+/* Samples of any series in any order; three arrays of n items. */
+struct fw_batch {
+    uint32_t *series;
+    fw_ms *t;
+    double *v;
+    size_t n, cap;
+};
+
+void fw_batch_release(struct fw_batch *batch);
+/* FW_ETOOBIG past FW_MAX_BATCH_SAMPLES, FW_ENOMEM. */
+FW_CHECK fw_rc fw_batch_add(struct fw_batch *batch, uint32_t series, fw_ms t,
+                            double v);
+
+/* What became of the samples of one batch. */
+struct fw_append_result {
+    fw_rc rc; /* FW_OK: those stored are durable; else none is */
+    uint32_t stored;
+    uint32_t duplicates; /* same time and bits as one already there */
+    uint32_t conflicts;  /* same time, other bits: the first one stays */
+    uint32_t too_old;    /* behind the out-of-order window */
+    uint32_t too_new;    /* further ahead than max_future */
+    struct fw_err err;   /* the sentence for rc, or for the first refusal */
+};
+
+typedef void (*fw_append_done)(void *self,
+                               const struct fw_append_result *result);
+
+/*
+ * Hands a batch to the committer, which journals it with others in one commit
+ * and then calls `done` once, on its own thread, which must not block. The
+ * store takes the batch's arrays (the batch is left empty) unless it fails:
+ * FW_EBUSY when FW_MAX_PENDING_SAMPLES wait already, FW_EREADONLY.
+ */
+FW_CHECK fw_rc fw_store_submit(struct fw_store *store, struct fw_batch *batch,
+                               fw_append_done done, void *self,
+                               struct fw_err *err);
+
+/* The same, waiting for the outcome. `batch` is left empty. */
+FW_CHECK fw_rc fw_store_append(struct fw_store *store, struct fw_batch *batch,
+                               struct fw_append_result *result,
+                               struct fw_err *err);
+
+/* ---- Reading ---------------------------------------------------------------
+ */
+
+struct fw_series {
+    uint32_t id;
+    struct fw_labels labels;
+};
+
+/*
+ * The series that satisfy all matchers (at least one of which must not match
+ * the empty value) and may have samples in [from, to], in label order. The
+ * array and its texts live in `arena`. FW_ETOOBIG past max_series.
+ */
+FW_CHECK fw_rc fw_store_select(struct fw_store *store,
+                               const struct fw_matcher *matchers, size_t n,
+                               fw_ms from, fw_ms to, size_t max_series,
+                               struct fw_arena *arena,
+                               struct fw_series **series, size_t *count,
+                               struct fw_err *err);
+
+/* A decoded run of samples, times strictly rising; valid until the next. */
+struct fw_run {
+    const fw_ms *t;
+    const double *v;
+    size_t n;
+};
+
+/* Reads one series over [from, to], both ends included, oldest first. */
+struct fw_cursor;
+FW_CHECK fw_rc fw_cursor_open(struct fw_store *store, uint32_t series,
+                              fw_ms from, fw_ms to, struct fw_cursor **out,
+                              struct fw_err *err);
+/*
+ * FW_OK and the next run, FW_END after the last. FW_ECORRUPT names the file,
+ * the series and the time range that cannot be read. One thread at a time.
+ */
+FW_CHECK fw_rc fw_cursor_next(struct fw_cursor *cursor, struct fw_run *run,
+                              struct fw_err *err);
+void fw_cursor_close(struct fw_cursor *cursor);
+
+/* All label names, or all values of one, sorted; texts live in `arena`. */
+FW_CHECK fw_rc fw_store_label_names(struct fw_store *store,
+                                    struct fw_arena *arena,
+                                    struct fw_str **names, size_t *count,
+                                    struct fw_err *err);
+FW_CHECK fw_rc fw_store_label_values(struct fw_store *store, struct fw_str name,
+                                     struct fw_arena *arena,
+                                     struct fw_str **values, size_t *count,
+                                     struct fw_err *err);
+
+/* ---- Small tables beside the samples ----------------------------------------
+ */
+
+/*
+ * The rooms above keep their durable state (ledger, alert state, outbox, audit)
+ * in tables of meta/: ordered maps from bytes to bytes, in transactions.
+ * A write transaction belongs to one thread; only one is open at a time and
+ * the others wait, so keep it short. Values read are valid until the
+ * transaction ends. Keys: 1 to 480 bytes. Table names: [a-z_]{1,32}.
+ */
+struct fw_txn;
+FW_CHECK fw_rc fw_txn_begin(struct fw_store *store, bool write,
+                            struct fw_txn **out, struct fw_err *err);
+/* Durable when it returns FW_OK; the transaction is gone either way. */
+FW_CHECK fw_rc fw_txn_commit(struct fw_txn *txn, struct fw_err *err);
+void fw_txn_abort(struct fw_txn *txn);
+FW_CHECK fw_rc fw_txn_put(struct fw_txn *txn, const char *table,
+                          struct fw_str key, struct fw_str value,
+                          struct fw_err *err);
+/* FW_NONE where there is no such key. */
+FW_CHECK fw_rc fw_txn_get(struct fw_txn *txn, const char *table,
+                          struct fw_str key, struct fw_str *value,
+                          struct fw_err *err);
+FW_CHECK fw_rc fw_txn_delete(struct fw_txn *txn, const char *table,
+                             struct fw_str key, struct fw_err *err);
+/*
+ * Calls `each` for the keys >= from in order until it answers false.
+ */
+typedef bool (*fw_txn_each)(void *self, struct fw_str key, struct fw_str value);
+FW_CHECK fw_rc fw_txn_scan(struct fw_txn *txn, const char *table,
+                           struct fw_str from, fw_txn_each each, void *self,
+                           struct fw_err *err);
+/* The last key of a table and its value; FW_NONE if it is empty. */
+FW_CHECK fw_rc fw_txn_last(struct fw_txn *txn, const char *table,
+                           struct fw_str *key, struct fw_str *value,
+                           struct fw_err *err);
+
+/* ---- What the store knows of itself
+ * ------------------------------------------ */
+
+/* Counters since it was opened, and gauges. The server exports them. */
+struct fw_store_stats {
+    uint64_t series;       /* known */
+    uint64_t head_samples; /* in memory, not yet in a block on disk */
+    uint64_t samples_stored;
+    uint64_t samples_duplicate;
+    uint64_t samples_conflict;
+    uint64_t samples_too_old;
+    uint64_t samples_too_new;
+    uint64_t series_refused; /* by --max-series or a label limit */
+    uint64_t commits;
+    uint64_t commit_bytes; /* journal payload */
+    uint64_t commit_failures;
+    uint64_t pending_samples;
+    uint64_t busy;             /* batches refused because too many waited */
+    uint64_t disk_bytes;       /* of all files of the folder */
+    uint64_t replayed_samples; /* at the last open */
+    uint64_t corrupt_found;    /* blocks or records that failed a checksum */
+    bool read_only;            /* turned so by a full or failing disk */
+    char read_only_reason[256];
+};
+void fw_store_stats(struct fw_store *store, struct fw_store_stats *out);
+
+/* ---- For commands
+ * -------------------------------------------------------------- */
+
+extern const struct fw_command fw_storage_commands[]; /* ends with zeros */
+
+/*
+ * The store a command works on: the server's own where it runs inside one,
+ * else the folder cli->data_dir opened read-only. Give it back with
+ * fw_cli_store_close().
+ */
+FW_CHECK fw_rc fw_cli_store_open(struct fw_cli *cli, struct fw_store **out,
+                                 struct fw_err *err);
+void fw_cli_store_close(struct fw_cli *cli, struct fw_store *store);
+
+#endif
