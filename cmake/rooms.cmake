@@ -19,6 +19,8 @@ function(fw_room name)
   endif()
   add_library(fw_${name} STATIC ${sources})
   target_include_directories(fw_${name} PUBLIC ${CMAKE_SOURCE_DIR})
+  target_compile_options(fw_${name} PRIVATE
+    "SHELL:-include ${CMAKE_SOURCE_DIR}/storage/base/banned.h")
   target_link_libraries(fw_${name} PUBLIC ${R_BENEATH} PRIVATE ${R_USES})
 endfunction()
 
@@ -26,7 +28,6 @@ endfunction()
 # labels=a,b  timeout=SECONDS  serial. Read at configure time.
 function(fw_test_marker test source)
   file(STRINGS ${source} marker LIMIT_COUNT 20 REGEX "ctest: ")
-  list(GET marker 0 marker)
   if(marker MATCHES "labels=([a-z,]+)")
     string(REPLACE "," ";" labels "${CMAKE_MATCH_1}")
     set_property(TEST ${test} APPEND PROPERTY LABELS ${labels})

@@ -13,6 +13,6 @@
 
 #pragma GCC poison strcpy strcat sprintf vsprintf strtok gets tmpnam
 #pragma GCC poison atoi atol atoll atof localtime gmtime asctime ctime
-#pragma GCC poison alloca strncpy strncat
+#pragma GCC poison strncpy strncat
 
 #endif

@@ -22,9 +22,10 @@
 #define FW_OOO_WINDOW_MS 3600000       /* --out-of-order-window */
 #define FW_COMMIT_LINGER_MS 10         /* --commit-linger */
 #define FW_COMMIT_BYTES (256 * 1024)   /* journal bytes that end the linger */
-#define FW_DISK_FLOOR_BYTES (16 << 20) /* --disk-floor: free space kept back   \
-                                        */
-#define FW_RETENTION_MS 7776000000     /* --retention: 90 days */
+#define FW_DISK_FLOOR_BYTES                                                    \
+    (16 << 20)                     /* --disk-floor: free space kept back       \
+                                    */
+#define FW_RETENTION_MS 7776000000 /* --retention: 90 days */
 
 /* Reading */
 #define FW_MAX_QUERY_TEXT_BYTES 65536

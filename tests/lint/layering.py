@@ -27,7 +27,8 @@ def home_of(path):
     parts = path.split("/")
     if path.startswith("tests/unit/"):
         name = parts[2]
-        return ("storage/base" if name == "base" else name), False
+        low = name in ("base", "support")
+        return ("storage/base" if low else name), False
     if path.startswith("tests/support/"):
         return "storage/base", False
     if path.startswith(("tests/", "bench/")):
