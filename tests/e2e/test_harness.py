@@ -1,0 +1,100 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The harness against a stand-in for the server: what it would miss here, it
+would miss in every other end-to-end test."""
+import json
+import sys
+import unittest
+import urllib.request
+
+import forewarn_e2e as e2e
+
+STAND_IN = """#!%s
+import json, signal, socket, sys, time
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(%%d))
+s = socket.create_server(("127.0.0.1", 0))
+sys.stderr.write("level=info starting\\n")
+sys.stderr.write('level=info msg=ready data="a b" line=127.0.0.1:%%%%d\\n'
+                 %%%% s.getsockname()[1])
+sys.stderr.flush()
+c, _ = s.accept()
+for line in c.makefile("rb"):
+    if line == b"wrong\\n":
+        c.sendall(b"#bad 1 wrong\\n")
+    elif line == b"#sync full\\n":
+        c.sendall(b"#refused full disk full\\n")
+    elif line.startswith(b"#sync "):
+        c.sendall(b"#synced " + line[6:])
+c.close()
+time.sleep(60)
+""" % sys.executable
+
+
+class Harness(e2e.Case):
+    def setUp(self):
+        super().setUp()
+        self.addCleanup(setattr, e2e, "BIN", e2e.BIN)
+
+    def stand_in(self, text):
+        path = self.write("stand-in", text)
+        (self.tmp / "stand-in").chmod(0o755)
+        e2e.BIN = path
+
+    def test_ready_line_names_the_listeners(self):
+        self.stand_in(STAND_IN % 0)
+        server = self.serve()
+        self.assertEqual(server.ready["data"], "a b")
+        self.assertEqual(server.addr("line")[0], "127.0.0.1")
+        self.assertRaises(AssertionError, server.addr, "http")
+        server.stop()
+
+    def test_sync_returns_what_was_said_and_raises_when_refused(self):
+        self.stand_in(STAND_IN % 0)
+        with self.serve().line_client() as line:
+            line.send("wrong", b"good")
+            self.assertEqual(line.sync(), ["#bad 1 wrong"])
+            self.assertEqual(line.sync(), [])
+            self.assertRaises(e2e.Refused, line.sync, "full")
+            self.assertEqual(line.finish(), [])
+
+    def test_bad_end_and_early_end_are_failures(self):
+        self.stand_in(STAND_IN % 3)
+        server = self.serve()
+        self.assertRaises(AssertionError, server.stop)
+        self.stand_in("#!/bin/sh\necho 'no such folder' >&2\nexit 3\n")
+        self.assertRaisesRegex(AssertionError, "no such folder", self.serve)
+
+    def test_kill9_leaves_nothing(self):
+        self.stand_in(STAND_IN % 0)
+        server = self.serve()
+        server.kill9()
+        self.assertFalse(server.running())
+        self.assertEqual(server.child.returncode, -9)
+
+    def test_cli_checks_the_exit_code_and_sees_a_crash(self):
+        self.stand_in("#!/bin/sh\ncat\necho \"$1\"\nexit 2\n")
+        got = self.cli("a b", stdin="in ", rc=2)
+        self.assertEqual(got.out, "in a b\n")
+        self.assertRaises(AssertionError, self.cli, "a")
+        self.stand_in("#!/bin/sh\nkill -SEGV $$\n")
+        self.assertRaisesRegex(AssertionError, "crashed", self.cli, rc=None)
+
+    def test_webhook_keeps_the_bodies_and_gives_the_codes(self):
+        hook = self.webhook(answers=(503, 200))
+        ask = urllib.request.Request(hook.url, data=b'{"a": 1}')
+        self.assertRaises(urllib.error.HTTPError, urllib.request.urlopen, ask)
+        with urllib.request.urlopen(ask) as answer:
+            self.assertEqual(answer.status, 200)
+        self.assertEqual(hook.wait(2), [{"a": 1}] * 2)
+        self.assertRaises(AssertionError, hook.wait, 3, 0.1)
+
+    def test_logfmt(self):
+        self.assertEqual(
+            e2e.logfmt(r'ready a=1 b="x \"y\" = z" c= d=[::1]:5'),
+            {"ready": "", "a": "1", "b": 'x "y" = z', "c": "",
+             "d": "[::1]:5"})
+        self.assertEqual(json.dumps(e2e.logfmt("")), "{}")
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
