@@ -3,6 +3,7 @@
 """The harness against a stand-in for the server: what it would miss here, it
 would miss in every other end-to-end test."""
 import json
+import subprocess
 import sys
 import unittest
 import urllib.request
@@ -87,6 +88,17 @@ class Harness(e2e.Case):
             self.assertEqual(answer.status, 200)
         self.assertEqual(hook.wait(2), [{"a": 1}] * 2)
         self.assertRaises(AssertionError, hook.wait, 3, 0.1)
+
+    def test_peers_that_cannot_be_had_skip_their_test(self):
+        self.assertRaises(unittest.SkipTest, e2e.peer, "prometheus", "none")
+        self.stand_in("#!/bin/sh\nexit 100\n")
+        (self.tmp / "stand-in").rename(self.tmp / "apt-get")
+        done = subprocess.run(
+            [e2e.TOP / "tests/e2e/peers", "none"], text=True,
+            stderr=subprocess.PIPE,
+            env={"PATH": "%s:/usr/bin:/bin" % self.tmp})
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("no Debian mirror", done.stderr)
 
     def test_logfmt(self):
         self.assertEqual(

@@ -12,6 +12,7 @@ import unittest
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "support")]
 
+import docs_sync  # noqa: E402
 import format as format_check  # noqa: E402
 import layering  # noqa: E402
 import licence  # noqa: E402
@@ -181,6 +182,46 @@ class OtherChecks(Tree):
                          [(4, "one", 1)])
         self.put("query/a.c", "int x;\n")
         self.refuses(sizes, "no function")
+
+
+class DocsSync(Tree):
+    PROGRAM = """#!/bin/sh
+case "$*" in
+help) echo "Usage: forewarn COMMAND"; echo "  query   ask"; echo "  serve   run";;
+"query --help") echo "  -h, --help   this"; echo "      --step D  D";;
+"serve --help") echo "  -h, --help   this";;
+"config keys") echo "watches[].expr";;
+*) exit 2;;
+esac
+"""
+    GOOD = "`--help`\n## forewarn query\n`--step D`\n## `serve`\nx\n"
+
+    def says_of(self, page, keys="`expr`\n"):
+        self.put("program", self.PROGRAM)
+        (self.root / "program").chmod(0o755)
+        self.put("docs/commands.md", page)
+        self.put("docs/config.md", keys)
+        return [text for _, _, text in
+                docs_sync.check(self.root, self.root / "program")]
+
+    def test_docs_that_tell_all_are_accepted(self):
+        self.assertEqual(self.says_of(self.GOOD), [])
+
+    def test_each_lack_is_found(self):
+        for page, keys, text in (
+                (self.GOOD.replace("`--step D`", ""), "`expr`",
+                 "'query' does not tell of --step"),
+                (self.GOOD + "--stop\n", "`expr`",
+                 "'serve' tells of --stop, which no command has"),
+                (self.GOOD.replace("## `serve`", "see"), "`expr`",
+                 "no heading for the command 'serve'"),
+                (self.GOOD.replace("`--help`", ""), "`expr`",
+                 "no page tells of --help"),
+                (self.GOOD + "`forewarn fly`\n", "`expr`",
+                 "there is no command 'fly'"),
+                (self.GOOD, "other",
+                 "no config page tells of the key 'watches[].expr'")):
+            self.assertEqual(self.says_of(page, keys), [text])
 
 
 class Tally(Tree):
