@@ -12,6 +12,7 @@
 #ifndef FW_STORAGE_BASE_CLI_H
 #define FW_STORAGE_BASE_CLI_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -31,7 +32,8 @@ enum fw_exit {
 struct fw_option {
     const char *name;    /* "horizon" for --horizon */
     char letter;         /* short form, or 0 */
-    const char *arg;     /* name of its argument, NULL for a switch */
+    const char *arg;     /* name of its argument, NULL for a switch; one that
+                            begins with "FILE" is read where the caller is */
     const char *initial; /* default as text, NULL for none; shown in help */
     const char *help;    /* one sentence, no full stop */
 };
@@ -47,8 +49,9 @@ struct fw_cli {
     int columns, rows; /* its size; 80 x 24 where unknown */
     const struct fw_clock *clock;
     const struct fw_command *command; /* the row being run */
-    struct fw_store *store; /* open already inside the server; else NULL */
-    const char *data_dir;   /* the folder: --data, $FOREWARN_DATA, default */
+    struct fw_store *store;    /* open already inside the server; else NULL */
+    const char *data_dir;      /* the folder: --data, $FOREWARN_DATA, default */
+    const atomic_bool *cancel; /* set when the caller went away; or NULL */
 };
 
 enum fw_command_flags {

@@ -39,8 +39,16 @@
 #define FW_QUERY_LOOKBACK_MS 300000 /* --lookback */
 
 /* The server */
-#define FW_MAX_LINE_BYTES 1048576 /* one line on the line port */
-#define FW_MAX_CONNECTIONS 1024   /* --max-connections */
+#define FW_MAX_LINE_BYTES 1048576     /* one line on the line port */
+#define FW_MAX_LINE_VALUES 16384      /* fields of one line */
+#define FW_MAX_LINE_REPLY_BYTES 65536 /* answers a sender has not read yet */
+#define FW_MAX_LINE_SYNCS 4096        /* tokens of one sender unanswered */
+#define FW_MAX_LINE_BATCHES 64        /* batches of one sender in flight */
+#define FW_MAX_SYNC_TOKEN_BYTES 256
+#define FW_MAX_SERIES_CACHE 65536          /* series one sender is known by */
+#define FW_MAX_SERIES_CACHE_BYTES 16777216 /* and their text */
+#define FW_MAX_CONNECTIONS 1024            /* --max-connections */
+#define FW_MAX_LOCAL_CONNECTIONS 64        /* commands at the local socket */
 #define FW_MAX_LOCAL_REQUEST_BYTES 1048576
 #define FW_MAX_WORKER_JOBS 256 /* jobs waiting for a worker */
 #define FW_MAX_CONFIG_BYTES (4 << 20)
