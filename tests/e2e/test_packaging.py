@@ -1,0 +1,34 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is shipped beside the binary: the systemd unit."""
+import re
+import shutil
+import subprocess
+import unittest
+
+import forewarn_e2e as e2e
+
+UNIT = e2e.TOP / "packaging/systemd/forewarn.service"
+
+
+class SystemdUnit(e2e.Case):
+    @unittest.skipUnless(shutil.which("systemd-analyze"),
+                         "systemd-analyze is not installed")
+    def test_exposure_is_at_most_one_and_a_half(self):
+        done = subprocess.run(
+            ["systemd-analyze", "security", "--offline=true", "--no-pager",
+             "--threshold=15", UNIT], capture_output=True, text=True)
+        rating = re.search(r"Overall exposure level.*", done.stdout)
+        self.assertTrue(rating, done.stderr)
+        self.assertEqual(done.returncode, 0, rating.group(0))
+
+    def test_one_folder_is_writable_and_no_shell_runs(self):
+        text = UNIT.read_text()
+        self.assertRegex(text, r"(?m)^StateDirectory=forewarn$")
+        self.assertNotRegex(text, r"ReadWritePaths|/bin/(ba)?sh")
+        start = re.search(r"(?m)^ExecStart=(.*)$", text).group(1).split()
+        self.assertEqual(start[:2], ["/usr/bin/forewarn", "serve"])
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
