@@ -169,11 +169,20 @@ class Process:
             self.wait()
 
 
-class Server(Process):
-    """`forewarn serve` on a folder, on free ports of the loopback."""
+def listeners():
+    """The names X of serve's options --listen-X."""
+    return re.findall(r"^\s+--listen-([a-z]+)", run("serve", "--help").out,
+                      re.M)
 
-    def __init__(self, data, *args, listen=("line",), env=None):
+
+class Server(Process):
+    """`forewarn serve` on a folder, on free ports of the loopback: all the
+    listeners it has, or those named in `listen`."""
+
+    def __init__(self, data, *args, listen=None, env=None):
         options = []
+        if listen is None:
+            listen = listeners()
         for name in listen:
             options += ["--listen-" + name, "127.0.0.1:0"]
         super().__init__([BIN, "serve", "--data", data, *options, *args],
@@ -359,7 +368,7 @@ class Case(unittest.TestCase):
         path.write_text(text, encoding="utf-8")
         return str(path)
 
-    def serve(self, *args, data=None, listen=("line",), env=None):
+    def serve(self, *args, data=None, listen=None, env=None):
         """A running server; its data folder is self.tmp/data if not given."""
         server = Server(data or self.tmp / "data", *args, listen=listen,
                         env=env)

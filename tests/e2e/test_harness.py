@@ -43,7 +43,7 @@ class Harness(e2e.Case):
 
     def test_ready_line_names_the_listeners(self):
         self.stand_in(STAND_IN % 0)
-        server = self.serve()
+        server = self.serve(listen=[])
         self.assertEqual(server.ready["data"], "a b")
         self.assertEqual(server.addr("line")[0], "127.0.0.1")
         self.assertRaises(AssertionError, server.addr, "http")
@@ -51,7 +51,7 @@ class Harness(e2e.Case):
 
     def test_sync_returns_what_was_said_and_raises_when_refused(self):
         self.stand_in(STAND_IN % 0)
-        with self.serve().line_client() as line:
+        with self.serve(listen=[]).line_client() as line:
             line.send("wrong", b"good")
             self.assertEqual(line.sync(), ["#bad 1 wrong"])
             self.assertEqual(line.sync(), [])
@@ -60,14 +60,15 @@ class Harness(e2e.Case):
 
     def test_bad_end_and_early_end_are_failures(self):
         self.stand_in(STAND_IN % 3)
-        server = self.serve()
+        server = self.serve(listen=[])
         self.assertRaises(AssertionError, server.stop)
         self.stand_in("#!/bin/sh\necho 'no such folder' >&2\nexit 3\n")
-        self.assertRaisesRegex(AssertionError, "no such folder", self.serve)
+        self.assertRaisesRegex(AssertionError, "no such folder", self.serve,
+                               listen=[])
 
     def test_kill9_leaves_nothing(self):
         self.stand_in(STAND_IN % 0)
-        server = self.serve()
+        server = self.serve(listen=[])
         server.kill9()
         self.assertFalse(server.running())
         self.assertEqual(server.child.returncode, -9)

@@ -15,7 +15,7 @@ INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^">]+)[">]')
 DOORS = (("lmdb.h", "storage/"), ("zlib.h", "storage/"),
          ("pcre2.h", "storage/"), ("gsl/", "predict/"), ("curl/", "server/"),
          ("yaml.h", "server/"), ("jansson.h", "server/"),
-         ("xxhash.h", "storage/base/"))
+         ("http_parser.h", "server/http/"), ("xxhash.h", "storage/base/"))
 
 
 def depth(room):
