@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * config.h - forewarn.yml, read and checked.
+ *
+ * Every option of `forewarn serve` is also a key (with _ for -), so both go
+ * through config_set() and cannot differ. The keys are data: config_schema.c.
+ */
+#ifndef SERVER_CONFIG_H
+#define SERVER_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "predict/predict.h"
+#include "storage/base/arena.h"
+#include "storage/base/log.h"
+
+struct config_label {
+    const char *name;
+    const char *value;
+};
+
+/* One item of `watches:`. Spans in milliseconds. */
+struct config_watch {
+    const char *name;
+    const char *expr;
+    const char *breach_text;
+    struct fw_breach breach; /* breach_text with for_ms */
+    fw_ms horizon;
+    fw_ms history;      /* how far back the forecast looks */
+    fw_ms interval;     /* between two evaluations */
+    fw_ms lead;         /* a breach nearer than this is not announced */
+    double probability; /* fires at */
+    double recover;     /* clears below */
+    const char *owner;
+    const char *reason;
+    const char *runbook; /* NULL: none */
+    struct config_label *labels;
+    size_t label_count;
+    const char *file; /* where it stands */
+    int line;
+};
+
+struct config_webhook {
+    const char *url;
+    fw_ms timeout;
+    bool allow_private; /* loopback, private and unique local addresses */
+    int line;
+};
+
+struct config {
+    struct fw_arena *arena;  /* owns every text below */
+    const char *path;        /* the file read; NULL: defaults only */
+    const char *data;        /* NULL: the program's default */
+    const char *listen_line; /* "HOST:PORT" or "off" */
+    const char *listen_http; /* the same */
+    fw_ms retention;
+    fw_ms max_future;
+    fw_ms out_of_order_window;
+    fw_ms commit_linger; /* 0: commit at once */
+    uint32_t max_series;
+    uint64_t disk_floor; /* bytes */
+    uint32_t max_connections;
+    fw_ms collect; /* between two readings of this host; 0: off */
+    enum fw_log_level log_level;
+    const char **watch_files; /* patterns, as written */
+    size_t watch_file_count;
+    struct config_watch *watches; /* of this file, then of watch_files */
+    size_t watch_count;
+    struct config_webhook *webhooks;
+    size_t webhook_count;
+};
+
+/* Every key at its default. The caller gives *out to config_free(). */
+FW_CHECK fw_rc config_defaults(struct config **out, struct fw_err *err);
+
+/*
+ * Reads `path` and the files its `watch_files` names (relative to it).
+ * FW_EINVAL: the sentence begins "FILE:LINE:COLUMN: " and err has the place.
+ */
+FW_CHECK fw_rc config_load(const char *path, struct config **out,
+                           struct fw_err *err);
+
+/* The same from memory; `name` stands for the file in sentences. */
+FW_CHECK fw_rc config_read(struct fw_str text, const char *name,
+                           struct config **out, struct fw_err *err);
+
+/*
+ * Sets one plain key of the top level ("listen_line") from text, as if it
+ * stood in the file: for options of the command line. FW_EINVAL says what the
+ * key takes, without a place.
+ */
+FW_CHECK fw_rc config_set(struct config *config, const char *key,
+                          const char *text, struct fw_err *err);
+
+void config_free(struct config *config);
+
+/* A forewarn.yml of all defaults, each key with its help as a comment. */
+FW_CHECK fw_rc config_print_defaults(struct fw_buf *out);
+
+#endif

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "server/config_check.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "storage/base/limits.h"
+
+#define MAX_WATCH_NAME_BYTES 200 /* it is a key of small tables */
+
+fw_rc config_fail(const struct config_file *f, const struct node *at,
+                  struct fw_err *err, const char *fmt, ...)
+{
+    char text[FW_ERR_TEXT_BYTES];
+    va_list ap;
+
+    va_start(ap, fmt);
+    (void)vsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    return fw_err_at(err, FW_EINVAL, at->line, at->column, "%s:%d:%d: %s",
+                     f->name, at->line, at->column, text);
+}
+
+/* The value of a key that stands in this map, else the map itself. */
+static const struct node *value_of(const struct node *map, const char *key)
+{
+    for (const struct node *item = map->first; item; item = item->next)
+        if (fw_str_eq(item->key->text, fw_str_of(key)))
+            return item;
+    return map;
+}
+
+static fw_rc check_name(const struct config_file *f, const struct node *map,
+                        const struct config_watch *w, struct fw_err *err)
+{
+    const struct node *at = value_of(map, "watch");
+    const struct config *config = f->config;
+
+    if (strlen(w->name) > MAX_WATCH_NAME_BYTES)
+        return config_fail(f, at, err, "'watch' is longer than %d bytes",
+                           MAX_WATCH_NAME_BYTES);
+    for (const char *p = w->name; *p != '\0'; p++)
+        if ((unsigned char)*p < ' ' || *p == 0x7f)
+            return config_fail(f, at, err,
+                               "'watch' must not hold control characters");
+    for (size_t i = 0; i < config->watch_count; i++)
+        if (strcmp(config->watches[i].name, w->name) == 0)
+            return config_fail(
+                f, at, err, "the watch '%s' stands already in %s, line %d",
+                w->name, config->watches[i].file, config->watches[i].line);
+    return FW_OK;
+}
+
+static fw_ms default_history(fw_ms horizon)
+{
+    fw_ms least = horizon >= 30 * FW_MINUTE ? 4 * FW_DAY : FW_HOUR;
+    fw_ms wanted = horizon > INT64_MAX / 12 ? INT64_MAX : 12 * horizon;
+
+    return wanted > least ? wanted : least;
+}
+
+static void derive(struct config_watch *w)
+{
+    if (w->history == 0)
+        w->history = default_history(w->horizon);
+    if (w->recover == 0)
+        w->recover = 0.75 * w->probability;
+}
+
+static fw_rc check_spans(const struct config_file *f, const struct node *map,
+                         const struct config_watch *w, struct fw_err *err)
+{
+    if (w->recover > w->probability)
+        return config_fail(f, value_of(map, "recover"), err,
+                           "'recover' (%g) must not be above 'probability' "
+                           "(%g), or the alert could not settle",
+                           w->recover, w->probability);
+    if (w->lead >= w->horizon)
+        return config_fail(f, value_of(map, "lead"), err,
+                           "'lead' must be shorter than 'horizon', or nothing "
+                           "would ever be announced");
+    if (w->breach.for_ms >= w->horizon)
+        return config_fail(f, value_of(map, "for"), err,
+                           "'for' must be shorter than 'horizon', or no breach "
+                           "could be seen within it");
+    if (w->interval > w->horizon)
+        return config_fail(f, value_of(map, "interval"), err,
+                           "'interval' must not be longer than 'horizon', or "
+                           "breaches could pass unseen between two looks");
+    if (w->history < w->horizon)
+        return config_fail(f, value_of(map, "history"), err,
+                           "'history' must not be shorter than 'horizon'");
+    return FW_OK;
+}
+
+fw_rc config_check_watch(const struct config_file *f, const struct node *map,
+                         struct config_watch *watch, struct fw_err *err)
+{
+    fw_rc rc;
+
+    watch->file = f->name;
+    derive(watch);
+    rc = check_name(f, map, watch, err);
+    if (rc == FW_OK)
+        rc = check_spans(f, map, watch, err);
+    return rc;
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * config_check.h - what one row of the schema cannot know, and how a mistake
+ * in a file is named.
+ */
+#ifndef SERVER_CONFIG_CHECK_H
+#define SERVER_CONFIG_CHECK_H
+
+#include "server/config_schema.h"
+#include "server/yaml_tree.h"
+
+/* One file being read. */
+struct config_file {
+    struct config *config;
+    const char *name; /* lives in the config's arena */
+};
+
+/* FW_EINVAL with "FILE:LINE:COLUMN: sentence" and the place of `at`. */
+fw_rc config_fail(const struct config_file *f, const struct node *at,
+                  struct fw_err *err, const char *fmt, ...) FW_PRINTF(4, 5);
+
+/*
+ * Judges a watch whose keys are read (they stand in `map`), derives what was
+ * left out, and compares it with the watches of the config before it.
+ */
+FW_CHECK fw_rc config_check_watch(const struct config_file *f,
+                                  const struct node *map,
+                                  struct config_watch *watch,
+                                  struct fw_err *err);
+
+#endif
