@@ -19,6 +19,7 @@
 The binary is $FOREWARN_BIN. Every wait is bounded; every process and folder is
 gone when the test ends. Only python3's standard library is used.
 """
+import ctypes
 import http.server
 import json
 import os
@@ -39,6 +40,7 @@ import urllib.request
 
 PATIENCE = float(os.environ.get("FOREWARN_PATIENCE", "30"))
 TOP = pathlib.Path(__file__).resolve().parents[2]
+BUILD = os.environ.get("FOREWARN_BUILD", str(TOP / "build/dev"))
 BIN = os.environ.get("FOREWARN_BIN", str(TOP / "build/dev/forewarn"))
 
 
@@ -294,6 +296,22 @@ class LineClient:
         self.sock.close()
 
 
+def fill(folder, leave=0):
+    """Fills the disk under `folder` but for `leave` bytes; the file that does
+    it, for unlink()."""
+    path = pathlib.Path(folder) / "ballast"
+    with open(path, "wb", buffering=0) as f:
+        while True:
+            free = os.statvfs(folder).f_bavail * os.statvfs(folder).f_frsize
+            size = min(free - leave, 1 << 20)
+            if size <= 0:
+                return path
+            try:
+                f.write(b"\0" * size)
+            except OSError:
+                return path
+
+
 class Refused(Exception):
     """The server answered `#refused TOKEN REASON`."""
 
@@ -343,6 +361,16 @@ class Webhook:
         self.thread.join(5)
 
 
+def fault(text):
+    """The environment in which a program meets faults of its disk, such as
+    fault("write,sync 12 once ENOSPC"); see tests/support/fault_env.c. It says
+    "fault: given" when the first one strikes."""
+    shim = pathlib.Path(BUILD) / "tests" / "fw_fault.so"
+    if not shim.exists():
+        raise unittest.SkipTest("this build has no fw_fault.so")
+    return {"LD_PRELOAD": str(shim), "FOREWARN_FAULT": text}
+
+
 def peer(name, suite="bookworm"):
     """The path of a real peer's binary, or the test is skipped."""
     path = TOP / "build" / "peers" / suite / "usr" / "bin" / name
@@ -380,6 +408,26 @@ class Case(unittest.TestCase):
         process = Process(command, env=env, cwd=cwd)
         self.addCleanup(process.kill9)
         return process.start()
+
+    def small_disk(self, mib):
+        """A folder on a file system of its own of so many MiB, mounted where
+        only this test and what it starts can see it, so that it vanishes with
+        them. Skips where that is not allowed."""
+        folder = self.tmp / "disk"
+        folder.mkdir()
+        libc = ctypes.CDLL(None, use_errno=True)
+        if libc.unshare(0x00020000) != 0:  # CLONE_NEWNS
+            self.skipTest("no mount namespace: %s" %
+                          os.strerror(ctypes.get_errno()))
+        for words in (["mount", "--make-rprivate", "/"],
+                      ["mount", "-t", "tmpfs", "-o", "size=%dm" % mib,
+                       "tmpfs", str(folder)]):
+            done = subprocess.run(words, capture_output=True, text=True)
+            if done.returncode != 0:
+                self.skipTest("no mounts here: " + done.stderr.strip())
+        self.addCleanup(subprocess.run, ["umount", "-l", str(folder)],
+                        check=True)
+        return folder
 
     def webhook(self, answers=(200,)):
         hook = Webhook(answers)

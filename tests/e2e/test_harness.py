@@ -3,6 +3,8 @@
 """The harness against a stand-in for the server: what it would miss here, it
 would miss in every other end-to-end test."""
 import json
+import os
+import pathlib
 import subprocess
 import sys
 import unittest
@@ -100,6 +102,37 @@ class Harness(e2e.Case):
             env={"PATH": "%s:/usr/bin:/bin" % self.tmp})
         self.assertEqual(done.returncode, 1)
         self.assertIn("no Debian mirror", done.stderr)
+
+    def test_a_small_disk_fills_and_frees_and_is_seen_by_nobody_else(self):
+        folder = self.small_disk(2)
+        ballast = e2e.fill(folder, leave=8192)
+        done = subprocess.run(["head", "-c", "65536", "/dev/zero"],
+                              stdout=subprocess.PIPE)
+        self.assertRaises(OSError, (folder / "more").write_bytes, done.stdout)
+        ballast.unlink()
+        self.assertEqual((folder / "more").write_bytes(done.stdout), 65536)
+        mounts = pathlib.Path("/proc/%d/mounts" % os.getppid()).read_text()
+        self.assertNotIn(str(folder), mounts)
+
+    def test_a_disk_fault_strikes_a_whole_program_once(self):
+        for text, rc, said, size in (
+                ("write 2 once ENOSPC", 1, "No space left", 512),
+                ("write 2 forever EIO", 1, "Input/output error", 512),
+                ("sync 1 once EIO", 1, "Input/output error", 2048),
+                ("write 9 once EIO", 0, "", 2048)):
+            path = self.tmp / "out"
+            done = subprocess.run(
+                ["dd", "if=/dev/zero", "of=" + str(path), "bs=512", "count=4",
+                 "conv=fsync"], stderr=subprocess.PIPE, text=True,
+                env={**os.environ, **e2e.fault(text)})
+            self.assertEqual(done.returncode, rc, done.stderr)
+            self.assertIn(said, done.stderr)
+            self.assertEqual("fault: given" in done.stderr, rc == 1)
+            self.assertEqual(path.stat().st_size, size, text)
+        done = subprocess.run(["true"], stderr=subprocess.PIPE, text=True,
+                              env={**os.environ, **e2e.fault("write x")})
+        self.assertEqual(done.returncode, 125)
+        self.assertIn("makes no sense", done.stderr)
 
     def test_logfmt(self):
         self.assertEqual(

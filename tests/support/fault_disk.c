@@ -20,8 +20,6 @@
 
 #include "tests/support/fault_point.h"
 
-struct fault_point fault_disk_point;
-
 static _Atomic unsigned g_calls;
 static _Atomic int g_error;
 

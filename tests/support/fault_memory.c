@@ -10,8 +10,6 @@
 
 #include "tests/support/fault_point.h"
 
-struct fault_point fault_memory_point;
-
 void fault_memory(uint64_t nth, enum fault_mode mode)
 {
     fault_point_arm(&fault_disk_point, 0, mode);

@@ -4,6 +4,12 @@
  */
 #include "tests/support/fault_point.h"
 
+#include <stddef.h>
+
+struct fault_point fault_memory_point;
+struct fault_point fault_disk_point;
+void (*fault_told)(void);
+
 void fault_point_arm(struct fault_point *point, uint64_t nth,
                      enum fault_mode mode)
 {
@@ -22,8 +28,8 @@ bool fault_point_hit(struct fault_point *point)
     uint64_t seen = atomic_fetch_add(&point->seen, 1) + 1;
     uint64_t nth = atomic_load(&point->nth);
     bool fails = seen == nth || (seen > nth && atomic_load(&point->forever));
-    if (fails)
-        (void)atomic_fetch_add(&point->given, 1);
+    if (fails && atomic_fetch_add(&point->given, 1) == 0 && fault_told != NULL)
+        fault_told();
     return fails;
 }
 

@@ -28,4 +28,7 @@ bool fault_point_hit(struct fault_point *point);
 extern struct fault_point fault_memory_point;
 extern struct fault_point fault_disk_point;
 
+/* Called at the first fault given since arming, where it is set. */
+extern void (*fault_told)(void);
+
 #endif
