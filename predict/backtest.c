@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "predict/backtest.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "predict/numeric.h"
+
+#define FIRST_LEAST 8    /* values before the first origin */
+#define FIRST_SHARE 0.55 /* of the series before the first origin */
+/* A model this much worse than the best one has no say in the median. On
+ * clean ramps it keeps the naive forecast from dragging. */
+#define KEEP_WITHIN 1.5
+/* Forecasts may leave the range seen by this many times its width (more when
+ * the horizon exceeds the history). */
+#define SANE_RANGE 2.0
+
+/* Where to forecast from: evenly over the later part of the past, so that each
+ * origin's outcomes are known as far ahead as possible. */
+static bool choose_origins(struct backtest *b, size_t n, const double *raw)
+{
+    size_t first = (size_t)(FIRST_SHARE * (double)n), room;
+
+    if (first < FIRST_LEAST)
+        first = FIRST_LEAST;
+    if (n < first + 2)
+        return false;
+    room = n - first;
+    b->known = b->h + room / 4 + 1 <= room ? b->h : (2 * room + 2) / 3;
+    if (b->known > b->h)
+        b->known = b->h;
+    if (b->known == 0)
+        b->known = 1;
+    room -= b->known;
+    b->count = 0;
+    for (size_t i = 0; i < BACKTEST_ORIGINS; i++) {
+        size_t o = first + room * (i + 1) / BACKTEST_ORIGINS;
+
+        /* An origin inside a gap would start from a made-up value. */
+        while (o > first && isnan(raw[o - 1]))
+            o--;
+        if (isnan(raw[o - 1]) ||
+            (b->count > 0 && o <= b->origins[b->count - 1]))
+            continue;
+        b->origins[b->count++] = o;
+    }
+    if (b->count == 0)
+        return false;
+    b->origins[b->count++] = n;
+    return true;
+}
+
+/* Keeps the rows of every origin finite and within reason; false if the row
+ * from now is not usable. */
+static bool tame(const struct backtest *b, const double *y, double *rows)
+{
+    double lo = y[0], hi = y[0];
+    size_t seen = 0;
+
+    for (size_t i = 0; i < b->count; i++) {
+        double *row = rows + i * b->h, margin;
+        size_t o = b->origins[i];
+
+        for (; seen < o; seen++) {
+            lo = fmin(lo, y[seen]);
+            hi = fmax(hi, y[seen]);
+        }
+        margin =
+            SANE_RANGE * (hi - lo) * fmax(1.0, 2.0 * (double)b->h / (double)o);
+        for (size_t k = 0; k < b->h; k++) {
+            if (!isfinite(row[k])) {
+                row[0] = NAN;
+                break;
+            }
+            row[k] = fmin(fmax(row[k], lo - margin), hi + margin);
+        }
+    }
+    return !isnan(rows[(b->count - 1) * b->h]);
+}
+
+/* Mean absolute error over the origins the row exists for, or infinity if it
+ * is missing from more than a third of them. */
+static double mae_of(const struct backtest *b, const double *y,
+                     const double *raw, const double *rows)
+{
+    double total = 0.0;
+    size_t n = 0, missing = 0;
+
+    for (size_t i = 0; i + 1 < b->count; i++) {
+        const double *row = rows + i * b->h;
+        size_t o = b->origins[i];
+
+        if (isnan(row[0])) {
+            missing++;
+            continue;
+        }
+        for (size_t k = 0; k < b->known; k++)
+            if (!isnan(raw[o + k])) {
+                total += fabs(row[k] - y[o + k]);
+                n++;
+            }
+    }
+    if (n == 0 || 3 * missing > b->count - 1)
+        return INFINITY;
+    return total / (double)n;
+}
+
+static int by_mae(const void *a, const void *b)
+{
+    const struct candidate *x = a, *y = b;
+
+    return (x->mae > y->mae) - (x->mae < y->mae);
+}
+
+static void combine(struct backtest *b)
+{
+    double v[BACKTEST_KEEP];
+
+    for (size_t i = 0; i < b->count; i++)
+        for (size_t k = 0; k < b->h; k++) {
+            size_t n = 0;
+
+            for (size_t j = 0; j < b->keep; j++)
+                if (!isnan(b->models[j].rows[i * b->h]))
+                    v[n++] = b->models[j].rows[i * b->h + k];
+            b->combined[i * b->h + k] = n > 0 ? numeric_median(v, n) : NAN;
+        }
+}
+
+/* Root mean square errors per step: smoothed over neighbours, never falling,
+ * and beyond the known steps growing as they did before. */
+static void spread(struct backtest *b, const double *y, const double *raw)
+{
+    double *mean = b->sigma, sum = 0.0, weight = 0.0, growth;
+    size_t known = b->known;
+
+    for (size_t i = 0; i + 1 < b->count; i++)
+        for (size_t k = 0; k < b->h; k++) {
+            size_t o = b->origins[i];
+            double f = b->combined[i * b->h + k];
+
+            b->error[i * b->h + k] =
+                k < known && !isnan(f) && !isnan(raw[o + k]) ? y[o + k] - f
+                                                             : NAN;
+        }
+    for (size_t k = 0; k < known; k++) {
+        size_t reach = 1 + k / 8;
+        size_t from = k > reach ? k - reach : 0;
+        size_t to = k + reach < known ? k + reach : known - 1;
+
+        sum = weight = 0.0;
+        for (size_t j = from; j <= to; j++)
+            for (size_t i = 0; i + 1 < b->count; i++) {
+                double e = b->error[i * b->h + j];
+
+                if (!isnan(e)) {
+                    sum += e * e;
+                    weight += 1.0;
+                }
+            }
+        mean[k] = weight > 0.0 ? sqrt(sum / weight) : 0.0;
+        if (k > 0)
+            mean[k] = fmax(mean[k], mean[k - 1]);
+    }
+    growth = known >= 4 && mean[known / 2 - 1] > 0.0
+                 ? log(mean[known - 1] / mean[known / 2 - 1]) / log(2.0)
+                 : 0.5;
+    growth = fmin(fmax(growth, 0.5), 1.0);
+    for (size_t k = known; k < b->h; k++)
+        mean[k] =
+            mean[known - 1] * pow((double)(k + 1) / (double)known, growth);
+}
+
+static fw_rc try_models(const struct model_input *in, const double *raw,
+                        struct backtest *b)
+{
+    double *rows = NULL;
+
+    for (size_t j = 0; model_pool[j] != NULL; j++) {
+        struct candidate *c = &b->models[b->model_count];
+        fw_rc rc;
+
+        if (rows == NULL)
+            rows =
+                fw_arena_alloc(in->scratch, b->count * b->h * sizeof(double));
+        if (rows == NULL)
+            return FW_ENOMEM;
+        rc = model_pool[j]->forecast(in, rows);
+        if (rc == FW_NONE)
+            continue;
+        if (rc != FW_OK)
+            return rc;
+        if (!tame(b, in->y, rows))
+            continue;
+        c->model = model_pool[j];
+        c->rows = rows;
+        c->mae = mae_of(b, in->y, raw, rows);
+        if (c->model == &model_naive)
+            b->naive_mae = c->mae;
+        if (!isfinite(c->mae))
+            continue;
+        b->model_count++;
+        rows = NULL;
+    }
+    return FW_OK;
+}
+
+fw_rc backtest_run(const double *y, const double *raw, size_t n, size_t h,
+                   const struct season *season, const struct segments *segments,
+                   double shift, double scale, struct fw_arena *scratch,
+                   struct backtest *out)
+{
+    struct backtest *b = out;
+    struct model_input in = {y,       raw,      n,     h,     b->origins, 0,
+                             *season, segments, shift, scale, scratch};
+    fw_rc rc;
+
+    memset(b, 0, sizeof(*b));
+    b->h = h;
+    if (!choose_origins(b, n, raw))
+        return FW_NONE;
+    in.count = b->count;
+    b->combined = fw_arena_alloc(scratch, b->count * h * sizeof(double));
+    b->error = fw_arena_alloc(scratch, b->count * h * sizeof(double));
+    b->sigma = fw_arena_alloc(scratch, h * sizeof(double));
+    if (b->combined == NULL || b->error == NULL || b->sigma == NULL)
+        return FW_ENOMEM;
+    rc = try_models(&in, raw, b);
+    if (rc != FW_OK)
+        return rc;
+    if (b->model_count == 0)
+        return FW_NONE;
+    qsort(b->models, b->model_count, sizeof(b->models[0]), by_mae);
+    b->keep = 1;
+    while (b->keep < BACKTEST_KEEP && b->keep < b->model_count &&
+           b->models[b->keep].mae <= KEEP_WITHIN * b->models[0].mae + 1e-12)
+        b->keep++;
+    combine(b);
+    b->combined_mae = mae_of(b, y, raw, b->combined);
+    spread(b, y, raw);
+    return FW_OK;
+}
+
+fw_rc backtest_interval(const struct backtest *b, double level,
+                        struct fw_arena *scratch, double *factor)
+{
+    double *score = fw_arena_alloc(scratch, b->count * b->h * sizeof(double));
+    size_t n = 0;
+    double q;
+
+    if (score == NULL)
+        return FW_ENOMEM;
+    for (size_t i = 0; i + 1 < b->count; i++)
+        for (size_t k = 0; k < b->known; k++) {
+            double e = b->error[i * b->h + k];
+
+            if (!isnan(e) && b->sigma[k] > 0.0)
+                score[n++] = fabs(e) / b->sigma[k];
+        }
+    *factor = 0.0;
+    if (n == 0)
+        return FW_OK;
+    numeric_sort(score, n);
+    /* The finite-sample step of conformal prediction, counted in origins: the
+     * errors of one origin are not independent of each other. */
+    q = level * (1.0 + 1.0 / (double)b->count);
+    *factor = numeric_quantile(score, n, fmin(q, 1.0));
+    /* Models were chosen on these very errors, which flatters them. */
+    *factor *= 1.0 + 1.0 / (double)b->count;
+    return FW_OK;
+}
+
+double backtest_coverage(const struct backtest *b, const double *y,
+                         const double *raw, const double *rows, double factor)
+{
+    size_t inside = 0, n = 0;
+
+    for (size_t k = 0; k < b->known; k++) {
+        double sum = 0.0;
+        size_t some = 0;
+
+        for (size_t i = 0; i + 1 < b->count; i++) {
+            size_t o = b->origins[i];
+
+            if (isnan(rows[i * b->h]) || isnan(raw[o + k]))
+                continue;
+            sum += (rows[i * b->h + k] - y[o + k]) *
+                   (rows[i * b->h + k] - y[o + k]);
+            some++;
+        }
+        for (size_t i = 0; some > 0 && i + 1 < b->count; i++) {
+            size_t o = b->origins[i];
+
+            if (isnan(rows[i * b->h]) || isnan(raw[o + k]))
+                continue;
+            inside += fabs(rows[i * b->h + k] - y[o + k]) <=
+                      factor * sqrt(sum / (double)some);
+            n++;
+        }
+    }
+    return n > 0 ? (double)inside / (double)n : NAN;
+}

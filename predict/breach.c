@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* breach.c - "> 90" and back. */
+#include <math.h>
+#include <stdio.h>
+
+#include "predict/predict.h"
+
+static void skip_spaces(struct fw_str *s)
+{
+    while (s->n > 0 && (*s->p == ' ' || *s->p == '\t')) {
+        s->p++;
+        s->n--;
+    }
+}
+
+fw_rc fw_breach_parse(struct fw_str text, struct fw_breach *out,
+                      struct fw_err *err)
+{
+    struct fw_breach b = {0};
+    struct fw_str rest = text;
+
+    skip_spaces(&rest);
+    while (rest.n > 0 &&
+           (rest.p[rest.n - 1] == ' ' || rest.p[rest.n - 1] == '\t'))
+        rest.n--;
+    if (rest.n == 0 || (*rest.p != '>' && *rest.p != '<'))
+        return fw_err_set(err, FW_EINVAL,
+                          "a limit begins with >, >=, < or <=, as in '> 90': "
+                          "'%.*s' does not",
+                          FW_STR_ARG(text));
+    b.side = *rest.p == '>' ? FW_ABOVE : FW_BELOW;
+    rest.p++;
+    rest.n--;
+    if (rest.n > 0 && *rest.p == '=') {
+        b.or_equal = true;
+        rest.p++;
+        rest.n--;
+    }
+    skip_spaces(&rest);
+    if (fw_parse_double(rest, &b.limit, NULL) != FW_OK || !isfinite(b.limit))
+        return fw_err_set(err, FW_EINVAL,
+                          "the limit '%.*s' lacks a finite number after the "
+                          "comparison, as in '> 90'",
+                          FW_STR_ARG(text));
+    *out = b;
+    return FW_OK;
+}
+
+void fw_breach_print(const struct fw_breach *breach, char *out)
+{
+    char number[FW_DOUBLE_TEXT_BYTES];
+
+    (void)fw_format_double(number, breach->limit);
+    (void)snprintf(out, FW_DOUBLE_TEXT_BYTES + 8, "%s%s %s",
+                   breach->side == FW_ABOVE ? ">" : "<",
+                   breach->or_equal ? "=" : "", number);
+}
+
+const char *fw_verdict_name(enum fw_verdict verdict)
+{
+    static const char *const names[] = {
+        "cannot tell",        "flat", "trend",    "seasonal",
+        "trend with seasons", "step", "sawtooth", "noisy"};
+
+    return (size_t)verdict < sizeof(names) / sizeof(*names) ? names[verdict]
+                                                            : "?";
+}
+
+const char *fw_reason_name(enum fw_reason reason)
+{
+    static const char *const names[] = {"none", "too short", "stale", "gaps",
+                                        "not finite"};
+
+    return (size_t)reason < sizeof(names) / sizeof(*names) ? names[reason]
+                                                           : "?";
+}

@@ -1,0 +1,462 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * forecaster.c - samples in, forecast out: the pipeline of predict.h.
+ *
+ * Inside, values are moved and scaled to about [-1, 1], so that 1e300 and
+ * 1e-300 behave like anything else; what leaves is in the units that came.
+ * Everything but the answer lives in a scratch arena that dies with the call.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "predict/backtest.h"
+#include "predict/numeric.h"
+#include "predict/passage.h"
+#include "predict/predict.h"
+#include "predict/samples.h"
+#include "predict/season.h"
+#include "predict/segments.h"
+#include "predict/shape.h"
+#include "storage/base/limits.h"
+
+#define SCRATCH_BYTES ((size_t)512 << 20)
+#define LEAST_CELLS 8  /* known values below this say nothing */
+#define REACH 10       /* horizons of more than this many histories */
+#define LEAST_FILL 0.2 /* of the grid's recent part */
+#define LEVEL_DEFAULT 0.95
+#define SEED_DEFAULT 0x464f5245 /* any constant would do */
+#define COMBINED "median of the best"
+
+struct run {
+    const struct fw_forecast_options *o;
+    struct samples_grid grid;
+    struct season season;
+    struct segments segments;
+    struct backtest backtest;
+    double shift, scale;
+    double *y, *raw; /* scaled */
+    struct fw_arena *arena, *scratch;
+    struct fw_forecast *f;
+};
+
+/* ---- Checks -------------------------------------------------------------- */
+
+static fw_rc check(const fw_ms *t, size_t n,
+                   const struct fw_forecast_options *o, struct fw_err *err)
+{
+    if (n > FW_MAX_FORECAST_SAMPLES)
+        return fw_err_set(err, FW_ETOOBIG,
+                          "%zu samples in one series; %d is the most", n,
+                          FW_MAX_FORECAST_SAMPLES);
+    if (o->horizon <= 0)
+        return fw_err_set(err, FW_EINVAL, "the horizon must be above zero");
+    if (o->step < 0 || (o->step > 0 && o->horizon / o->step > 100000))
+        return fw_err_set(err, FW_EINVAL,
+                          "the step must divide the horizon into at most "
+                          "100000 parts");
+    if (o->level != 0.0 && !(o->level > 0.0 && o->level < 1.0))
+        return fw_err_set(err, FW_EINVAL,
+                          "the level of the interval lies between 0 and 1");
+    if ((o->has_lower && !isfinite(o->lower)) ||
+        (o->has_upper && !isfinite(o->upper)) ||
+        (o->has_lower && o->has_upper && o->lower >= o->upper))
+        return fw_err_set(err, FW_EINVAL,
+                          "the lower bound must be below the upper one");
+    if (!(o->season >= 0.0))
+        return fw_err_set(err, FW_EINVAL, "the season must not be negative");
+    if (o->breach != NULL &&
+        (!isfinite(o->breach->limit) || o->breach->for_ms < 0))
+        return fw_err_set(err, FW_EINVAL, "the limit must be a number");
+    for (size_t i = 1; i < n; i++)
+        if (t[i] <= t[i - 1])
+            return fw_err_set(err, FW_EINVAL,
+                              "times must rise: sample %zu is not after the "
+                              "one before it",
+                              i + 1);
+    return FW_OK;
+}
+
+static fw_rc cannot_tell(struct fw_forecast *f, enum fw_reason reason)
+{
+    f->verdict = FW_CANNOT_TELL;
+    f->reason = reason;
+    return FW_NONE;
+}
+
+/* FW_NONE and the reason where no honest forecast can be made. */
+static fw_rc enough(struct run *r, size_t n)
+{
+    const struct samples_grid *g = &r->grid;
+    struct fw_forecast *f = r->f;
+    char a[FW_DURATION_TEXT_BYTES], b[FW_DURATION_TEXT_BYTES];
+    fw_ms gap = r->o->now - g->end;
+
+    if (g->finite == 0 && n > 0) {
+        (void)snprintf(f->why, sizeof(f->why),
+                       "none of the %zu samples is a finite number", n);
+        return cannot_tell(f, FW_NOT_FINITE);
+    }
+    if (g->known < LEAST_CELLS) {
+        (void)snprintf(f->why, sizeof(f->why),
+                       "%zu sample%s known; %d are the least to say anything "
+                       "from",
+                       g->finite, g->finite == 1 ? " is" : "s are",
+                       LEAST_CELLS);
+        return cannot_tell(f, FW_TOO_SHORT);
+    }
+    if (gap > r->o->horizon / 2 && gap > 5 * g->interval) {
+        (void)fw_format_span(a, gap);
+        (void)fw_format_span(b, r->o->horizon);
+        (void)snprintf(f->why, sizeof(f->why),
+                       "the newest sample is %s old, too old to look %s ahead",
+                       a, b);
+        return cannot_tell(f, FW_STALE);
+    }
+    if (g->ahead > REACH * g->n) {
+        (void)fw_format_span(a, (fw_ms)g->n * g->step);
+        (void)fw_format_span(b, r->o->horizon);
+        (void)snprintf(f->why, sizeof(f->why),
+                       "%s of history is too short to look %s ahead", a, b);
+        return cannot_tell(f, FW_TOO_SHORT);
+    }
+    if ((double)g->known < LEAST_FILL * (double)g->n) {
+        (void)snprintf(f->why, sizeof(f->why),
+                       "only %zu of %zu steps have a sample", g->known, g->n);
+        return cannot_tell(f, FW_GAPS);
+    }
+    return FW_OK;
+}
+
+/* ---- Preparing ----------------------------------------------------------- */
+
+static fw_rc scale_values(struct run *r)
+{
+    const struct samples_grid *g = &r->grid;
+    double lo = g->filled[0], hi = g->filled[0];
+
+    r->y = fw_arena_alloc(r->scratch, g->n * sizeof(double));
+    r->raw = fw_arena_alloc(r->scratch, g->n * sizeof(double));
+    if (r->y == NULL || r->raw == NULL)
+        return FW_ENOMEM;
+    for (size_t i = 0; i < g->n; i++) {
+        lo = fmin(lo, g->filled[i]);
+        hi = fmax(hi, g->filled[i]);
+    }
+    r->shift = 0.5 * lo + 0.5 * hi;
+    r->scale = 0.5 * hi - 0.5 * lo;
+    /* A range lost in the rounding of the values is no range. */
+    if (!(r->scale > 1e-15 * fmax(fabs(lo), fabs(hi))))
+        r->scale = r->shift != 0.0 ? fabs(r->shift) : 1.0;
+    for (size_t i = 0; i < g->n; i++) {
+        r->y[i] = (g->filled[i] - r->shift) / r->scale;
+        r->raw[i] = isnan(g->raw[i]) ? NAN : r->y[i];
+    }
+    return FW_OK;
+}
+
+static fw_rc fill_history(struct run *r)
+{
+    struct fw_forecast *f = r->f;
+    const struct samples_grid *g = &r->grid;
+
+    f->step = g->step;
+    if (g->n == 0)
+        return FW_OK;
+    f->history_t = fw_arena_alloc(r->arena, g->n * sizeof(fw_ms));
+    if (f->history_t == NULL)
+        return FW_ENOMEM;
+    for (size_t i = 0; i < g->n; i++)
+        f->history_t[i] = g->end - (fw_ms)(g->n - 1 - i) * g->step;
+    f->history_v = g->raw; /* samples.c put it into the same arena */
+    f->history_n = g->n;
+    return FW_OK;
+}
+
+/* ---- Forecasting --------------------------------------------------------- */
+
+static double to_units(const struct run *r, double v)
+{
+    double out = v * r->scale + r->shift;
+
+    if (r->o->has_lower)
+        out = fmax(out, r->o->lower);
+    if (r->o->has_upper)
+        out = fmin(out, r->o->upper);
+    return fmin(fmax(out, -1.7e308), 1.7e308); /* never an infinity */
+}
+
+static fw_rc fill_forecast(struct run *r, double factor)
+{
+    struct fw_forecast *f = r->f;
+    const struct backtest *b = &r->backtest;
+    const double *row = b->combined + (b->count - 1) * b->h;
+    size_t lead = r->grid.lead;
+
+    f->n = r->grid.ahead - lead;
+    f->t = fw_arena_alloc(r->arena, f->n * sizeof(fw_ms));
+    f->point = fw_arena_alloc(r->arena, f->n * sizeof(double));
+    f->lower = fw_arena_alloc(r->arena, f->n * sizeof(double));
+    f->upper = fw_arena_alloc(r->arena, f->n * sizeof(double));
+    if (f->t == NULL || f->point == NULL || f->lower == NULL ||
+        f->upper == NULL)
+        return FW_ENOMEM;
+    for (size_t k = 0; k < f->n; k++) {
+        double half = factor * b->sigma[lead + k];
+
+        f->t[k] = r->grid.end + (fw_ms)(lead + k + 1) * r->grid.step;
+        f->point[k] = to_units(r, row[lead + k]);
+        f->lower[k] = to_units(r, row[lead + k] - half);
+        f->upper[k] = to_units(r, row[lead + k] + half);
+    }
+    return FW_OK;
+}
+
+static void fill_scores(struct run *r, double factor)
+{
+    struct fw_forecast *f = r->f;
+    const struct backtest *b = &r->backtest;
+    double naive = b->naive_mae;
+    size_t n = 0;
+
+    if (b->keep > 1)
+        f->scores[n++] = (struct fw_score){
+            COMBINED, b->combined_mae * r->scale, b->combined_mae / naive,
+            backtest_coverage(b, r->y, r->raw, b->combined, factor),
+            (int)b->count - 1};
+    for (size_t i = 0; i < b->model_count && n < FW_MODEL_MAX; i++)
+        f->scores[n++] = (struct fw_score){
+            b->models[i].model->name, b->models[i].mae * r->scale,
+            b->models[i].mae / naive,
+            backtest_coverage(b, r->y, r->raw, b->models[i].rows, factor),
+            (int)b->count - 1};
+    /* A constant series: nobody errs, the naive forecast included. */
+    for (size_t i = 0; i < n; i++)
+        if (!(naive > 0.0))
+            f->scores[i].mase = b->models[0].mae > 0.0 ? NAN : 1.0;
+    f->score_count = n;
+    f->model = f->scores[0].model;
+    f->beats_naive = naive > 0.0 && f->scores[0].mase < 1.0;
+}
+
+static void fill_assumes(struct run *r)
+{
+    struct fw_forecast *f = r->f;
+    const struct backtest *b = &r->backtest;
+    char mae[FW_DOUBLE_TEXT_BYTES], naive[FW_DOUBLE_TEXT_BYTES];
+    size_t at = 0;
+
+    (void)fw_format_short(mae, f->scores[0].mae, 3);
+    (void)fw_format_short(naive, b->naive_mae * r->scale, 3);
+    at = (size_t)snprintf(f->assumes, sizeof(f->assumes),
+                          "It is assumed that %s", b->models[0].model->assumes);
+    if (b->keep > 1)
+        at += (size_t)snprintf(f->assumes + at, sizeof(f->assumes) - at,
+                               " (%s), and %zu more models have a say",
+                               b->models[0].model->name, b->keep - 1);
+    (void)snprintf(f->assumes + at, sizeof(f->assumes) - at,
+                   ". Tested on %d earlier moments, %zu step%s ahead: mean "
+                   "error %s, naive forecast %s%s.",
+                   f->scores[0].origins, b->known, b->known == 1 ? "" : "s",
+                   mae, naive,
+                   f->beats_naive ? "" : "; nothing beats the naive one here");
+}
+
+/* ---- The limit ----------------------------------------------------------- */
+
+static bool beyond(const struct fw_breach *b, double v)
+{
+    if (b->side == FW_ABOVE)
+        return v > b->limit || (b->or_equal && v >= b->limit);
+    return v < b->limit || (b->or_equal && v <= b->limit);
+}
+
+/* How long the newest values have been beyond the limit, in steps. */
+static size_t beyond_for(const struct run *r, const struct fw_breach *b)
+{
+    size_t n = 0;
+
+    while (n < r->grid.n && beyond(b, r->grid.filled[r->grid.n - 1 - n]))
+        n++;
+    return n;
+}
+
+/*
+ * "Beyond the limit for d steps" is "the smallest of d neighbouring values is
+ * beyond it": the question with `for` is the plain one of that series.
+ */
+static void rolling_min(double *y, double *raw, size_t n, size_t d)
+{
+    for (size_t i = n; d > 1 && i-- > 0;)
+        for (size_t j = 1; j < d && j <= i; j++) {
+            y[i] = fmin(y[i], y[i - j]);
+            if (!isnan(raw[i]))
+                raw[i] = y[i];
+        }
+}
+
+static double scaled_limit(const struct run *r, const struct fw_breach *b)
+{
+    double toward = b->side == FW_ABOVE ? -INFINITY : INFINITY;
+    double limit = b->or_equal ? nextafter(b->limit, toward) : b->limit;
+
+    limit = (limit - r->shift) / r->scale;
+    limit = b->side == FW_ABOVE ? limit : -limit;
+    return fmin(fmax(limit, -1e12), 1e12);
+}
+
+static fw_rc ask(struct run *r, const struct fw_breach *b,
+                 struct passage_answer *answer)
+{
+    size_t n = r->grid.n, h = r->grid.ahead;
+    double sign = b->side == FW_ABOVE ? 1.0 : -1.0;
+    double limit = scaled_limit(r, b);
+    uint64_t seed = r->o->seed != 0 ? r->o->seed : SEED_DEFAULT;
+    struct passage *p;
+    fw_rc rc;
+
+    for (size_t i = 0; i < n; i++) {
+        r->y[i] *= sign;
+        r->raw[i] *= sign;
+    }
+    if (b->for_ms >= r->grid.step)
+        rolling_min(r->y, r->raw, n, (size_t)(b->for_ms / r->grid.step) + 1);
+    rc = passage_new(r->y, r->raw, n, h, &r->season, r->scratch, &p);
+    if (rc != FW_OK)
+        return rc;
+    rc = passage_ask(p, n, limit, answer);
+    if (rc == FW_NONE)
+        rc = passage_short(r->y, segments_start(&r->segments, n), n, h, limit,
+                           seed, r->scratch, answer);
+    return rc;
+}
+
+/* Spans count from now; the steps of the answer from the newest sample. */
+static fw_ms from_now(const struct run *r, double steps)
+{
+    fw_ms gap = r->o->now - r->grid.end, at;
+
+    if (steps < 0.0)
+        return -1;
+    at = (fw_ms)(steps * (double)r->grid.step + 0.5) - gap;
+    return at < 0 ? 0 : at > r->o->horizon ? r->o->horizon : at;
+}
+
+static fw_rc fill_passage(struct run *r)
+{
+    const struct fw_breach *b = r->o->breach;
+    struct fw_passage *p = &r->f->passage;
+    struct passage_answer a;
+    size_t held = beyond_for(r, b);
+    fw_rc rc;
+
+    r->f->has_passage = true;
+    p->breached_now = held > 0;
+    p->p10 = p->p50 = p->p90 = -1;
+    if (held > 0 && (fw_ms)(held - 1) * r->grid.step >= b->for_ms) {
+        p->probability = 1.0;
+        p->p10 = p->p50 = p->p90 = 0;
+        return FW_OK;
+    }
+    if ((b->side == FW_ABOVE && r->o->has_upper && b->limit >= r->o->upper) ||
+        (b->side == FW_BELOW && r->o->has_lower && b->limit <= r->o->lower)) {
+        p->probability = 0.0; /* the bounds rule it out */
+        return FW_OK;
+    }
+    rc = ask(r, b, &a);
+    if (rc == FW_NONE) { /* too few to simulate from; enough() has seen to it */
+        r->f->has_passage = false;
+        return FW_OK;
+    }
+    if (rc != FW_OK)
+        return rc;
+    p->probability = a.probability;
+    p->p10 = from_now(r, a.p10);
+    p->p50 = from_now(r, a.p50);
+    p->p90 = from_now(r, a.p90);
+    return FW_OK;
+}
+
+/* ---- The way through ----------------------------------------------------- */
+
+static enum samples_aggregate aggregate_for(const struct fw_breach *b)
+{
+    bool high;
+
+    if (b == NULL)
+        return SAMPLES_LAST;
+    /* To have stayed beyond the limit, the mildest value of a cell counts. */
+    high = (b->side == FW_ABOVE) == (b->for_ms == 0);
+    return high ? SAMPLES_MAX : SAMPLES_MIN;
+}
+
+static fw_rc predict_it(struct run *r)
+{
+    double level = r->o->level != 0.0 ? r->o->level : LEVEL_DEFAULT, factor;
+    fw_rc rc = scale_values(r);
+
+    if (rc == FW_OK)
+        rc = season_find(r->y, r->grid.n, r->grid.step, r->o->season,
+                         &r->season);
+    if (rc != FW_OK)
+        return rc;
+    segments_find(r->y, r->grid.n, &r->segments);
+    r->f->verdict = shape_tell(&r->grid, &r->season, &r->segments, r->f->why,
+                               sizeof(r->f->why));
+    rc = backtest_run(r->y, r->raw, r->grid.n, r->grid.ahead, &r->season,
+                      &r->segments, r->shift, r->scale, r->scratch,
+                      &r->backtest);
+    if (rc == FW_NONE) {
+        (void)snprintf(r->f->why, sizeof(r->f->why),
+                       "no model could be tried on %zu values", r->grid.known);
+        return cannot_tell(r->f, FW_TOO_SHORT);
+    }
+    if (rc == FW_OK)
+        rc = backtest_interval(&r->backtest, level, r->scratch, &factor);
+    if (rc == FW_OK)
+        rc = fill_forecast(r, factor);
+    if (rc != FW_OK)
+        return rc;
+    r->f->season = (double)r->season.length;
+    fill_scores(r, factor);
+    fill_assumes(r);
+    return r->o->breach != NULL ? fill_passage(r) : FW_OK;
+}
+
+fw_rc fw_forecast_run(const fw_ms *t, const double *v, size_t n,
+                      const struct fw_forecast_options *options,
+                      struct fw_arena *arena, struct fw_forecast **out,
+                      struct fw_err *err)
+{
+    struct run r = {.o = options, .arena = arena};
+    struct samples_question q = {options->now, options->horizon, options->step,
+                                 0, aggregate_for(options->breach)};
+    fw_rc rc = check(t, n, options, err);
+
+    if (rc != FW_OK)
+        return rc;
+    numeric_start();
+    r.scratch = fw_arena_new(SCRATCH_BYTES);
+    r.f = fw_arena_calloc(arena, 1, sizeof(*r.f));
+    if (r.scratch == NULL || r.f == NULL) {
+        rc = fw_err_set(err, FW_ENOMEM, "out of memory for a forecast");
+        goto out;
+    }
+    r.f->level = options->level != 0.0 ? options->level : LEVEL_DEFAULT;
+    rc = samples_resample(t, v, n, &q, arena, &r.grid, err);
+    if (rc == FW_OK)
+        rc = fill_history(&r);
+    if (rc == FW_OK)
+        rc = enough(&r, n);
+    if (rc == FW_OK)
+        rc = predict_it(&r);
+    if (rc == FW_NONE) /* cannot tell: an answer */
+        rc = FW_OK;
+    else if (rc == FW_ENOMEM)
+        rc = fw_err_set(err, FW_ENOMEM, "out of memory for a forecast");
+    if (rc == FW_OK)
+        *out = r.f;
+out:
+    fw_arena_free(r.scratch);
+    return rc;
+}

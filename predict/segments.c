@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "predict/segments.h"
+
+#include <math.h>
+
+#include "predict/numeric.h"
+
+#define LEAST_BLOCKS 8 /* a piece shorter than this is not told from noise */
+/* What a further piece must save: two parameters and a place, as the Schwarz
+ * criterion counts them, five times over, since real noise is correlated and
+ * would be cut to pieces otherwise. */
+#define PENALTY 16.0
+
+/* Running sums from which the squared error of any piece about its own line
+ * follows in a few operations. */
+struct sums {
+    double y[SEGMENTS_BLOCKS + 1], xy[SEGMENTS_BLOCKS + 1],
+        yy[SEGMENTS_BLOCKS + 1];
+};
+
+static double piece_cost(const struct sums *s, size_t from, size_t to)
+{
+    double n = (double)(to - from);
+    double y = s->y[to] - s->y[from], yy = s->yy[to] - s->yy[from];
+    double mid = 0.5 * (double)(from + to - 1);
+    double sxy = s->xy[to] - s->xy[from] - mid * y;
+    double sxx = n * (n * n - 1.0) / 12.0;
+
+    return fmax(0.0, yy - y * y / n - (sxx > 0.0 ? sxy * sxy / sxx : 0.0));
+}
+
+/*
+ * Scatter by second differences, which a line does not have: the median of
+ * their size over 0.6745 * sqrt(6) (their spread for white noise). A series
+ * that wanders would look straight to it piece by piece; it is known by first
+ * differences that are large beside the second ones (their ratio of squares is
+ * 1/3 for white noise, 1/2 for a random walk), and counts as noisier, as far
+ * as a walk of some 20 blocks strays from its line.
+ */
+static double noise_of(const double *b, size_t n)
+{
+    double d[SEGMENTS_BLOCKS], slope, first, second, ratio;
+
+    if (n < 4)
+        return 0.0;
+    for (size_t i = 1; i < n; i++)
+        d[i - 1] = b[i] - b[i - 1];
+    slope = numeric_median(d, n - 1);
+    for (size_t i = 1; i < n; i++)
+        d[i - 1] = fabs(b[i] - b[i - 1] - slope);
+    first = numeric_median(d, n - 1);
+    for (size_t i = 2; i < n; i++)
+        d[i - 2] = fabs(b[i] - 2.0 * b[i - 1] + b[i - 2]);
+    second = numeric_median(d, n - 2);
+    ratio = second > 0.0 ? first * first / (second * second) : 0.0;
+    return second / (0.6745 * 2.449489742783178) *
+           (1.0 + 3.0 * fmin(fmax((ratio - 0.34) / 0.14, 0.0), 1.0));
+}
+
+void segments_find(const double *y, size_t n, struct segments *out)
+{
+    double mean[SEGMENTS_BLOCKS], best[SEGMENTS_BLOCKS + 1];
+    struct sums s = {{0}, {0}, {0}};
+    double step_cost;
+
+    out->block = (n + SEGMENTS_BLOCKS - 1) / SEGMENTS_BLOCKS;
+    if (out->block == 0)
+        out->block = 1;
+    out->blocks = n / out->block;
+    for (size_t i = 0; i < out->blocks; i++) {
+        mean[i] = 0.0;
+        for (size_t j = 0; j < out->block; j++)
+            mean[i] += y[i * out->block + j] / (double)out->block;
+        s.y[i + 1] = s.y[i] + mean[i];
+        s.xy[i + 1] = s.xy[i] + mean[i] * (double)i;
+        s.yy[i + 1] = s.yy[i] + mean[i] * mean[i];
+    }
+    out->noise = noise_of(mean, out->blocks);
+    step_cost =
+        PENALTY * out->noise * out->noise * log((double)(out->blocks + 2)) +
+        1e-12 * (s.yy[out->blocks] + 1e-300);
+    best[0] = -step_cost;
+    for (size_t to = 1; to <= out->blocks; to++) {
+        best[to] = piece_cost(&s, 0, to);
+        out->last[to] = 0;
+        for (size_t from = LEAST_BLOCKS; from + LEAST_BLOCKS <= to; from++) {
+            double cost = best[from] + piece_cost(&s, from, to) + step_cost;
+
+            if (cost < best[to]) {
+                best[to] = cost;
+                out->last[to] = from;
+            }
+        }
+    }
+    out->last[0] = 0;
+}
+
+size_t segments_start(const struct segments *s, size_t origin)
+{
+    size_t i = origin / s->block;
+
+    return s->last[i < s->blocks ? i : s->blocks] * s->block;
+}
