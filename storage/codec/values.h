@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * values.h - a block of float64 values, packed without loss.
+ *
+ * Every 64-bit pattern comes back: NaN payloads, the stale marker, -0 and
+ * denormals included. The bytes do not depend on the processor that wrote
+ * them. See docs/formats/block.md for what they mean.
+ */
+#ifndef STORAGE_CODEC_VALUES_H
+#define STORAGE_CODEC_VALUES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "storage/base/err.h"
+
+/*
+ * What one block of a series teaches the next: with it, encoding is many
+ * times faster than a full search. Start from zeros; one per series, kept by
+ * the caller between blocks. A hint changes the size of a block a little,
+ * never its meaning, and goes stale by itself when the data change.
+ */
+struct values_hint {
+    uint8_t kind; /* 0: knows nothing; else how the last block was written */
+    uint8_t decimals; /* of a decimal block */
+    uint8_t order;    /* the prediction of its integers */
+    bool zigzag;
+    bool fraction;
+    uint8_t age;          /* blocks since the last full search */
+    uint16_t bytes_per_k; /* its size for 1,024 values */
+};
+
+/* The bytes values_encode may touch for n values. */
+size_t values_bound(size_t n);
+
+/*
+ * Packs v[0..n) to `out`, which has values_bound(n), and returns the size.
+ * `hint` may be NULL (full search); else it is used and brought up to date.
+ * Needs about 170 KiB of stack, no heap, and cannot fail.
+ */
+size_t values_encode(const double *v, size_t n, struct values_hint *hint,
+                     uint8_t *out);
+
+/*
+ * Unpacks n values from exactly `len` bytes, which may be hostile:
+ * FW_ECORRUPT if they are not a block of n; `out` is then undefined.
+ */
+FW_CHECK fw_rc values_decode(const uint8_t *in, size_t len, size_t n,
+                             double *out, struct fw_err *err);
+
+#endif

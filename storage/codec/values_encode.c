@@ -1,0 +1,427 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * values_encode.c - the decision tree: how to write a run of values.
+ *
+ * Every way is planned to the byte before it is written, and the smallest is
+ * taken; nothing is written before it is known that decoding gives the same
+ * bits back. The search is
+ *
+ *   all equal                          -> constant
+ *   most are decimals of k digits      -> integers, ulps, exceptions
+ *   at most a third are distinct       -> dictionary
+ *   always                             -> order-preserving bits
+ *   if nothing is smaller              -> raw
+ *
+ * With a hint from the block before, its way is tried first and kept when it
+ * still fits.
+ */
+#include <assert.h>
+#include <string.h>
+
+#include "storage/base/bytes.h"
+#include "storage/codec/bits.h"
+#include "storage/codec/values.h"
+#include "storage/codec/values_dictionary.h"
+#include "storage/codec/values_format.h"
+
+#define RUN_BYTES_MAX (1 + VALUES_RUN * sizeof(double))
+#define HINT_AGE_MAX 32
+
+size_t values_bound(size_t n)
+{
+    return n * sizeof(double) + (n + VALUES_RUN - 1) / VALUES_RUN + BITS_SLACK;
+}
+
+static size_t group_size(size_t n, size_t at)
+{
+    return n - at < CODEC_GROUP ? n - at : CODEC_GROUP;
+}
+
+static size_t varint_bytes(uint64_t v)
+{
+    size_t bytes = 1;
+
+    for (; v >= 0x80; v >>= 7)
+        bytes++;
+    return bytes;
+}
+
+/* ---- decimals ----------------------------------------------------------- */
+
+/* A run written as decimals: q / 10^k, ulps apart, exceptions aside. */
+struct decimals {
+    unsigned k;
+    size_t exceptions;
+    uint64_t any_ulps;
+    size_t bytes;
+    struct ints_plan plan;
+    struct ints_plan ulps_plan;
+    uint64_t failed[VALUES_RUN / 64];
+    uint64_t q[VALUES_RUN];
+    uint64_t ulps[VALUES_RUN];
+};
+
+static bool failed_at(const struct decimals *d, size_t i)
+{
+    return (d->failed[i / 64] >> (i % 64) & 1) != 0;
+}
+
+/* Tries k digits; false once more than `limit` values do not follow. */
+static bool decimals_try(const double *v, size_t n, unsigned k, size_t limit,
+                         struct decimals *d)
+{
+    d->k = k;
+    d->exceptions = 0;
+    d->any_ulps = 0;
+    for (size_t i = 0; i < n; i += CODEC_GROUP) {
+        d->exceptions += codec_kernels()->decimal(
+            v + i, group_size(n, i), k, d->q + i, d->ulps + i, &d->any_ulps,
+            d->failed + i / 64);
+        if (d->exceptions > limit)
+            return false;
+    }
+    return true;
+}
+
+/* An exception takes its neighbour's integer, which costs next to nothing. */
+static void fill_exceptions(struct decimals *d, size_t n)
+{
+    size_t good = 0;
+
+    while (failed_at(d, good))
+        good++;
+    for (size_t i = 0; i < n; i++) {
+        if (failed_at(d, i))
+            d->q[i] = d->q[good];
+        else
+            good = i;
+    }
+}
+
+static size_t exceptions_bytes(const struct decimals *d, size_t n)
+{
+    size_t bytes = varint_bytes(d->exceptions) + 8 * d->exceptions;
+    size_t last = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        if (failed_at(d, i)) {
+            bytes += varint_bytes(i - last);
+            last = i;
+        }
+    }
+    return bytes;
+}
+
+/* Plans what decimals_try left in d; `like` may be NULL. */
+static void decimals_plan(struct decimals *d, size_t n,
+                          const struct ints_manner *like)
+{
+    if (d->exceptions > 0)
+        fill_exceptions(d, n);
+    if (like != NULL)
+        ints_plan_like(d->q, n, *like, &d->plan);
+    else
+        ints_plan(d->q, n, &d->plan);
+    d->bytes = 1 + d->plan.bytes;
+    if (d->any_ulps != 0) {
+        ints_plan_like(d->ulps, n, (struct ints_manner){.zigzag = true},
+                       &d->ulps_plan);
+        d->bytes += d->ulps_plan.bytes;
+    }
+    if (d->exceptions > 0)
+        d->bytes += exceptions_bytes(d, n);
+}
+
+static size_t exceptions_limit(size_t n)
+{
+    return n < 16 ? 1 : n / 16;
+}
+
+/* The least k at or above `k` under which at most `limit` values fail. */
+static bool decimals_find(const double *v, size_t n, unsigned k, size_t limit,
+                          struct decimals *d)
+{
+    for (; k <= CODEC_DECIMALS_MAX; k++)
+        if (decimals_try(v, n, k, limit, d))
+            return true;
+    return false;
+}
+
+/*
+ * Fewer digits with exceptions or more digits without them? Only the sizes
+ * can tell, so where there are many exceptions both are planned.
+ */
+static bool decimals_search(const double *v, size_t n, struct decimals *d)
+{
+    size_t bytes;
+    size_t few;
+    unsigned k;
+
+    if (!decimals_find(v, n, 0, exceptions_limit(n), d))
+        return false;
+    k = d->k;
+    few = d->exceptions;
+    decimals_plan(d, n, NULL);
+    bytes = d->bytes;
+    if (few == 0)
+        return true;
+    if (decimals_find(v, n, k + 1, few / 2, d)) {
+        decimals_plan(d, n, NULL);
+        if (d->bytes < bytes)
+            return true;
+    }
+    (void)decimals_try(v, n, k, n, d); /* it passed a moment ago */
+    decimals_plan(d, n, NULL);
+    return true;
+}
+
+static size_t exceptions_write(const struct decimals *d, const double *v,
+                               size_t n, uint8_t *out)
+{
+    uint8_t *p = out + fw_varint_put(out, d->exceptions);
+    size_t last = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        if (failed_at(d, i)) {
+            p += fw_varint_put(p, i - last);
+            last = i;
+        }
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (failed_at(d, i)) {
+            fw_put_le64(p, fw_double_bits(v[i]));
+            p += 8;
+        }
+    }
+    return (size_t)(p - out);
+}
+
+static size_t decimals_write(const struct decimals *d, const double *v,
+                             size_t n, uint8_t *out)
+{
+    uint8_t *p = out + 1;
+
+    out[0] = (uint8_t)(VALUES_DECIMAL | d->k);
+    p += ints_write(d->q, &d->plan, p);
+    if (d->any_ulps != 0) {
+        out[0] |= VALUES_DECIMAL_ULPS;
+        p += ints_write(d->ulps, &d->ulps_plan, p);
+    }
+    if (d->exceptions > 0) {
+        out[0] |= VALUES_DECIMAL_EXCEPTIONS;
+        p += exceptions_write(d, v, n, p);
+    }
+    return (size_t)(p - out);
+}
+
+/* ---- the other ways ----------------------------------------------------- */
+
+static bool all_equal(const double *v, size_t n)
+{
+    uint64_t first = fw_double_bits(v[0]);
+    uint64_t any = 0;
+
+    for (size_t i = 1; i < n && any == 0; i += CODEC_GROUP)
+        for (size_t j = i; j < i + group_size(n, i); j++)
+            any |= fw_double_bits(v[j]) ^ first;
+    return any == 0;
+}
+
+/* Small integers and powers of two end in zero bytes: left out. */
+static size_t constant_write(double v, uint8_t *out)
+{
+    uint8_t all[8];
+    unsigned zeros = 0;
+
+    fw_put_le64(all, fw_double_bits(v));
+    while (zeros < 8 && all[zeros] == 0)
+        zeros++;
+    out[0] = (uint8_t)(VALUES_CONSTANT + 8 - zeros);
+    memcpy(out + 1, all + zeros, 8 - zeros);
+    return 1 + 8 - zeros;
+}
+
+static size_t raw_write(const double *v, size_t n, uint8_t *out)
+{
+    out[0] = VALUES_RAW;
+    for (size_t i = 0; i < n; i++)
+        fw_put_le64(out + 1 + 8 * i, fw_double_bits(v[i]));
+    return 1 + 8 * n;
+}
+
+/* The run as integers that sort as its doubles do. */
+struct ordered {
+    size_t bytes;
+    struct ints_plan plan;
+    uint64_t x[VALUES_RUN];
+};
+
+static void ordered_plan(const double *v, size_t n,
+                         const struct ints_manner *like, struct ordered *o)
+{
+    for (size_t i = 0; i < n; i++)
+        o->x[i] = values_order(v[i]);
+    if (like != NULL)
+        ints_plan_like(o->x, n, *like, &o->plan);
+    else
+        ints_plan(o->x, n, &o->plan);
+    o->bytes = 1 + o->plan.bytes;
+}
+
+static size_t ordered_write(const struct ordered *o, uint8_t *out)
+{
+    out[0] = VALUES_BITS;
+    return 1 + ints_write(o->x, &o->plan, out + 1);
+}
+
+/* ---- with a hint -------------------------------------------------------- */
+
+static void hint_set(struct values_hint *hint, unsigned kind, unsigned decimals,
+                     const struct ints_plan *plan, size_t bytes, size_t n)
+{
+    struct ints_manner manner = ints_manner_of(plan);
+
+    hint->kind = (uint8_t)kind;
+    hint->decimals = (uint8_t)decimals;
+    hint->order = manner.order;
+    hint->zigzag = manner.zigzag;
+    hint->fraction = manner.fraction;
+    hint->bytes_per_k = (uint16_t)(bytes * 1024 / n);
+}
+
+/* May a run of n values take so many bytes before a search looks wiser? */
+static bool still_fits(const struct values_hint *hint, size_t bytes, size_t n)
+{
+    size_t before = (size_t)hint->bytes_per_k * n / 1024;
+
+    return bytes <= before + before / 4 + 16 && bytes < 1 + n * sizeof(double);
+}
+
+static struct ints_manner hint_manner(const struct values_hint *hint)
+{
+    return (struct ints_manner){.order = hint->order,
+                                .zigzag = hint->zigzag,
+                                .fraction = hint->fraction};
+}
+
+/* Writes the run in the manner of the last; 0 if that does not do well. */
+static size_t decimals_like(const double *v, size_t n,
+                            const struct values_hint *hint, uint8_t *out)
+{
+    struct ints_manner manner = hint_manner(hint);
+    struct decimals d;
+
+    if (!decimals_try(v, n, hint->decimals, exceptions_limit(n), &d))
+        return 0;
+    decimals_plan(&d, n, &manner);
+    return still_fits(hint, d.bytes, n) ? decimals_write(&d, v, n, out) : 0;
+}
+
+static size_t ordered_like(const double *v, size_t n,
+                           const struct values_hint *hint, uint8_t *out)
+{
+    struct ints_manner manner = hint_manner(hint);
+    struct ordered o;
+
+    ordered_plan(v, n, &manner, &o);
+    return still_fits(hint, o.bytes, n) ? ordered_write(&o, out) : 0;
+}
+
+static size_t write_like(const double *v, size_t n, struct values_hint *hint,
+                         uint8_t *out)
+{
+    if (hint->age >= HINT_AGE_MAX)
+        return 0;
+    hint->age++;
+    switch (hint->kind) {
+    case VALUES_DECIMAL:
+        return decimals_like(v, n, hint, out);
+    case VALUES_BITS:
+        return ordered_like(v, n, hint, out);
+    default:
+        return 0;
+    }
+}
+
+/* ---- the search --------------------------------------------------------- */
+
+/* All ways but the dictionary; decimals or bits also fill the hint. */
+static size_t write_plain(const double *v, size_t n, struct values_hint *hint,
+                          size_t limit, uint8_t *out)
+{
+    struct decimals d;
+    struct ordered o;
+    size_t raw = 1 + n * sizeof(double);
+    bool decimal = decimals_search(v, n, &d);
+
+    ordered_plan(v, n, NULL, &o);
+    if (decimal && d.bytes <= o.bytes && d.bytes < raw) {
+        if (d.bytes >= limit)
+            return 0;
+        hint_set(hint, VALUES_DECIMAL, d.k, &d.plan, d.bytes, n);
+        return decimals_write(&d, v, n, out);
+    }
+    if (o.bytes < raw) {
+        if (o.bytes >= limit)
+            return 0;
+        hint_set(hint, VALUES_BITS, 0, &o.plan, o.bytes, n);
+        return ordered_write(&o, out);
+    }
+    hint->kind = VALUES_RAW;
+    return raw < limit ? raw_write(v, n, out) : 0;
+}
+
+/*
+ * A dictionary is written first, as it needs its entries written to know its
+ * size; it stands only if nothing else is smaller.
+ */
+static size_t write_search(const double *v, size_t n, struct values_hint *hint,
+                           uint8_t *out)
+{
+    size_t dictionary = values_dictionary_write(v, n, out);
+    size_t limit = dictionary > 0 ? dictionary : SIZE_MAX;
+    size_t plain;
+
+    hint->age = 0;
+    plain = write_plain(v, n, hint, limit, out);
+    if (plain > 0)
+        return plain;
+    hint->kind = VALUES_RAW; /* a dictionary teaches nothing */
+    return dictionary;
+}
+
+size_t values_entries_write(const double *v, size_t n, uint8_t *out)
+{
+    struct values_hint unused = {0};
+
+    if (all_equal(v, n))
+        return constant_write(v[0], out);
+    return write_plain(v, n, &unused, SIZE_MAX, out);
+}
+
+static size_t write_run(const double *v, size_t n, struct values_hint *hint,
+                        uint8_t *out)
+{
+    size_t bytes;
+
+    if (all_equal(v, n))
+        return constant_write(v[0], out);
+    bytes = write_like(v, n, hint, out);
+    return bytes > 0 ? bytes : write_search(v, n, hint, out);
+}
+
+size_t values_encode(const double *v, size_t n, struct values_hint *hint,
+                     uint8_t *out)
+{
+    struct values_hint none = {0};
+    size_t bytes = 0;
+
+    if (hint == NULL)
+        hint = &none;
+    for (size_t i = 0; i < n; i += VALUES_RUN) {
+        size_t run = n - i < VALUES_RUN ? n - i : VALUES_RUN;
+        bytes += write_run(v + i, run, hint, out + bytes);
+    }
+    assert(bytes <= values_bound(n));
+    return bytes;
+}

@@ -1,0 +1,497 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * test_values.c - blocks of values come back bit for bit.
+ *
+ * ctest: timeout=300
+ */
+#include "tests/support/fixture.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "storage/base/bytes.h"
+#include "storage/codec/kernels.h"
+#include "storage/codec/values.h"
+#include "tests/support/synth.h"
+
+#if defined(__SANITIZE_ADDRESS__) || !defined(__OPTIMIZE__)
+#define TOTAL_VALUES 4000000
+#else
+#define TOTAL_VALUES 10000000
+#endif
+#define LENGTH_MAX 100000
+#define STALE UINT64_C(0x7ff0000000000002)
+
+static const uint64_t g_odd_bits[] = {
+    0,
+    UINT64_C(0x8000000000000000), /* -0 */
+    STALE,
+    UINT64_C(0x7ff8000000000001), /* Prometheus's ordinary NaN */
+    UINT64_C(0xfff8000000000000),
+    UINT64_C(0x7ff0000000000000), /* infinities */
+    UINT64_C(0xfff0000000000000),
+    UINT64_C(0x7fefffffffffffff), /* extremes */
+    UINT64_C(0xffefffffffffffff),
+    1, /* denormals */
+    UINT64_C(0x800fffffffffffff),
+    UINT64_C(0x0010000000000000),
+    UINT64_C(0x7fffffffffffffff),
+    UINT64_C(0xffffffffffffffff),
+    UINT64_C(0x4330000000000000), /* 2^52 */
+    UINT64_C(0x43e0000000000000), /* 2^63 */
+    UINT64_C(0xc3e0000000000000),
+    UINT64_C(0x3ff0000000000000),
+    UINT64_C(0x3ff0000000000001),
+};
+#define ODD_COUNT (sizeof(g_odd_bits) / sizeof(*g_odd_bits))
+
+/* ---- what is encoded ---------------------------------------------------- */
+
+static double power10(unsigned k)
+{
+    return codec_power10[k];
+}
+
+static uint64_t below(struct synth_rng *rng, uint64_t limit)
+{
+    return synth_u64(rng) % limit;
+}
+
+static double odd(struct synth_rng *rng)
+{
+    return fw_double_of_bits(g_odd_bits[below(rng, ODD_COUNT)]);
+}
+
+typedef void fill_fn(struct synth_rng *rng, double *v, size_t n);
+
+static void fill_random_bits(struct synth_rng *rng, double *v, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        v[i] = fw_double_of_bits(synth_u64(rng));
+}
+
+static void fill_odd(struct synth_rng *rng, double *v, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        v[i] = odd(rng);
+}
+
+static void fill_decimal_walk(struct synth_rng *rng, double *v, size_t n)
+{
+    unsigned k = (unsigned)below(rng, CODEC_DECIMALS_MAX + 1);
+    double at = synth_normal(rng) * 1000;
+
+    for (size_t i = 0; i < n; i++) {
+        at += synth_normal(rng);
+        v[i] = rint(at * power10(k)) / power10(k);
+    }
+}
+
+static void fill_decimal_with_odd(struct synth_rng *rng, double *v, size_t n)
+{
+    uint64_t one_in = 2 + below(rng, 200);
+
+    fill_decimal_walk(rng, v, n);
+    for (size_t i = 0; i < n; i++)
+        if (below(rng, one_in) == 0)
+            v[i] = odd(rng);
+}
+
+/* 0.13399999999999998: decimals that went through arithmetic */
+static void fill_computed(struct synth_rng *rng, double *v, size_t n)
+{
+    double at = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        at += (double)(int64_t)below(rng, 21) - 10;
+        v[i] = at * 0.001 + 0.1 - 0.1 * (double)below(rng, 3);
+    }
+}
+
+static void fill_counter(struct synth_rng *rng, double *v, size_t n)
+{
+    double scale = (double)(UINT64_C(1) << below(rng, 40));
+    double at = (double)below(rng, UINT64_C(1) << (1 + below(rng, 52)));
+
+    for (size_t i = 0; i < n; i++) {
+        at += scale * (double)below(rng, 1 + below(rng, 100));
+        if (below(rng, 5000) == 0)
+            at = 0;
+        v[i] = at;
+    }
+}
+
+static void fill_few(struct synth_rng *rng, double *v, size_t n)
+{
+    double entries[64];
+    size_t count = 1 + below(rng, 64);
+
+    fill_random_bits(rng, entries, count);
+    for (size_t i = 0; i < n; i++)
+        v[i] = entries[below(rng, count)];
+}
+
+static void fill_alternating(struct synth_rng *rng, double *v, size_t n)
+{
+    double a = odd(rng);
+    double b = odd(rng);
+
+    for (size_t i = 0; i < n; i++)
+        v[i] = i % 2 == 0 ? a : b;
+}
+
+static void fill_floats(struct synth_rng *rng, double *v, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        v[i] = (double)(float)synth_normal(rng);
+}
+
+static void fill_full_walk(struct synth_rng *rng, double *v, size_t n)
+{
+    double at = synth_normal(rng);
+
+    for (size_t i = 0; i < n; i++)
+        v[i] = at += synth_normal(rng);
+}
+
+static void fill_big_integers(struct synth_rng *rng, double *v, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        v[i] = (double)(int64_t)(synth_u64(rng) >> below(rng, 64));
+}
+
+static void fill_mostly_constant(struct synth_rng *rng, double *v, size_t n)
+{
+    double at = odd(rng);
+
+    for (size_t i = 0; i < n; i++) {
+        if (below(rng, 300) == 0)
+            at = rint(synth_normal(rng) * 1e6);
+        v[i] = at;
+    }
+}
+
+static void fill_multiples(struct synth_rng *rng, double *v, size_t n)
+{
+    double unit = (double)(1 + below(rng, 100000));
+
+    for (size_t i = 0; i < n; i++)
+        v[i] = unit * (double)below(rng, 5000) + 7;
+}
+
+static void fill_line(struct synth_rng *rng, double *v, size_t n)
+{
+    double slope = rint(synth_normal(rng) * 1000) / 10;
+
+    for (size_t i = 0; i < n; i++)
+        v[i] = rint(slope * (double)i + synth_normal(rng));
+}
+
+static fill_fn *const g_fills[] = {
+    fill_random_bits, fill_odd,          fill_decimal_walk,
+    fill_computed,    fill_counter,      fill_decimal_with_odd,
+    fill_few,         fill_alternating,  fill_floats,
+    fill_full_walk,   fill_big_integers, fill_mostly_constant,
+    fill_multiples,   fill_line,
+};
+#define FILL_COUNT (sizeof(g_fills) / sizeof(*g_fills))
+
+/* ---- coding ------------------------------------------------------------- */
+
+/* Buffers of exactly the promised size, so that a step over is seen. */
+static size_t encode(const double *v, size_t n, struct values_hint *hint,
+                     uint8_t **out)
+{
+    size_t bytes;
+
+    *out = malloc(values_bound(n) + 1);
+    assert_non_null(*out);
+    (*out)[values_bound(n)] = 0xA5;
+    bytes = values_encode(v, n, hint, *out);
+    assert_true(bytes <= values_bound(n));
+    assert_int_equal((*out)[values_bound(n)], 0xA5);
+    *out = realloc(*out, bytes > 0 ? bytes : 1);
+    assert_non_null(*out);
+    return bytes;
+}
+
+static void expect_back(const uint8_t *in, size_t len, const double *v,
+                        size_t n)
+{
+    struct fw_err err = {0};
+    double *back = malloc(n > 0 ? n * sizeof(*back) : 1);
+
+    assert_non_null(back);
+    if (values_decode(in, len, n, back, &err) != FW_OK)
+        fail_msg("%s", err.text);
+    for (size_t i = 0; i < n; i++)
+        if (fw_double_bits(back[i]) != fw_double_bits(v[i]))
+            fail_msg("value %zu of %zu: %a became %a", i, n, v[i], back[i]);
+    free(back);
+}
+
+static void there_and_back(const double *v, size_t n, struct values_hint *hint)
+{
+    uint8_t *bytes;
+    size_t len = encode(v, n, hint, &bytes);
+
+    expect_back(bytes, len, v, n);
+    free(bytes);
+}
+
+/* Mostly the lengths that blocks have, at times any. */
+static size_t some_length(struct synth_rng *rng)
+{
+    switch (below(rng, 16)) {
+    case 0:
+        return below(rng, 20);
+    case 1:
+        return below(rng, 5000);
+    case 2:
+        return below(rng, 10) == 0 ? below(rng, LENGTH_MAX) : 1024;
+    case 3:
+        return 120;
+    default:
+        return 512;
+    }
+}
+
+static void adversarial_values_come_back(void **state)
+{
+    struct synth_rng rng = synth_seed(20261123);
+    double *v = malloc(LENGTH_MAX * sizeof(*v));
+    struct values_hint hints[FILL_COUNT] = {0};
+
+    (void)state;
+    assert_non_null(v);
+    for (size_t done = 0; done < TOTAL_VALUES;) {
+        size_t kind = below(&rng, FILL_COUNT);
+        size_t n = some_length(&rng);
+        g_fills[kind](&rng, v, n);
+        there_and_back(v, n, below(&rng, 2) == 0 ? NULL : &hints[kind]);
+        done += n + 1;
+    }
+    free(v);
+}
+
+static void every_length_up_to_three_groups_comes_back(void **state)
+{
+    struct synth_rng rng = synth_seed(7);
+    double v[400];
+
+    (void)state;
+    for (size_t n = 0; n < 400; n++)
+        for (size_t kind = 0; kind < FILL_COUNT; kind++) {
+            g_fills[kind](&rng, v, n);
+            there_and_back(v, n, NULL);
+        }
+}
+
+/* All rows of four out of the odd values. */
+static void all_short_rows_of_odd_values_come_back(void **state)
+{
+    double v[4];
+
+    (void)state;
+    for (size_t i = 0; i < ODD_COUNT * ODD_COUNT * ODD_COUNT * ODD_COUNT; i++) {
+        size_t rest = i;
+        for (size_t j = 0; j < 4; j++, rest /= ODD_COUNT)
+            v[j] = fw_double_of_bits(g_odd_bits[rest % ODD_COUNT]);
+        if (i % 7 == 0) /* each pattern stands at each place often enough */
+            there_and_back(v, 4, NULL);
+    }
+}
+
+static void a_hint_of_other_data_does_no_harm(void **state)
+{
+    struct synth_rng rng = synth_seed(99);
+    struct values_hint hint = {0};
+    double v[512];
+
+    (void)state;
+    for (size_t i = 0; i < 1000; i++) {
+        g_fills[below(&rng, FILL_COUNT)](&rng, v, 512);
+        there_and_back(v, 512, &hint);
+    }
+}
+
+static void any_bytes_in_a_hint_do_no_harm(void **state)
+{
+    struct synth_rng rng = synth_seed(98);
+    double v[200];
+
+    (void)state;
+    for (size_t i = 0; i < 2000; i++) {
+        struct values_hint hint = {
+            .kind = (uint8_t)(synth_u64(&rng) & 0x81),
+            .decimals = (uint8_t)below(&rng, CODEC_DECIMALS_MAX + 1),
+            .order = (uint8_t)below(&rng, 4),
+            .zigzag = below(&rng, 2) != 0,
+            .fraction = below(&rng, 2) != 0,
+            .bytes_per_k = (uint16_t)synth_u64(&rng)};
+        g_fills[below(&rng, FILL_COUNT)](&rng, v, 200);
+        there_and_back(v, 1 + below(&rng, 200), &hint);
+    }
+}
+
+/* ---- sizes -------------------------------------------------------------- */
+
+static size_t size_of(const double *v, size_t n)
+{
+    uint8_t *bytes;
+    size_t len = encode(v, n, NULL, &bytes);
+
+    expect_back(bytes, len, v, n);
+    free(bytes);
+    return len;
+}
+
+static void a_constant_takes_at_most_nine_bytes(void **state)
+{
+    double v[512];
+
+    (void)state;
+    for (size_t i = 0; i < 512; i++)
+        v[i] = 0.1;
+    assert_int_equal(size_of(v, 512), 9);
+    for (size_t i = 0; i < 512; i++)
+        v[i] = 0;
+    assert_int_equal(size_of(v, 512), 1);
+}
+
+static void a_line_takes_a_few_bytes(void **state)
+{
+    double v[512];
+
+    (void)state;
+    for (size_t i = 0; i < 512; i++)
+        v[i] = 12.5 + 0.25 * (double)i;
+    assert_true(size_of(v, 512) <= 16);
+}
+
+static void noise_never_takes_more_than_raw(void **state)
+{
+    struct synth_rng rng = synth_seed(3);
+    double v[4096];
+
+    (void)state;
+    fill_random_bits(&rng, v, 4096);
+    assert_true(size_of(v, 4096) <= 1 + sizeof(v));
+}
+
+static void computed_decimals_stay_small(void **state)
+{
+    struct synth_rng rng = synth_seed(4);
+    double v[512];
+
+    (void)state;
+    fill_computed(&rng, v, 512);
+    assert_true(size_of(v, 512) < 512 * 2);
+}
+
+/* ---- hostile bytes ------------------------------------------------------ */
+
+/* Decodes from a heap block of exactly `len`, so that a step over is seen. */
+static fw_rc decode_hostile(const uint8_t *in, size_t len, size_t n)
+{
+    struct fw_err err = {0};
+    uint8_t *copy = malloc(len > 0 ? len : 1);
+    double *out = malloc(n > 0 ? n * sizeof(*out) : 1);
+    fw_rc rc;
+
+    assert_non_null(copy);
+    assert_non_null(out);
+    memcpy(copy, in, len);
+    rc = values_decode(copy, len, n, out, &err);
+    if (rc != FW_OK) {
+        assert_int_equal(rc, FW_ECORRUPT);
+        assert_true(err.text[0] != '\0');
+    }
+    free(out);
+    free(copy);
+    return rc;
+}
+
+static void every_flipped_bit_gives_values_or_an_error(void **state)
+{
+    struct synth_rng rng = synth_seed(11);
+    double v[300];
+
+    (void)state;
+    for (size_t kind = 0; kind < FILL_COUNT; kind++) {
+        uint8_t *bytes;
+        size_t len;
+        g_fills[kind](&rng, v, 300);
+        len = encode(v, 300, NULL, &bytes);
+        for (size_t bit = 0; bit < len * 8; bit++) {
+            bytes[bit / 8] ^= (uint8_t)(1u << (bit % 8));
+            (void)decode_hostile(bytes, len, 300); /* either is right */
+            bytes[bit / 8] ^= (uint8_t)(1u << (bit % 8));
+        }
+        free(bytes);
+    }
+}
+
+static void a_block_cut_short_is_refused(void **state)
+{
+    struct synth_rng rng = synth_seed(12);
+    double v[300];
+
+    (void)state;
+    for (size_t kind = 0; kind < FILL_COUNT; kind++) {
+        uint8_t *bytes;
+        size_t len;
+        g_fills[kind](&rng, v, 300);
+        len = encode(v, 300, NULL, &bytes);
+        for (size_t cut = 0; cut < len; cut++)
+            assert_int_equal(decode_hostile(bytes, cut, 300), FW_ECORRUPT);
+        free(bytes);
+    }
+}
+
+static void bytes_left_over_are_refused(void **state)
+{
+    uint8_t bytes[] = {0x10, 0x00};
+
+    (void)state;
+    assert_int_equal(decode_hostile(bytes, 1, 5), FW_OK);
+    assert_int_equal(decode_hostile(bytes, 2, 5), FW_ECORRUPT);
+    assert_int_equal(decode_hostile(bytes, 1, 0), FW_ECORRUPT);
+    assert_int_equal(decode_hostile(bytes, 0, 0), FW_OK);
+}
+
+static void random_bytes_give_values_or_an_error(void **state)
+{
+    struct synth_rng rng = synth_seed(13);
+    uint8_t bytes[600];
+
+    (void)state;
+    for (size_t i = 0; i < 20000; i++) {
+        size_t len = below(&rng, sizeof(bytes));
+        for (size_t j = 0; j < len; j++)
+            bytes[j] = (uint8_t)(synth_u64(&rng) >> (below(&rng, 2) * 5));
+        (void)decode_hostile(bytes, len, below(&rng, 5000)); /* either */
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(adversarial_values_come_back),
+        cmocka_unit_test(every_length_up_to_three_groups_comes_back),
+        cmocka_unit_test(all_short_rows_of_odd_values_come_back),
+        cmocka_unit_test(a_hint_of_other_data_does_no_harm),
+        cmocka_unit_test(any_bytes_in_a_hint_do_no_harm),
+        cmocka_unit_test(a_constant_takes_at_most_nine_bytes),
+        cmocka_unit_test(a_line_takes_a_few_bytes),
+        cmocka_unit_test(noise_never_takes_more_than_raw),
+        cmocka_unit_test(computed_decimals_stay_small),
+        cmocka_unit_test(every_flipped_bit_gives_values_or_an_error),
+        cmocka_unit_test(a_block_cut_short_is_refused),
+        cmocka_unit_test(bytes_left_over_are_refused),
+        cmocka_unit_test(random_bytes_give_values_or_an_error),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
