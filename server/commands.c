@@ -9,6 +9,7 @@
 
 #include <string.h>
 
+#include "server/local/local_client.h"
 #include "storage/base/str.h"
 
 #define MAX_COMMANDS 64
@@ -169,6 +170,26 @@ static bool take_data(struct fw_cli *cli, int *argc, char **argv)
     return cli->data_dir == NULL || *cli->data_dir != '\0';
 }
 
+/* The server that runs on the folder answers; where none does, we do. */
+static int run_somewhere(struct fw_cli *cli, int argc, char **argv)
+{
+    const struct fw_command *command = commands_find(argv[0]);
+    struct fw_err err = {0};
+    int code = FW_EXIT_FAIL;
+
+    if (command == NULL || commands_is_local(command, argc, argv))
+        return commands_run_here(cli, argc, argv);
+    cli->command = command;
+    switch (local_ask(cli, argc, argv, &code, &err)) {
+    case FW_OK:
+        return code;
+    case FW_NONE:
+        return commands_run_here(cli, argc, argv);
+    default:
+        return fw_cli_fail(cli, &err);
+    }
+}
+
 int commands_run(struct fw_cli *cli, int argc, char **argv)
 {
     if (argc < 1 || !take_data(cli, &argc, argv)) {
@@ -187,5 +208,5 @@ int commands_run(struct fw_cli *cli, int argc, char **argv)
         (void)fprintf(cli->out, "forewarn %s\n", FW_VERSION);
         return FW_EXIT_OK;
     }
-    return commands_run_here(cli, argc - 1, argv + 1);
+    return run_somewhere(cli, argc - 1, argv + 1);
 }

@@ -35,6 +35,7 @@ static const struct {
                       "the timestamp is further ahead than --max-future"},
     [LINE_NO_MEMORY] = {"no_memory", "memory ran out"},
     [LINE_BAD_COMMAND] = {"bad_command", "the # command is wrong"},
+    [LINE_CUT_OFF] = {"cut_off", "the stream ended before its end of line"},
     [LINE_SERIES_LIMIT] = {"series_limit",
                            "a new series, and --max-series is reached"},
     [LINE_NOT_STORED] = {"not_stored", "the store cannot take it"},
@@ -118,7 +119,7 @@ enum line_fault line_parse(struct fw_str text, enum time_unit unit,
 }
 
 /* Labels are shown to people and sent to tools: text, without controls. */
-static bool is_text(struct fw_str text)
+bool line_is_text(struct fw_str text)
 {
     for (size_t i = 0; i < text.n; i++)
         if ((unsigned char)text.p[i] < 0x20 || text.p[i] == 0x7f)
@@ -132,17 +133,17 @@ enum line_fault line_labels(const struct line *line, size_t i,
     struct fw_str part = line->values[i].part;
 
     out->n = 0;
-    if (!is_text(line->series))
+    if (!line_is_text(line->series))
         return LINE_BAD_TEXT;
     switch (line->protocol) {
     case LINE_INFLUX:
-        if (!is_text(part))
+        if (!line_is_text(part))
             return LINE_BAD_TEXT;
         return influx_labels(line->series, part, arena, out);
     case LINE_GRAPHITE:
         return graphite_labels(line->series, out);
     case LINE_OPENTSDB:
-        if (!is_text(part))
+        if (!line_is_text(part))
             return LINE_BAD_TEXT;
         return opentsdb_labels(line->series, part, out);
     }

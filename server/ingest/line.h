@@ -36,6 +36,7 @@ enum line_fault {
     LINE_TOO_NEW,      /* further ahead than --max-future */
     LINE_NO_MEMORY,    /* ran out of it */
     LINE_BAD_COMMAND,  /* a #word with a wrong argument */
+    LINE_CUT_OFF,      /* the stream ended inside it */
     LINE_SERIES_LIMIT, /* a good line, but --max-series struck */
     LINE_NOT_STORED,   /* a good line, but the store could not */
     LINE_FAULTS
@@ -88,6 +89,9 @@ bool line_is_foreign(struct fw_str text);
 enum line_fault line_add_value(struct line *line, struct fw_str part, double v);
 enum line_fault line_add_label(struct line_labels *labels, struct fw_str name,
                                struct fw_str value);
+
+/* UTF-8 without control characters. */
+bool line_is_text(struct fw_str text);
 
 /* Takes the next run of non-blank bytes off the front; empty at the end. */
 struct fw_str line_word(struct fw_str *rest);
