@@ -12,8 +12,8 @@ round starts each server on an empty folder. Reported, as medians:
              counts every sample (Forewarn: all of them durable as well)
   cpu        server CPU seconds for a million samples, until then
   disk       bytes a sample in the folder, after each server merged what it has
-             (VictoriaMetrics: force_flush and force_merge, then a clean stop;
-             Forewarn: a clean stop)
+             (VictoriaMetrics: after force_flush and force_merge, without the
+             caches that it saves at a stop; Forewarn: after a clean stop)
   rss        peak resident memory of the server, MiB
 
 Without VictoriaMetrics (tests/e2e/peers fetches it) only Forewarn is measured.
@@ -122,6 +122,7 @@ class Server:
 class Forewarn(Server):
     name = "forewarn"
     sync = True
+    sealed_by_stop = True
 
     def __init__(self, folder, args):
         super().__init__(folder)
@@ -145,6 +146,7 @@ class Forewarn(Server):
 class VictoriaMetrics(Server):
     name = "victoria-metrics"
     sync = False
+    sealed_by_stop = False
 
     def __init__(self, folder, args):
         super().__init__(folder)
@@ -197,9 +199,11 @@ def measure(kind, args, files, total):
             raise SystemExit("%s counts %g of %d" % (kind.name, found, total))
         server.settle()
         rss = peak_rss_mib(server.process.pid)
+        disk = folder_bytes(folder)
         server.stop()
-        return (total / wall / 1e6, cpu / total * 1e6,
-                folder_bytes(folder) / total, rss)
+        if kind.sealed_by_stop:
+            disk = folder_bytes(folder)
+        return (total / wall / 1e6, cpu / total * 1e6, disk / total, rss)
     finally:
         if server.process.poll() is None:
             server.process.kill()
