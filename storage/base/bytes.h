@@ -63,6 +63,14 @@ static inline uint64_t fw_get_le64(const void *from)
     return (uint64_t)fw_get_le32(p) | (uint64_t)fw_get_le32(p + 4) << 32;
 }
 
+static inline void fw_put_be16(void *to, uint16_t v)
+{
+    unsigned char *p = to;
+
+    p[0] = (unsigned char)(v >> 8);
+    p[1] = (unsigned char)v;
+}
+
 static inline void fw_put_be32(void *to, uint32_t v)
 {
     unsigned char *p = to;
