@@ -88,6 +88,18 @@ FW_CHECK fw_rc fw_regex_compile(struct fw_str pattern, struct fw_regex **out,
 void fw_regex_free(struct fw_regex *regex);
 bool fw_regex_matches(struct fw_regex *regex, struct fw_str text);
 
+/*
+ * Groups of a match: group 0 is the whole text; a group that took no part has
+ * p == NULL. FW_NONE if the text does not match. Writes at most max, sets
+ * *count to the number of groups of the pattern plus one.
+ */
+FW_CHECK fw_rc fw_regex_groups(struct fw_regex *regex, struct fw_str text,
+                               struct fw_str *groups, size_t max,
+                               size_t *count);
+
+/* The number of the group with that name, 0 where there is none. */
+size_t fw_regex_group_number(const struct fw_regex *regex, struct fw_str name);
+
 /* ---- The store ----------------------------------------------------------- */
 
 struct fw_store;
@@ -233,7 +245,7 @@ FW_CHECK fw_rc fw_store_label_values(struct fw_store *store, struct fw_str name,
  * in tables of meta/: ordered maps from bytes to bytes, in transactions.
  * A write transaction belongs to one thread; only one is open at a time and
  * the others wait, so keep it short. Values read are valid until the
- * transaction ends. Keys: 1 to 480 bytes. Table names: [a-z_]{1,32}.
+ * transaction ends or writes. Keys: 1 to 480 bytes. Table names: [a-z_]{1,32}.
  */
 struct fw_txn;
 FW_CHECK fw_rc fw_txn_begin(struct fw_store *store, bool write,

@@ -1,0 +1,526 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * committer.c - see committer.h.
+ *
+ * The life of a batch here: stage (decide about each sample and reserve its
+ * room), journal (the only wait for the disk), apply (show), answer. What can
+ * fail stands before the commit; what stands behind it cannot. A failed commit
+ * takes back the staging, so the store is as if the batches had never come.
+ */
+#include "storage/committer.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "storage/base/bytes.h"
+#include "storage/base/limits.h"
+
+/* A sample takes about this much in the journal, which ends the linger. */
+#define SAMPLE_BYTES_GUESS 8
+#define GROUP_SAMPLES_MAX ((size_t)1 << 19)
+
+struct pending {
+    struct pending *next;
+    struct fw_batch batch; /* after staging the accepted samples come first */
+    size_t accepted;
+    fw_append_done done;
+    void *self;
+    struct fw_append_result result;
+};
+
+struct committer {
+    struct fw_store *store;
+    pthread_t thread;
+    pthread_mutex_t lock; /* leaf */
+    pthread_cond_t wake;
+    struct pending *first, **last; /* lock */
+    size_t queued;                 /* samples waiting or in a commit; lock */
+    struct timespec due;           /* when the linger ends; lock */
+    bool closing;                  /* lock */
+
+    struct journal_writer writer; /* committer thread, as all below */
+    uint32_t *defined;            /* series this commit defines */
+    size_t defined_count, defined_cap;
+    struct fw_buf definition;
+};
+
+/* ---- Staging --------------------------------------------------------------
+ */
+
+static bool ahead(const struct fw_store *store, fw_ms now, fw_ms t)
+{
+    return t > now &&
+           (uint64_t)t - (uint64_t)now > (uint64_t)store->options.max_future;
+}
+
+static void explain(struct committer *c, struct fw_append_result *result,
+                    uint32_t id, fw_ms t, bool too_new)
+{
+    char series[256], at[FW_TIME_TEXT_BYTES], span[FW_DURATION_TEXT_BYTES];
+
+    if (result->err.text[0] != '\0')
+        return;
+    registry_describe(&c->store->registry, id, series, sizeof(series));
+    (void)fw_format_time(at, t);
+    if (too_new) {
+        (void)fw_format_duration(span, c->store->options.max_future);
+        (void)fw_err_set(&result->err, FW_EINVAL,
+                         "%s: the sample at %s is more than %s ahead of the "
+                         "clock (--max-future)",
+                         series, at, span);
+        return;
+    }
+    (void)fw_format_duration(span, c->store->options.ooo_window);
+    (void)fw_err_set(&result->err, FW_EINVAL,
+                     "%s: the sample at %s is more than %s behind the newest "
+                     "one of its series (--out-of-order-window)",
+                     series, at, span);
+}
+
+/* Adds the labels of a series to the record that first uses it. */
+static fw_rc define(struct committer *c, uint32_t id)
+{
+    struct head_series *s = head_get(&c->store->head, id);
+    fw_rc rc;
+
+    if (s->defined)
+        return FW_OK;
+    fw_buf_clear(&c->definition);
+    rc = registry_put_definition(&c->store->registry, id, &c->definition);
+    if (rc == FW_OK)
+        rc = fw_grow(&c->defined, &c->defined_cap, c->defined_count + 1,
+                     sizeof(*c->defined), UINT32_MAX);
+    if (rc == FW_OK)
+        rc = journal_writer_define(
+            &c->writer, id,
+            (struct fw_str){c->definition.data, c->definition.len});
+    if (rc != FW_OK)
+        return rc;
+    c->defined[c->defined_count++] = id;
+    s->defined = true;
+    return FW_OK;
+}
+
+static fw_rc stage_one(struct committer *c, struct pending *p, size_t i)
+{
+    struct fw_store *store = c->store;
+    struct fw_batch *b = &p->batch;
+    uint32_t id = b->series[i];
+    uint64_t bits = fw_double_bits(b->v[i]);
+    fw_rc rc;
+
+    switch (head_stage(&store->head, id, b->t[i], bits,
+                       store->options.ooo_window, false)) {
+    case HEAD_ACCEPTED:
+        b->series[p->accepted] = id;
+        b->t[p->accepted] = b->t[i];
+        memcpy(&b->v[p->accepted], &bits, sizeof(bits));
+        p->accepted++;
+        rc = define(c, id);
+        return rc == FW_OK ? journal_writer_add(&c->writer, id, b->t[i], bits)
+                           : rc;
+    case HEAD_DUPLICATE:
+        p->result.duplicates++;
+        return FW_OK;
+    case HEAD_CONFLICT:
+        p->result.conflicts++;
+        return FW_OK;
+    case HEAD_TOO_OLD:
+        p->result.too_old++;
+        explain(c, &p->result, id, b->t[i], false);
+        return FW_OK;
+    case HEAD_NO_MEMORY:
+        return FW_ENOMEM;
+    case HEAD_ASK_DISK:
+    case HEAD_NO_SERIES:
+        break;
+    }
+    return FW_EINVAL;
+}
+
+/* A batch that names a series nobody made is refused before it is touched. */
+static bool ids_known(struct committer *c, struct pending *p)
+{
+    for (size_t i = 0; i < p->batch.n; i++) {
+        const struct head_series *s =
+            head_get(&c->store->head, p->batch.series[i]);
+
+        if (s != NULL && s->made)
+            continue;
+        p->result.rc =
+            fw_err_set(&p->result.err, FW_EINVAL,
+                       "there is no series with the id %u", p->batch.series[i]);
+        return false;
+    }
+    return true;
+}
+
+static fw_rc stage_batch(struct committer *c, struct pending *p, fw_ms now)
+{
+    fw_rc rc = FW_OK;
+
+    if (!ids_known(c, p))
+        return FW_OK;
+    for (size_t i = 0; i < p->batch.n && rc == FW_OK; i++) {
+        if (ahead(c->store, now, p->batch.t[i])) {
+            p->result.too_new++;
+            explain(c, &p->result, p->batch.series[i], p->batch.t[i], true);
+        } else {
+            rc = stage_one(c, p, i);
+        }
+    }
+    return rc;
+}
+
+static void unstage_all(struct committer *c, struct pending *group)
+{
+    for (struct pending *p = group; p != NULL; p = p->next) {
+        for (size_t i = 0; i < p->accepted; i++)
+            head_unstage(&c->store->head, p->batch.series[i]);
+        p->accepted = 0;
+    }
+    for (size_t i = 0; i < c->defined_count; i++)
+        head_get(&c->store->head, c->defined[i])->defined = false;
+}
+
+/* ---- Committing -----------------------------------------------------------
+ */
+
+static fw_rc journal_group(struct committer *c, fw_ms now, struct fw_err *err)
+{
+    struct fw_store *store = c->store;
+    struct fw_str record = {0};
+    fw_rc rc;
+
+    if (c->writer.sample_count == 0)
+        return FW_OK;
+    rc = store_check_disk(store, err);
+    if (rc != FW_OK)
+        return rc;
+    rc = journal_writer_finish(&c->writer, store->journal.next_seq, now,
+                               &record);
+    if (rc != FW_OK)
+        return fw_err_set(err, rc, "out of memory");
+    rc = journal_append(&store->journal, record, err);
+    if (rc != FW_OK)
+        return rc;
+    (void)atomic_fetch_add(&store->counters.commits, 1);
+    (void)atomic_fetch_add(&store->counters.commit_bytes, record.n);
+    return FW_OK;
+}
+
+static void apply_batch(struct committer *c, struct pending *p, uint64_t seq)
+{
+    struct fw_batch *b = &p->batch;
+
+    for (size_t i = 0; i < p->accepted; i++) {
+        switch (head_apply(&c->store->head, b->series[i], b->t[i],
+                           fw_double_bits(b->v[i]), seq)) {
+        case HEAD_DUPLICATE:
+            p->result.duplicates++;
+            break;
+        case HEAD_CONFLICT:
+            p->result.conflicts++;
+            break;
+        default:
+            p->result.stored++;
+            break;
+        }
+    }
+}
+
+static void count_result(struct fw_store *store,
+                         const struct fw_append_result *r)
+{
+    (void)atomic_fetch_add(&store->counters.stored, r->stored);
+    (void)atomic_fetch_add(&store->counters.duplicates, r->duplicates);
+    (void)atomic_fetch_add(&store->counters.conflicts, r->conflicts);
+    (void)atomic_fetch_add(&store->counters.too_old, r->too_old);
+    (void)atomic_fetch_add(&store->counters.too_new, r->too_new);
+}
+
+static void group_failed(struct committer *c, struct pending *group, fw_rc rc,
+                         struct fw_err *err)
+{
+    /* LMDB tells a short write on a full disk as an I/O error. */
+    struct fw_err disk = {0};
+
+    if (rc == FW_EIO && store_check_disk(c->store, &disk) == FW_ENOSPC) {
+        rc = FW_ENOSPC;
+        *err = disk;
+    }
+    unstage_all(c, group);
+    (void)atomic_fetch_add(&c->store->counters.commit_failures, 1);
+    if (rc == FW_ENOSPC || rc == FW_EIO)
+        store_set_health(c->store, rc, err->text);
+    for (struct pending *p = group; p != NULL; p = p->next)
+        p->result = (struct fw_append_result){.rc = rc, .err = *err};
+}
+
+static void commit_group(struct committer *c, struct pending *group)
+{
+    fw_ms now = fw_clock_now(c->store->options.clock);
+    struct fw_err err = {0};
+    uint64_t seq = c->store->journal.next_seq;
+    fw_rc rc = FW_OK;
+
+    journal_writer_clear(&c->writer);
+    c->defined_count = 0;
+    for (struct pending *p = group; p != NULL && rc == FW_OK; p = p->next)
+        rc = stage_batch(c, p, now);
+    if (rc != FW_OK)
+        (void)fw_err_set(&err, rc, "out of memory");
+    else
+        rc = journal_group(c, now, &err);
+    if (rc != FW_OK) {
+        group_failed(c, group, rc, &err);
+        return;
+    }
+    for (struct pending *p = group; p != NULL; p = p->next)
+        apply_batch(c, p, seq);
+    if (c->writer.sample_count > 0) {
+        atomic_store(&c->store->head.applied, seq);
+        store_set_health(c->store, FW_OK, NULL);
+    }
+}
+
+/* ---- The thread -----------------------------------------------------------
+ */
+
+static bool enough_locked(const struct committer *c)
+{
+    return c->queued * SAMPLE_BYTES_GUESS >= FW_COMMIT_BYTES || c->closing;
+}
+
+/* Waits for work and for its linger; NULL when closing and empty. */
+static struct pending *take_group(struct committer *c)
+{
+    struct pending *group = NULL;
+    struct pending *p;
+    size_t samples = 0;
+
+    (void)pthread_mutex_lock(&c->lock);
+    while (c->first == NULL && !c->closing)
+        (void)pthread_cond_wait(&c->wake, &c->lock);
+    while (c->first != NULL && !enough_locked(c) &&
+           c->store->options.linger > 0)
+        if (pthread_cond_timedwait(&c->wake, &c->lock, &c->due) == ETIMEDOUT)
+            break;
+    group = c->first;
+    for (p = group; p != NULL; p = p->next) {
+        samples += p->batch.n;
+        if (samples >= GROUP_SAMPLES_MAX)
+            break;
+    }
+    if (p != NULL) {
+        c->first = p->next;
+        p->next = NULL;
+    } else {
+        c->first = NULL;
+    }
+    if (c->first == NULL)
+        c->last = &c->first;
+    (void)pthread_mutex_unlock(&c->lock);
+    return group;
+}
+
+static void answer(struct committer *c, struct pending *group)
+{
+    while (group != NULL) {
+        struct pending *p = group;
+
+        group = p->next;
+        (void)pthread_mutex_lock(&c->lock);
+        c->queued -= p->batch.n;
+        (void)pthread_mutex_unlock(&c->lock);
+        count_result(c->store, &p->result);
+        if (p->done != NULL)
+            p->done(p->self, &p->result);
+        fw_batch_release(&p->batch);
+        free(p);
+    }
+}
+
+static void *committer_main(void *self)
+{
+    struct committer *c = self;
+    struct pending *group;
+
+    while ((group = take_group(c)) != NULL) {
+        commit_group(c, group);
+        answer(c, group);
+    }
+    return NULL;
+}
+
+/*
+ * The linger is a matter of the disk, not of the data, so it follows the
+ * machine's clock and not the one handed in, which may stand still.
+ */
+static struct timespec linger_end(fw_ms linger)
+{
+    struct timespec ts = {0};
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &ts);
+    ts.tv_sec += (time_t)(linger / 1000);
+    ts.tv_nsec += (long)(linger % 1000) * 1000000L;
+    if (ts.tv_nsec >= 1000000000L) {
+        ts.tv_sec++;
+        ts.tv_nsec -= 1000000000L;
+    }
+    return ts;
+}
+
+static void committer_free(struct committer *c)
+{
+    journal_writer_release(&c->writer);
+    fw_buf_release(&c->definition);
+    free(c->defined);
+    (void)pthread_cond_destroy(&c->wake);
+    (void)pthread_mutex_destroy(&c->lock);
+    free(c);
+}
+
+fw_rc committer_start(struct fw_store *store, struct fw_err *err)
+{
+    struct committer *c = calloc(1, sizeof(*c));
+    pthread_condattr_t attr;
+
+    if (c == NULL)
+        return fw_err_set(err, FW_ENOMEM, "out of memory");
+    c->store = store;
+    c->last = &c->first;
+    journal_writer_init(&c->writer);
+    fw_buf_init(&c->definition, FW_MAX_SERIES_BYTES * 2);
+    (void)pthread_mutex_init(&c->lock, NULL);
+    (void)pthread_condattr_init(&attr);
+    (void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    (void)pthread_cond_init(&c->wake, &attr);
+    (void)pthread_condattr_destroy(&attr);
+    if (pthread_create(&c->thread, NULL, committer_main, c) != 0) {
+        committer_free(c);
+        return fw_err_set(err, FW_ENOMEM, "cannot start a thread");
+    }
+    store->committer = c;
+    return FW_OK;
+}
+
+void committer_stop(struct committer *committer)
+{
+    if (committer == NULL)
+        return;
+    (void)pthread_mutex_lock(&committer->lock);
+    committer->closing = true;
+    (void)pthread_cond_signal(&committer->wake);
+    (void)pthread_mutex_unlock(&committer->lock);
+    (void)pthread_join(committer->thread, NULL);
+    committer_free(committer);
+}
+
+uint64_t committer_pending(struct committer *committer)
+{
+    uint64_t samples;
+
+    (void)pthread_mutex_lock(&committer->lock);
+    samples = committer->queued;
+    (void)pthread_mutex_unlock(&committer->lock);
+    return samples;
+}
+
+/* ---- For everybody ----------------------------------------------------------
+ */
+
+static fw_rc enqueue(struct committer *c, struct pending *p, struct fw_err *err)
+{
+    fw_rc rc = FW_OK;
+
+    (void)pthread_mutex_lock(&c->lock);
+    if (c->closing) {
+        rc = fw_err_set(err, FW_ECANCELED, "the store is closing");
+    } else if (c->queued + p->batch.n > FW_MAX_PENDING_SAMPLES) {
+        rc = fw_err_set(err, FW_EBUSY,
+                        "%zu samples wait for the disk already; try again",
+                        c->queued);
+    } else {
+        if (c->first == NULL)
+            c->due = linger_end(c->store->options.linger);
+        *c->last = p;
+        c->last = &p->next;
+        c->queued += p->batch.n;
+        (void)pthread_cond_signal(&c->wake);
+    }
+    (void)pthread_mutex_unlock(&c->lock);
+    if (rc == FW_EBUSY)
+        (void)atomic_fetch_add(&c->store->counters.busy, 1);
+    return rc;
+}
+
+fw_rc fw_store_submit(struct fw_store *store, struct fw_batch *batch,
+                      fw_append_done done, void *self, struct fw_err *err)
+{
+    struct pending *p;
+    fw_rc rc;
+
+    if (store->committer == NULL)
+        return fw_err_set(err, FW_EREADONLY, "%s was opened for reading only",
+                          store->dir);
+    p = calloc(1, sizeof(*p));
+    if (p == NULL)
+        return fw_err_set(err, FW_ENOMEM, "out of memory");
+    p->batch = *batch;
+    p->done = done;
+    p->self = self;
+    rc = enqueue(store->committer, p, err);
+    if (rc != FW_OK) {
+        free(p);
+        return rc;
+    }
+    *batch = (struct fw_batch){0};
+    return FW_OK;
+}
+
+struct waiter {
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    bool done; /* lock */
+    struct fw_append_result *result;
+};
+
+static void wake_waiter(void *self, const struct fw_append_result *result)
+{
+    struct waiter *w = self;
+
+    (void)pthread_mutex_lock(&w->lock);
+    *w->result = *result;
+    w->done = true;
+    (void)pthread_cond_signal(&w->changed);
+    (void)pthread_mutex_unlock(&w->lock);
+}
+
+fw_rc fw_store_append(struct fw_store *store, struct fw_batch *batch,
+                      struct fw_append_result *result, struct fw_err *err)
+{
+    struct fw_append_result own;
+    struct waiter w = {.result = result != NULL ? result : &own};
+    fw_rc rc;
+
+    (void)pthread_mutex_init(&w.lock, NULL);
+    (void)pthread_cond_init(&w.changed, NULL);
+    rc = fw_store_submit(store, batch, wake_waiter, &w, err);
+    if (rc == FW_OK) {
+        (void)pthread_mutex_lock(&w.lock);
+        while (!w.done)
+            (void)pthread_cond_wait(&w.changed, &w.lock);
+        (void)pthread_mutex_unlock(&w.lock);
+        rc = w.result->rc;
+        if (rc != FW_OK)
+            (void)fw_err_set(err, rc, "%s", w.result->err.text);
+    } else {
+        *w.result = (struct fw_append_result){.rc = rc};
+    }
+    (void)pthread_cond_destroy(&w.changed);
+    (void)pthread_mutex_destroy(&w.lock);
+    return rc;
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * journal_record.h - the bytes of one group commit; docs/formats/journal.md
+ * has the picture.
+ *
+ * A record defines the series that appear in it for the first time, so that
+ * one fsync makes a series and its first samples durable together.
+ */
+#ifndef STORAGE_JOURNAL_RECORD_H
+#define STORAGE_JOURNAL_RECORD_H
+
+#include "storage/base/limits.h"
+#include "storage/storage.h"
+
+#define JOURNAL_RECORD_HEADER 32
+/* One batch more than what ends the linger, of the costliest samples. */
+#define JOURNAL_RECORD_MAX ((size_t)64 << 20)
+
+struct journal_writer {
+    struct fw_buf definitions;
+    struct fw_buf samples;
+    struct fw_buf record;
+    uint32_t definition_count;
+    uint32_t sample_count;
+    uint32_t series; /* of the previous sample */
+    fw_ms t;
+};
+
+void journal_writer_init(struct journal_writer *w);
+void journal_writer_release(struct journal_writer *w);
+void journal_writer_clear(struct journal_writer *w);
+
+/* `definition` as definition.h writes it. FW_ENOMEM, FW_ETOOBIG. */
+FW_CHECK fw_rc journal_writer_define(struct journal_writer *w, uint32_t id,
+                                     struct fw_str definition);
+FW_CHECK fw_rc journal_writer_add(struct journal_writer *w, uint32_t id,
+                                  fw_ms t, uint64_t bits);
+/* The finished record; it belongs to the writer until it is cleared. */
+FW_CHECK fw_rc journal_writer_finish(struct journal_writer *w, uint64_t seq,
+                                     fw_ms now, struct fw_str *out);
+
+/* Reads a record of hostile bytes; they must outlive the reader. */
+struct journal_reader {
+    const char *p;
+    size_t n;
+    size_t at;
+    uint64_t seq;
+    fw_ms written; /* wall clock when it was committed */
+    uint32_t definitions_left;
+    uint32_t samples_left;
+    uint32_t series;
+    fw_ms t;
+};
+
+/* FW_ECORRUPT unless the checksum and all counts are right. */
+FW_CHECK fw_rc journal_reader_open(struct journal_reader *r, struct fw_str text,
+                                   struct fw_err *err);
+/* All definitions first, then all samples; FW_END after the last of each. */
+FW_CHECK fw_rc journal_reader_definition(struct journal_reader *r, uint32_t *id,
+                                         struct fw_label room[FW_MAX_LABELS],
+                                         struct fw_labels *labels,
+                                         struct fw_err *err);
+FW_CHECK fw_rc journal_reader_sample(struct journal_reader *r, uint32_t *id,
+                                     fw_ms *t, uint64_t *bits,
+                                     struct fw_err *err);
+
+#endif

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "storage/meta.h"
+
+#include "storage/base/bytes.h"
+
+#define MAGIC 0x4D445746u /* "FWDM" */
+#define FORMAT_BYTES 8
+
+static const struct fw_str format_key = {"F", 1};
+
+static fw_rc write_in(void *self, struct lmdb_txn *txn, struct fw_err *err)
+{
+    char bytes[FORMAT_BYTES];
+
+    (void)self;
+    fw_put_le32(bytes, MAGIC);
+    fw_put_le32(bytes + 4, META_FORMAT_VERSION);
+    return lmdb_put(txn, format_key, (struct fw_str){bytes, sizeof(bytes)},
+                    err);
+}
+
+fw_rc meta_format_write(struct lmdb_env *meta, struct fw_err *err)
+{
+    return lmdb_update(meta, write_in, NULL, err);
+}
+
+static fw_rc judge(struct fw_str value, const char *dir, struct fw_err *err)
+{
+    uint32_t version;
+
+    if (value.n < FORMAT_BYTES || fw_get_le32(value.p) != MAGIC)
+        return fw_err_set(err, FW_EVERSION,
+                          "%s was made by another program: its meta/ is not "
+                          "Forewarn's; give another --data folder",
+                          dir);
+    version = fw_get_le32(value.p + 4);
+    if (version != META_FORMAT_VERSION)
+        return fw_err_set(err, FW_EVERSION,
+                          "%s has format version %u and this is forewarn %s, "
+                          "which knows version %d: use the version that wrote "
+                          "it, or give another --data folder",
+                          dir, version, FW_VERSION, META_FORMAT_VERSION);
+    return FW_OK;
+}
+
+fw_rc meta_format_check(struct lmdb_env *meta, const char *dir,
+                        struct fw_err *err)
+{
+    struct lmdb_txn txn = {0};
+    struct lmdb_cursor cursor = {0};
+    struct fw_str key, value;
+    fw_rc rc = lmdb_begin_read(meta, &txn, err);
+
+    if (rc != FW_OK)
+        return rc;
+    rc = lmdb_get(&txn, format_key, &value, err);
+    if (rc == FW_OK) {
+        rc = judge(value, dir, err);
+    } else if (rc == FW_NONE) {
+        /* Empty is new; anything else in it is not ours. */
+        rc = lmdb_cursor_open(&txn, &cursor, err);
+        if (rc == FW_OK)
+            rc = lmdb_seek(&cursor, (struct fw_str){"", 0}, &key, &value, err);
+        rc = rc == FW_END  ? FW_NONE
+             : rc == FW_OK ? judge((struct fw_str){"", 0}, dir, err)
+                           : rc;
+        lmdb_cursor_close(&cursor);
+    }
+    lmdb_end(&txn);
+    return rc;
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * meta.h - the keys of meta/, one LMDB table cut into sections by the first
+ * byte. docs/formats/folder.md has the list.
+ */
+#ifndef STORAGE_META_H
+#define STORAGE_META_H
+
+#include "storage/lmdb_env.h"
+
+#define META_FORMAT 'F' /* "F" -> the folder's format version */
+#define META_PAGE 'R'   /* 'R' be32(page) -> registry page */
+#define META_PART 'P'   /* 'P' be64(first day, biased) -> partition */
+#define META_TABLE 'T'  /* 'T' name -> le16 id of a table of others */
+#define META_KEY 'K'    /* 'K' be16(id) key -> value of such a table */
+
+#define META_FORMAT_VERSION 1
+
+/* Writes the format version into a new environment. */
+FW_CHECK fw_rc meta_format_write(struct lmdb_env *meta, struct fw_err *err);
+
+/* FW_NONE if there is none yet; FW_EVERSION if it is not ours. */
+FW_CHECK fw_rc meta_format_check(struct lmdb_env *meta, const char *dir,
+                                 struct fw_err *err);
+
+#endif

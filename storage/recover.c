@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "storage/recover.h"
+
+struct replay {
+    struct fw_store *store;
+    struct fw_err *why;
+    uint64_t last_seq;
+};
+
+static fw_rc define_all(struct replay *r, struct journal_reader *reader,
+                        struct fw_err *err)
+{
+    struct fw_label room[FW_MAX_LABELS];
+    struct fw_labels labels = {0};
+    uint32_t id = 0;
+    fw_rc rc;
+
+    while ((rc = journal_reader_definition(reader, &id, room, &labels, err)) ==
+           FW_OK) {
+        rc = registry_define(&r->store->registry, id, &labels, err);
+        if (rc == FW_OK)
+            rc = head_make(&r->store->head, id);
+        if (rc != FW_OK)
+            return rc;
+        head_get(&r->store->head, id)->defined = true;
+    }
+    return rc == FW_END ? FW_OK : rc;
+}
+
+static fw_rc put_one(struct replay *r, uint64_t seq, uint32_t id, fw_ms t,
+                     uint64_t bits, struct fw_err *err)
+{
+    struct head *head = &r->store->head;
+    const struct head_series *s = head_get(head, id);
+
+    if (s == NULL || !s->made)
+        return fw_err_set(err, FW_ECORRUPT,
+                          "journal record %llu has samples of series %u, "
+                          "which is defined nowhere",
+                          (unsigned long long)seq, id);
+    switch (head_stage(head, id, t, bits, -1, false)) {
+    case HEAD_ACCEPTED:
+        (void)head_apply(head, id, t, bits, seq);
+        (void)atomic_fetch_add(&r->store->counters.replayed, 1);
+        return FW_OK;
+    case HEAD_NO_MEMORY:
+        return fw_err_set(err, FW_ENOMEM, "out of memory");
+    default:
+        return FW_OK; /* it is there already */
+    }
+}
+
+static fw_rc replay_record(struct replay *r, uint64_t seq, struct fw_str text,
+                           struct fw_err *err)
+{
+    struct journal_reader reader;
+    uint32_t id = 0;
+    fw_ms t = 0;
+    uint64_t bits = 0;
+    fw_rc rc = journal_reader_open(&reader, text, err);
+
+    if (rc == FW_OK && reader.seq != seq)
+        rc = fw_err_set(
+            err, FW_ECORRUPT, "journal record %llu stands at the place of %llu",
+            (unsigned long long)reader.seq, (unsigned long long)seq);
+    if (rc == FW_OK)
+        rc = define_all(r, &reader, err);
+    while (rc == FW_OK) {
+        rc = journal_reader_sample(&reader, &id, &t, &bits, err);
+        if (rc == FW_OK)
+            rc = put_one(r, seq, id, t, bits, err);
+    }
+    return rc == FW_END ? FW_OK : rc;
+}
+
+static fw_rc each_record(void *self, uint64_t seq, struct fw_str text,
+                         struct fw_err *err)
+{
+    struct replay *r = self;
+    struct fw_err why = {0};
+    fw_rc rc = replay_record(r, seq, text, &why);
+
+    r->last_seq = seq;
+    if (rc == FW_ECORRUPT) {
+        (void)atomic_fetch_add(&r->store->counters.corrupt, 1);
+        if (r->why->text[0] == '\0')
+            *r->why = why;
+        return FW_OK;
+    }
+    return rc == FW_OK ? FW_OK : fw_err_set(err, rc, "%s", why.text);
+}
+
+fw_rc recover_journal(struct fw_store *store, struct lmdb_txn *txn,
+                      struct fw_err *why, struct fw_err *err)
+{
+    struct replay replay = {.store = store, .why = why};
+    fw_rc rc = journal_replay(txn, each_record, &replay, err);
+
+    atomic_store(&store->head.applied, replay.last_seq);
+    return rc;
+}

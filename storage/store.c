@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * store.c - opens and closes a store; wires the other files together.
+ */
+#include "storage/store.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "storage/base/limits.h"
+#include "storage/committer.h"
+#include "storage/folder.h"
+#include "storage/meta.h"
+#include "storage/recover.h"
+
+#define JOURNAL_MAP_BYTES ((size_t)16 << 30)
+#define META_MAP_BYTES ((size_t)16 << 30)
+
+static void resolve_options(struct fw_store_options *o)
+{
+    o->retention = o->retention == 0 ? FW_RETENTION_MS : o->retention;
+    o->max_future = o->max_future == 0 ? FW_MAX_FUTURE_MS : o->max_future;
+    o->ooo_window = o->ooo_window == 0 ? FW_OOO_WINDOW_MS : o->ooo_window;
+    o->linger = o->linger == 0 ? FW_COMMIT_LINGER_MS : o->linger;
+    o->max_series = o->max_series == 0 ? FW_MAX_SERIES : o->max_series;
+    o->disk_floor = o->disk_floor == 0 ? FW_DISK_FLOOR_BYTES : o->disk_floor;
+    o->clock = o->clock == NULL ? fw_clock_system() : o->clock;
+}
+
+/* ---- Health ---------------------------------------------------------------
+ */
+
+void store_set_health(struct fw_store *store, fw_rc rc, const char *reason)
+{
+    (void)pthread_mutex_lock(&store->health.lock);
+    store->health.rc = rc;
+    (void)snprintf(store->health.reason, sizeof(store->health.reason), "%s",
+                   reason != NULL ? reason : "");
+    (void)pthread_mutex_unlock(&store->health.lock);
+}
+
+fw_rc store_get_health(struct fw_store *store, struct fw_err *err)
+{
+    fw_rc rc;
+
+    (void)pthread_mutex_lock(&store->health.lock);
+    rc = store->health.rc;
+    if (rc != FW_OK)
+        (void)fw_err_set(err, rc, "%s", store->health.reason);
+    (void)pthread_mutex_unlock(&store->health.lock);
+    return rc;
+}
+
+fw_rc store_check_disk(struct fw_store *store, struct fw_err *err)
+{
+    uint64_t free_bytes = 0;
+    fw_rc rc = fw_disk_free(store->dir, &free_bytes, err);
+
+    if (rc != FW_OK || free_bytes >= store->options.disk_floor)
+        return rc;
+    return fw_err_set(err, FW_ENOSPC,
+                      "the disk of %s is full: %llu KiB are free and "
+                      "--disk-floor keeps back %llu KiB; make room and it "
+                      "goes on by itself",
+                      store->dir, (unsigned long long)free_bytes >> 10,
+                      (unsigned long long)store->options.disk_floor >> 10);
+}
+
+/* ---- Opening --------------------------------------------------------------
+ */
+
+static fw_rc make_folders(struct fw_store *store, struct fw_err *err)
+{
+    static const char *const names[] = {"meta", "journal", "part"};
+    char path[FW_PATH_BYTES];
+    fw_rc rc = FW_OK;
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        rc = fw_path_join(path, store->dir, names[i], err);
+        if (rc == FW_OK)
+            rc = fw_dir_make(path, err);
+        if (rc != FW_OK)
+            break;
+    }
+    return rc;
+}
+
+static size_t map_bytes(const struct fw_store *store, size_t otherwise)
+{
+    return store->options.map_bytes != 0 ? store->options.map_bytes : otherwise;
+}
+
+/* Opens meta/ and sees that its format is ours, or writes it into a new one. */
+static fw_rc open_meta(struct fw_store *store, struct fw_err *err)
+{
+    struct lmdb_options options = {.read_only = store->options.read_only,
+                                   .map_bytes =
+                                       map_bytes(store, META_MAP_BYTES)};
+    char path[FW_PATH_BYTES];
+    fw_rc rc = fw_path_join(path, store->dir, "meta", err);
+
+    if (rc == FW_OK)
+        rc = lmdb_open(path, &options, &store->meta, err);
+    if (rc == FW_ECORRUPT)
+        return fw_err_prefix(err, "%s holds no store that can be read",
+                             store->dir);
+    if (rc == FW_OK)
+        rc = meta_format_check(store->meta, store->dir, err);
+    if (rc == FW_NONE && !store->options.read_only)
+        return meta_format_write(store->meta, err);
+    if (rc == FW_NONE)
+        return fw_err_set(err, FW_ENOTFOUND, "the folder %s holds no store yet",
+                          store->dir);
+    return rc;
+}
+
+static fw_rc open_journal(struct fw_store *store, struct fw_err *err)
+{
+    char path[FW_PATH_BYTES];
+    fw_rc rc = fw_path_join(path, store->dir, "journal", err);
+
+    if (rc == FW_OK)
+        rc = journal_open(&store->journal, path, store->options.read_only,
+                          map_bytes(store, JOURNAL_MAP_BYTES), err);
+    return rc;
+}
+
+static fw_rc replay(struct fw_store *store, struct fw_err *err)
+{
+    struct lmdb_txn txn = {0};
+    struct fw_err why = {0};
+    fw_rc rc = lmdb_begin_read(store->journal.env, &txn, err);
+
+    if (rc == FW_OK)
+        rc = recover_journal(store, &txn, &why, err);
+    lmdb_end(&txn);
+    return rc;
+}
+
+static fw_rc open_parts(struct fw_store *store, struct fw_err *err)
+{
+    fw_rc rc = open_meta(store, err);
+
+    if (rc == FW_OK)
+        rc = open_journal(store, err);
+    if (rc == FW_OK)
+        rc = replay(store, err);
+    if (rc == FW_OK && !store->options.read_only)
+        rc = committer_start(store, err);
+    return rc;
+}
+
+static fw_rc take_folder(struct fw_store *store, struct fw_err *err)
+{
+    bool writer = !store->options.read_only;
+    fw_rc rc = folder_check(store->dir, writer && store->options.create, err);
+
+    if (rc == FW_NONE)
+        rc = fw_dir_make(store->dir, err);
+    if (rc == FW_OK && writer)
+        rc = folder_lock(store->dir, &store->lock_fd, err);
+    if (rc == FW_OK && writer)
+        rc = make_folders(store, err);
+    if (rc == FW_OK && !writer)
+        rc = lmdb_check_shareable(err);
+    return rc;
+}
+
+fw_rc fw_store_open(const char *dir, const struct fw_store_options *options,
+                    struct fw_store **out, struct fw_err *err)
+{
+    struct fw_store *store;
+    fw_rc rc;
+
+    if (dir == NULL || dir[0] == '\0' || strlen(dir) >= FW_PATH_BYTES - 64)
+        return fw_err_set(err, FW_EINVAL, "that cannot name a data folder");
+    store = calloc(1, sizeof(*store));
+    if (store == NULL)
+        return fw_err_set(err, FW_ENOMEM, "out of memory");
+    memcpy(store->dir, dir, strlen(dir) + 1);
+    store->options = *options;
+    resolve_options(&store->options);
+    store->lock_fd = -1;
+    (void)pthread_mutex_init(&store->health.lock, NULL);
+    rc = registry_init(&store->registry);
+    if (rc == FW_OK)
+        rc = head_init(&store->head, store->options.max_series);
+    if (rc != FW_OK)
+        rc = fw_err_set(err, rc, "out of memory");
+    if (rc == FW_OK)
+        rc = take_folder(store, err);
+    if (rc == FW_OK)
+        rc = open_parts(store, err);
+    if (rc != FW_OK) {
+        fw_store_close(store);
+        return rc;
+    }
+    *out = store;
+    return FW_OK;
+}
+
+void fw_store_close(struct fw_store *store)
+{
+    if (store == NULL)
+        return;
+    committer_stop(store->committer);
+    journal_close(&store->journal);
+    lmdb_close(store->meta);
+    head_release(&store->head);
+    registry_release(&store->registry);
+    folder_unlock(store->lock_fd);
+    (void)pthread_mutex_destroy(&store->health.lock);
+    free(store);
+}
+
+const char *fw_store_dir(const struct fw_store *store)
+{
+    return store->dir;
+}
+
+/* ---- Series ---------------------------------------------------------------
+ */
+
+fw_rc fw_store_series(struct fw_store *store, const struct fw_labels *labels,
+                      uint32_t *id, struct fw_err *err)
+{
+    uint32_t found = 0;
+    fw_rc rc;
+
+    if (store->options.read_only) {
+        rc = registry_find(&store->registry, labels, id);
+        if (rc == FW_NONE)
+            rc = fw_err_set(err, FW_EREADONLY, "%s was opened for reading only",
+                            store->dir);
+        return rc;
+    }
+    rc = registry_id(&store->registry, labels, store->options.max_series,
+                     &found, err);
+    if (rc == FW_OK && head_make(&store->head, found) != FW_OK)
+        rc = fw_err_set(err, FW_ENOMEM, "out of memory");
+    if (rc == FW_ETOOBIG)
+        (void)atomic_fetch_add(&store->counters.series_refused, 1);
+    if (rc == FW_OK)
+        *id = found;
+    return rc;
+}

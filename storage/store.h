@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * store.h - what the parts of an open store share. Private to this room.
+ */
+#ifndef STORAGE_STORE_H
+#define STORAGE_STORE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "storage/base/file.h"
+#include "storage/head.h"
+#include "storage/journal.h"
+#include "storage/lmdb_env.h"
+#include "storage/registry.h"
+#include "storage/storage.h"
+
+#define STORE_REASON_BYTES 256
+
+/* Why nothing can be written just now, if so. */
+struct store_health {
+    pthread_mutex_t lock;            /* leaf */
+    fw_rc rc;                        /* FW_OK: all is well; lock */
+    char reason[STORE_REASON_BYTES]; /* lock */
+};
+
+struct store_counters {
+    _Atomic uint64_t stored;
+    _Atomic uint64_t duplicates;
+    _Atomic uint64_t conflicts;
+    _Atomic uint64_t too_old;
+    _Atomic uint64_t too_new;
+    _Atomic uint64_t series_refused;
+    _Atomic uint64_t commits;
+    _Atomic uint64_t commit_bytes;
+    _Atomic uint64_t commit_failures;
+    _Atomic uint64_t busy;
+    _Atomic uint64_t replayed;
+    _Atomic uint64_t corrupt;
+};
+
+struct committer;
+
+struct fw_store {
+    char dir[FW_PATH_BYTES];
+    struct fw_store_options options; /* every field resolved */
+    int lock_fd;                     /* -1 when read-only */
+    struct lmdb_env *meta;
+    struct journal journal;
+    struct registry registry;
+    struct head head;
+    struct committer *committer;
+    struct store_health health;
+    struct store_counters counters;
+};
+
+/* Remembers a failure (or, with FW_OK, its end) for fw_store_stats(). */
+void store_set_health(struct fw_store *store, fw_rc rc, const char *reason);
+fw_rc store_get_health(struct fw_store *store, struct fw_err *err);
+
+/*
+ * FW_ENOSPC if less than the floor is left on the disk. The sentence names
+ * the folder, what is free and the option.
+ */
+FW_CHECK fw_rc store_check_disk(struct fw_store *store, struct fw_err *err);
+
+#endif

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * store_stats.c - what a store knows of itself.
+ */
+#include <dirent.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "storage/committer.h"
+#include "storage/store.h"
+
+/* Bytes the files of a folder (not those beneath it) take on the disk. */
+static uint64_t folder_bytes(const char *dir, const char *name)
+{
+    char path[FW_PATH_BYTES];
+    struct fw_err err = {0};
+    struct dirent *entry;
+    struct stat st;
+    uint64_t bytes = 0;
+    DIR *d;
+
+    if (fw_path_join(path, dir, name, &err) != FW_OK)
+        return 0;
+    d = opendir(path);
+    while (d != NULL && (entry = readdir(d)) != NULL)
+        if (fstatat(dirfd(d), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+            S_ISREG(st.st_mode))
+            bytes += (uint64_t)st.st_blocks * 512;
+    if (d != NULL)
+        (void)closedir(d);
+    return bytes;
+}
+
+static void read_health(struct fw_store *store, struct fw_store_stats *out)
+{
+    (void)pthread_mutex_lock(&store->health.lock);
+    out->read_only = store->health.rc != FW_OK;
+    memcpy(out->read_only_reason, store->health.reason,
+           sizeof(out->read_only_reason));
+    (void)pthread_mutex_unlock(&store->health.lock);
+}
+
+void fw_store_stats(struct fw_store *store, struct fw_store_stats *out)
+{
+    struct store_counters *c = &store->counters;
+
+    *out = (struct fw_store_stats){
+        .series = registry_known(&store->registry),
+        .head_samples = atomic_load(&store->head.samples),
+        .samples_stored = atomic_load(&c->stored),
+        .samples_duplicate = atomic_load(&c->duplicates),
+        .samples_conflict = atomic_load(&c->conflicts),
+        .samples_too_old = atomic_load(&c->too_old),
+        .samples_too_new = atomic_load(&c->too_new),
+        .series_refused = atomic_load(&c->series_refused),
+        .commits = atomic_load(&c->commits),
+        .commit_bytes = atomic_load(&c->commit_bytes),
+        .commit_failures = atomic_load(&c->commit_failures),
+        .busy = atomic_load(&c->busy),
+        .replayed_samples = atomic_load(&c->replayed),
+        .corrupt_found = atomic_load(&c->corrupt),
+    };
+    if (store->committer != NULL)
+        out->pending_samples = committer_pending(store->committer);
+    out->disk_bytes = folder_bytes(store->dir, "meta") +
+                      folder_bytes(store->dir, "journal") +
+                      folder_bytes(store->dir, "part");
+    read_health(store, out);
+}
