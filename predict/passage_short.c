@@ -17,7 +17,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "predict/models/line.h"
+#include "predict/models/straight.h"
 #include "predict/numeric.h"
 
 #define PATHS 400

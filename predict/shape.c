@@ -4,8 +4,8 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "predict/models/line.h"
 #include "predict/models/sawtooth.h"
+#include "predict/models/straight.h"
 #include "predict/numeric.h"
 
 #define SEASON_LEAST 0.3 /* autocorrelation that a person would see */

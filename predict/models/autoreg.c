@@ -14,8 +14,9 @@
 
 #include "predict/models/lagfit.h"
 
-#define ROWS 4096 /* newest rows that are fitted to; older ones add cost only  \
-                   */
+#define ROWS                                                                   \
+    4096 /* newest rows that are fitted to; older ones add cost only           \
+          */
 #define HALF_LIFE_LEAST 50.0 /* of the weights, in steps */
 
 /*

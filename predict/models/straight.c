@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * linear.c - a straight line through the newest straight piece of the series.
+ * straight.c - a straight line through the newest straight piece of the series.
  *
  * The piece is cut into at most LINE_POINTS blocks and each is represented by
  * its median; the line through them is fitted with Tukey's bisquare weights
  * (numeric.h). So neither an outlier nor what happened before the last change
  * of ways bends it, and the cost does not grow with the piece.
  */
-#include "predict/models/model.h"
+#include "predict/models/straight.h"
 
 #include <math.h>
 
-#include "predict/models/line.h"
+#include "predict/models/model.h"
 
 #define LINE_POINTS 48
 #define LINE_LEAST 5 /* values a line is drawn through at the least */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* line.h - a robust line through y[from .. to), see linear.c. */
-#ifndef FW_PREDICT_MODELS_LINE_H
-#define FW_PREDICT_MODELS_LINE_H
+/* straight.h - a robust line through y[from .. to), see straight.c. */
+#ifndef FW_PREDICT_MODELS_STRAIGHT_H
+#define FW_PREDICT_MODELS_STRAIGHT_H
 
 #include <stddef.h>
 
