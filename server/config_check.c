@@ -93,6 +93,19 @@ static fw_rc check_spans(const struct config_file *f, const struct node *map,
     return FW_OK;
 }
 
+static fw_rc check_breach(const struct config_file *f, const struct node *map,
+                          struct config_watch *w, struct fw_err *err)
+{
+    struct fw_err inner = {0};
+    struct fw_breach breach;
+
+    if (fw_breach_parse(fw_str_of(w->breach_text), &breach, &inner) != FW_OK)
+        return config_fail(f, value_of(map, "breach"), err, "%s", inner.text);
+    breach.for_ms = w->breach.for_ms;
+    w->breach = breach;
+    return FW_OK;
+}
+
 fw_rc config_check_watch(const struct config_file *f, const struct node *map,
                          struct config_watch *watch, struct fw_err *err)
 {
@@ -101,6 +114,8 @@ fw_rc config_check_watch(const struct config_file *f, const struct node *map,
     watch->file = f->name;
     derive(watch);
     rc = check_name(f, map, watch, err);
+    if (rc == FW_OK)
+        rc = check_breach(f, map, watch, err);
     if (rc == FW_OK)
         rc = check_spans(f, map, watch, err);
     return rc;

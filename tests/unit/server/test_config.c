@@ -87,6 +87,8 @@ static void every_key_reaches_its_field(void **state)
     assert_string_equal(w->name, "DiskFull");
     assert_string_equal(w->expr, "disk_free");
     assert_string_equal(w->breach_text, "< 5");
+    assert_int_equal(w->breach.side, FW_BELOW);
+    assert_true(w->breach.limit == 5.0);
     assert_int_equal(w->breach.for_ms, 5 * FW_MINUTE);
     assert_int_equal(w->horizon, 6 * FW_HOUR);
     assert_int_equal(w->history, 7 * FW_DAY);
@@ -229,6 +231,10 @@ static const struct mistake mistakes[] = {
     {W("    labels:\n      a: [b]\n"), 6, 10, "the label 'a' takes a text"},
     {W("") "  - watch: DiskFull\n    expr: x\n    breach: \"> 1\"\n" WATCH_TAIL,
      8, 12, "'DiskFull' stands already in f.yml, line 2"},
+    {"watches:\n  - watch: A\n    expr: a\n    breach: 90\n" WATCH_TAIL, 4, 13,
+     "a limit begins with"},
+    {"watches:\n  - watch: A\n    expr: a\n    breach: \"> high\"\n" WATCH_TAIL,
+     4, 14, "lacks a finite number"},
     {"notify: {webhook: []}\n", 1, 10, "did you mean 'webhooks'?"},
     {"notify:\n  webhooks:\n    - timeout: 3s\n", 3, 7, "lacks 'url'"},
     {"notify: {webhooks: [{url: ftp://x/}]}\n", 1, 27, "a URL such as"},

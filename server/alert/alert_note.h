@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * alert_note.h - what is said when an alert changes: a sentence for people and
+ * logs, and the body of a webhook (Alertmanager's version 4, plus one object
+ * `forecast` with what only we know).
+ */
+#ifndef SERVER_ALERT_ALERT_NOTE_H
+#define SERVER_ALERT_ALERT_NOTE_H
+
+#include "server/alert/watch_table.h"
+
+/* One change. Everything is borrowed. */
+struct alert_note {
+    const struct config_watch *watch;
+    const struct fw_labels *labels; /* of the series */
+    const struct watched_state *state;
+    enum alert_change change;
+    enum alert_end end; /* ALERT_TO_RESOLVED: why */
+    fw_ms fired_at;     /* when this alert was first told */
+    fw_ms now;
+    struct fw_record record;
+};
+
+/* Adds "DiskFull{host="a"}: predicted ...", without a full stop. */
+FW_CHECK fw_rc alert_note_sentence(const struct alert_note *note,
+                                   struct fw_buf *out);
+
+/* Adds the JSON body. */
+FW_CHECK fw_rc alert_note_payload(const struct alert_note *note,
+                                  struct fw_buf *out);
+
+/* Adds the record in words: "right 3 times, 1 false alarm, 0 missed, ...". */
+FW_CHECK fw_rc alert_record_words(const struct fw_record *record,
+                                  struct fw_buf *out);
+
+/*
+ * Alertmanager's fingerprint: FNV-1a over the sorted labels [prometheus/common
+ * model.LabelSet.Fingerprint], so that receivers see the id they would have
+ * seen from there. `alertname` and the watch's labels are part of it.
+ */
+uint64_t alert_fingerprint(const struct config_watch *watch,
+                           const struct fw_labels *labels);
+
+#endif

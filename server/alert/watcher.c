@@ -1,0 +1,561 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * watcher.c - the watches of a configuration, kept, looked at and stored.
+ *
+ * One thread does it all: a look is mostly a query and a forecast, and those
+ * bring their own workers. Whatever a look changes is committed at once and
+ * together: scores, new predictions, states, and the notifications that tell
+ * of them. Until then the notifications wait in memory (`outgoing`).
+ */
+#include "server/alert/watcher.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "server/alert/look.h"
+#include "server/alert/record_codec.h"
+#include "server/alert/watch_load.h"
+#include "server/notify/outbox.h"
+#include "storage/base/limits.h"
+#include "storage/base/log.h"
+
+#define MAX_OUTGOING 10000 /* notes that wait for a disk to take them */
+#define PRUNE_EVERY FW_HOUR
+#define PRUNE_ROUNDS 64
+#define FORGET_AFTER FW_DAY /* a series that has gone quiet and is settled */
+#define LONGEST_WAIT FW_MINUTE
+
+struct outgoing {
+    char *payload; /* owned */
+    size_t n;
+    fw_ms created_at;
+};
+
+struct watcher {
+    struct watcher_options o;
+    struct watcher_sight sight;
+    struct fw_source source;
+    struct watching *watches;  /* owned */
+    struct outgoing *outgoing; /* owned */
+    size_t outgoing_count, outgoing_cap;
+    fw_ms pruned_at;
+    _Atomic uint64_t looks, failures, series, active, predictions, scores;
+    pthread_t thread;
+    pthread_mutex_t lock; /* leaf */
+    pthread_cond_t changed;
+    bool stop; /* lock */
+};
+
+/* ---- where answers come from
+ * ------------------------------------------------------ */
+
+static fw_rc observe_store(void *self, struct fw_str expr, fw_ms from, fw_ms to,
+                           fw_ms step, struct fw_arena *arena,
+                           struct fw_result *result, struct fw_err *err)
+{
+    struct watcher *w = self;
+    struct fw_query_options options = {
+        .start = from, .end = to, .step = step, .clock = w->o.clock};
+    struct fw_query *query = NULL;
+    fw_rc rc = fw_query_parse(expr, arena, &query, err);
+
+    if (rc == FW_OK)
+        rc = fw_query_run(query, &w->source, &options, arena, result, err);
+    return rc;
+}
+
+static fw_rc foresee_store(void *self, struct fw_str expr, fw_ms history,
+                           const struct fw_forecast_options *options,
+                           struct fw_arena *arena,
+                           struct fw_forecast_series **out, size_t *count,
+                           struct fw_err *err)
+{
+    struct watcher *w = self;
+
+    return fw_forecast_expr(expr, &w->source, history, options, arena, out,
+                            count, err);
+}
+
+/* ---- telling
+ * ---------------------------------------------------------------------- */
+
+static void keep_outgoing(struct watcher *w, const struct alert_note *note)
+{
+    struct fw_buf body = FW_BUF_INIT(FW_MAX_RECORD_BYTES / 2);
+
+    if (w->o.webhook_count == 0)
+        return;
+    if (alert_note_payload(note, &body) != FW_OK ||
+        fw_grow(&w->outgoing, &w->outgoing_cap, w->outgoing_count + 1,
+                sizeof(*w->outgoing), MAX_OUTGOING) != FW_OK) {
+        fw_log(FW_LOG_ERROR,
+               "a notification of '%s' is lost: too many wait "
+               "for the disk, or memory ran out",
+               note->watch->name);
+        fw_buf_release(&body);
+        return;
+    }
+    w->outgoing[w->outgoing_count++] =
+        (struct outgoing){body.data, body.len, note->now};
+}
+
+static void log_change(const struct alert_note *note)
+{
+    struct fw_buf text = FW_BUF_INIT(65536);
+    enum fw_log_level level =
+        note->change == ALERT_TO_PENDING || note->change == ALERT_TO_QUIET
+            ? FW_LOG_DEBUG
+            : FW_LOG_WARN;
+
+    if (alert_note_sentence(note, &text) == FW_OK)
+        fw_log(level, "alert %s; owner %s", text.data, note->watch->owner);
+    fw_buf_release(&text);
+}
+
+struct telling {
+    struct watcher *w;
+    struct watching *g;
+};
+
+static void tell(void *self, struct watched *s, const struct alert_note *note)
+{
+    struct telling *t = self;
+    struct alert_note whole = *note;
+
+    (void)s;
+    totals_record(&t->g->totals, &whole.record);
+    log_change(&whole);
+    if (whole.change != ALERT_TO_PENDING && whole.change != ALERT_TO_QUIET)
+        keep_outgoing(t->w, &whole);
+}
+
+/* ---- storing
+ * ------------------------------------------------------------------------ */
+
+static void log_score(const struct watching *g, const struct watched *s,
+                      const struct prediction *p, const struct score *score)
+{
+    struct fw_buf name = FW_BUF_INIT(65536);
+    char span[FW_DURATION_TEXT_BYTES];
+
+    if (p->kind != PREDICTION_ALERT ||
+        fw_buf_adds(&name, g->watch->name) != FW_OK ||
+        fw_labels_print(&name, &s->labels) != FW_OK)
+        goto out;
+    if (score->outcome == OUTCOME_BREACH) {
+        (void)fw_format_span(span, score->breached_at - p->made_at);
+        fw_log(FW_LOG_INFO, "score %s: right, %s ahead", name.data, span);
+    } else if (score->outcome == OUTCOME_NONE) {
+        (void)fw_format_span(span, p->horizon);
+        fw_log(FW_LOG_INFO, "score %s: false alarm, no breach came within %s",
+               name.data, span);
+    } else {
+        fw_log(FW_LOG_INFO, "score %s: void, its input was missing", name.data);
+    }
+out:
+    fw_buf_release(&name);
+}
+
+static fw_rc store_scores(struct fw_txn *txn, struct watched *s,
+                          struct totals *totals, struct fw_err *err)
+{
+    fw_rc rc = FW_OK;
+
+    for (size_t i = 0; rc == FW_OK && i < s->open_count; i++) {
+        if (s->scores[i].outcome == OUTCOME_OPEN)
+            continue;
+        rc = ledger_score(txn, &s->scores[i], err);
+        totals_add(totals, &s->open[i], &s->scores[i]);
+    }
+    if (s->missed)
+        totals->missed++;
+    return rc;
+}
+
+static fw_rc store_series(struct fw_txn *txn, const struct watching *g,
+                          struct watched *s, struct totals *totals,
+                          struct fw_err *err)
+{
+    fw_rc rc = FW_OK;
+
+    if (!s->known)
+        rc = ledger_subject(txn, fw_str_of(g->watch->name), &s->labels, true,
+                            &s->state.subject, err);
+    if (rc == FW_OK)
+        rc = store_scores(txn, s, totals, err);
+    s->routine.subject = s->claim.subject = s->state.subject;
+    if (rc == FW_OK && s->has_routine) {
+        rc = ledger_add(txn, &s->routine, err);
+        s->state.routine_at = s->routine.made_at;
+    }
+    if (rc == FW_OK && s->has_claim)
+        rc = ledger_add(txn, &s->claim, err);
+    if (rc == FW_OK)
+        rc = watched_put(txn, &s->state, err);
+    return rc;
+}
+
+static fw_rc store_outgoing(struct watcher *w, struct fw_txn *txn,
+                            size_t *dropped, struct fw_err *err)
+{
+    fw_rc rc = FW_OK;
+
+    for (size_t i = 0; i < w->outgoing_count; i++)
+        for (size_t k = 0; rc == FW_OK && k < w->o.webhook_count; k++) {
+            struct note note = {
+                .url = fw_str_of(w->o.webhooks[k].url),
+                .created_at = w->outgoing[i].created_at,
+                .payload = {w->outgoing[i].payload, w->outgoing[i].n},
+            };
+            size_t one = 0;
+
+            rc = outbox_add(txn, &note, &one, err);
+            *dropped += one;
+        }
+    return rc;
+}
+
+static bool forgotten(const struct watched *s, fw_ms now)
+{
+    fw_ms newest = s->state.observed.last_at;
+
+    if (newest < s->state.outlook.at)
+        newest = s->state.outlook.at;
+    return s->known && s->open_count == 0 && !s->has_claim &&
+           s->state.alert.phase == ALERT_INACTIVE &&
+           now - newest > FORGET_AFTER;
+}
+
+static fw_rc store_all(struct watcher *w, struct watching *g, fw_ms now,
+                       struct totals *totals, size_t *dropped,
+                       struct fw_err *err)
+{
+    struct fw_txn *txn = NULL;
+    fw_rc rc = fw_txn_begin(w->o.store, true, &txn, err);
+
+    if (rc != FW_OK)
+        return rc;
+    for (size_t i = 0; rc == FW_OK && i < g->count; i++) {
+        struct watched *s = g->series[i];
+
+        if (forgotten(s, now))
+            rc = watched_delete(txn, s->state.subject, err);
+        else
+            rc = store_series(txn, g, s, totals, err);
+    }
+    if (rc == FW_OK)
+        rc = totals_put(txn, fw_str_of(g->watch->name), totals, err);
+    if (rc == FW_OK)
+        rc = store_outgoing(w, txn, dropped, err);
+    if (rc == FW_OK)
+        return fw_txn_commit(txn, err);
+    fw_txn_abort(txn);
+    return rc;
+}
+
+static void clear_outgoing(struct watcher *w)
+{
+    for (size_t i = 0; i < w->outgoing_count; i++)
+        free(w->outgoing[i].payload);
+    w->outgoing_count = 0;
+}
+
+/* What was committed is settled in memory too. */
+static void settle_series(struct watcher *w, const struct watching *g,
+                          struct watched *s)
+{
+    s->known = true;
+    s->missed = false;
+    for (size_t i = 0; i < s->open_count; i++)
+        if (s->scores[i].outcome != OUTCOME_OPEN) {
+            log_score(g, s, &s->open[i], &s->scores[i]);
+            atomic_fetch_add(&w->scores, 1);
+        }
+    watched_forget_scored(s);
+    /* Past the cap a prediction stays open in the ledger until a restart. */
+    if (s->has_routine && watched_add_open(s, &s->routine) == FW_OK)
+        atomic_fetch_add(&w->predictions, 1);
+    if (s->has_claim && watched_add_open(s, &s->claim) == FW_OK)
+        atomic_fetch_add(&w->predictions, 1);
+    s->has_routine = s->has_claim = false;
+}
+
+static fw_rc store_look(struct watcher *w, struct watching *g, fw_ms now,
+                        struct fw_err *err)
+{
+    struct totals totals = g->totals;
+    size_t waiting = w->outgoing_count, dropped = 0;
+    fw_rc rc = store_all(w, g, now, &totals, &dropped, err);
+
+    if (rc != FW_OK)
+        return rc;
+    g->totals = totals;
+    for (size_t i = 0; i < g->count; i++)
+        settle_series(w, g, g->series[i]);
+    watching_sweep(g, forgotten, now);
+    clear_outgoing(w);
+    if (dropped > 0)
+        fw_log(FW_LOG_ERROR,
+               "the outbox is full: %zu of the oldest notifications dropped",
+               dropped);
+    if (waiting > 0 && w->o.wake != NULL)
+        w->o.wake(w->o.wake_self);
+    return FW_OK;
+}
+
+/* ---- looking
+ * -------------------------------------------------------------------------- */
+
+static void look_once(struct watcher *w, struct watching *g, fw_ms now)
+{
+    struct telling telling = {w, g};
+    struct fw_err err = {0};
+    fw_rc rc = look_at(g, &w->sight, now, tell, &telling, &err);
+
+    if (rc == FW_OK)
+        rc = store_look(w, g, now, &err);
+    atomic_fetch_add(&w->looks, 1);
+    if (rc != FW_OK) {
+        atomic_fetch_add(&w->failures, 1);
+        if (!g->failing)
+            fw_log(FW_LOG_ERROR, "watch '%s' cannot be looked at: %s",
+                   g->watch->name, err.text);
+    } else if (g->failing) {
+        fw_log(FW_LOG_INFO, "watch '%s' can be looked at again",
+               g->watch->name);
+    }
+    g->failing = rc != FW_OK;
+}
+
+static void prune(struct watcher *w, fw_ms now)
+{
+    struct fw_err err = {0};
+    size_t removed = 1;
+    fw_rc rc = FW_OK;
+
+    w->pruned_at = now;
+    for (int i = 0; rc == FW_OK && removed > 0 && i < PRUNE_ROUNDS; i++) {
+        struct fw_txn *txn = NULL;
+
+        removed = 0;
+        rc = fw_txn_begin(w->o.store, true, &txn, &err);
+        if (rc != FW_OK)
+            break;
+        rc = ledger_prune(txn, now - w->o.retention, 512, &removed, &err);
+        if (rc == FW_OK && removed > 0)
+            rc = fw_txn_commit(txn, &err);
+        else
+            fw_txn_abort(txn);
+    }
+    if (rc != FW_OK)
+        fw_log(FW_LOG_ERROR, "old predictions cannot be removed: %s", err.text);
+}
+
+static void count_series(struct watcher *w)
+{
+    uint64_t series = 0, active = 0;
+
+    for (size_t i = 0; i < w->o.watch_count; i++) {
+        series += w->watches[i].count;
+        for (size_t k = 0; k < w->watches[i].count; k++)
+            if (alert_is_active(&w->watches[i].series[k]->state.alert))
+                active++;
+    }
+    atomic_store(&w->series, series);
+    atomic_store(&w->active, active);
+}
+
+static bool stopping(struct watcher *w)
+{
+    bool stop;
+
+    (void)pthread_mutex_lock(&w->lock);
+    stop = w->stop;
+    (void)pthread_mutex_unlock(&w->lock);
+    return stop;
+}
+
+fw_ms watcher_step(struct watcher *w)
+{
+    uint64_t next = UINT64_MAX, mono = 0;
+    bool looked = false;
+    fw_ms now;
+
+    for (size_t i = 0; i < w->o.watch_count && !stopping(w); i++) {
+        struct watching *g = &w->watches[i];
+
+        mono = fw_clock_mono_ns(w->o.clock);
+        if (g->due_ns <= mono) {
+            look_once(w, g, fw_clock_now(w->o.clock));
+            g->due_ns += (uint64_t)g->watch->interval * 1000000;
+            if (g->due_ns <= mono) /* the first one, or we fell behind */
+                g->due_ns = mono + (uint64_t)g->watch->interval * 1000000;
+            looked = true;
+        }
+        if (g->due_ns < next)
+            next = g->due_ns;
+    }
+    if (looked)
+        count_series(w);
+    now = fw_clock_now(w->o.clock);
+    if (now - w->pruned_at > PRUNE_EVERY || now < w->pruned_at)
+        prune(w, now);
+    mono = fw_clock_mono_ns(w->o.clock);
+    if (next == UINT64_MAX)
+        return LONGEST_WAIT;
+    return next <= mono ? 0 : (fw_ms)((next - mono + 999999) / 1000000);
+}
+
+/* ---- its life
+ * ------------------------------------------------------------------------ */
+
+static void settle_gone(void *self, const struct alert_note *note)
+{
+    struct watcher *w = self;
+
+    log_change(note);
+    keep_outgoing(w, note);
+}
+
+fw_rc watcher_open(const struct watcher_options *options, struct watcher **out,
+                   struct fw_err *err)
+{
+    struct watcher *w = calloc(1, sizeof(*w));
+    struct fw_txn *txn = NULL;
+    size_t dropped = 0;
+    pthread_condattr_t attr;
+    fw_rc rc;
+
+    if (w == NULL)
+        return fw_err_set(err, FW_ENOMEM, "out of memory");
+    w->o = *options;
+    if (w->o.clock == NULL)
+        w->o.clock = fw_clock_system();
+    if (w->o.retention == 0)
+        w->o.retention = FW_RETENTION_MS;
+    w->source = fw_source_of_store(w->o.store);
+    w->sight = options->sight != NULL
+                   ? *options->sight
+                   : (struct watcher_sight){observe_store, foresee_store, w};
+    w->pruned_at = fw_clock_now(w->o.clock);
+    (void)pthread_mutex_init(&w->lock, NULL);
+    (void)pthread_condattr_init(&attr);
+    (void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    (void)pthread_cond_init(&w->changed, &attr);
+    (void)pthread_condattr_destroy(&attr);
+    w->watches = calloc(w->o.watch_count + 1, sizeof(*w->watches));
+    if (w->watches == NULL) {
+        rc = fw_err_set(err, FW_ENOMEM, "out of memory");
+        goto out;
+    }
+    for (size_t i = 0; i < w->o.watch_count; i++)
+        watching_init(&w->watches[i], &w->o.watches[i]);
+    rc = fw_txn_begin(w->o.store, true, &txn, err);
+    if (rc != FW_OK)
+        goto out;
+    rc = watch_load(txn, w->watches, w->o.watch_count, fw_clock_now(w->o.clock),
+                    settle_gone, w, err);
+    if (rc == FW_OK)
+        rc = store_outgoing(w, txn, &dropped, err);
+    if (rc == FW_OK) {
+        rc = fw_txn_commit(txn, err);
+        txn = NULL;
+    }
+    if (rc == FW_OK)
+        clear_outgoing(w);
+out:
+    fw_txn_abort(txn);
+    if (rc == FW_OK)
+        *out = w;
+    else
+        watcher_close(w);
+    return rc;
+}
+
+void watcher_close(struct watcher *w)
+{
+    if (w == NULL)
+        return;
+    for (size_t i = 0; w->watches != NULL && i < w->o.watch_count; i++)
+        watching_release(&w->watches[i]);
+    clear_outgoing(w);
+    (void)pthread_cond_destroy(&w->changed);
+    (void)pthread_mutex_destroy(&w->lock);
+    free(w->outgoing);
+    free(w->watches);
+    free(w);
+}
+
+/* Waits `ms`, or until stopped. */
+static void wait_for(struct watcher *w, fw_ms ms)
+{
+    struct timespec until;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += ms / 1000;
+    until.tv_nsec += (ms % 1000) * 1000000;
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_sec++;
+        until.tv_nsec -= 1000000000;
+    }
+    (void)pthread_mutex_lock(&w->lock);
+    while (!w->stop)
+        if (pthread_cond_timedwait(&w->changed, &w->lock, &until) == ETIMEDOUT)
+            break;
+    (void)pthread_mutex_unlock(&w->lock);
+}
+
+static void *run(void *self)
+{
+    struct watcher *w = self;
+
+    while (!stopping(w)) {
+        fw_ms wait = watcher_step(w);
+
+        wait_for(w, wait < LONGEST_WAIT ? wait : LONGEST_WAIT);
+    }
+    return NULL;
+}
+
+fw_rc watcher_start(const struct watcher_options *options, struct watcher **out,
+                    struct fw_err *err)
+{
+    struct watcher *w = NULL;
+    fw_rc rc = watcher_open(options, &w, err);
+
+    if (rc == FW_OK && pthread_create(&w->thread, NULL, run, w) != 0) {
+        watcher_close(w);
+        return fw_err_set(err, FW_EIO, "the watcher's thread cannot start");
+    }
+    if (rc == FW_OK)
+        *out = w;
+    return rc;
+}
+
+void watcher_stop(struct watcher *w)
+{
+    if (w == NULL)
+        return;
+    (void)pthread_mutex_lock(&w->lock);
+    w->stop = true;
+    (void)pthread_cond_signal(&w->changed);
+    (void)pthread_mutex_unlock(&w->lock);
+    (void)pthread_join(w->thread, NULL);
+    watcher_close(w);
+}
+
+void watcher_stats(struct watcher *w, struct watcher_stats *out)
+{
+    *out = (struct watcher_stats){
+        .looks = atomic_load(&w->looks),
+        .failures = atomic_load(&w->failures),
+        .series = atomic_load(&w->series),
+        .active = atomic_load(&w->active),
+        .predictions = atomic_load(&w->predictions),
+        .scores = atomic_load(&w->scores),
+    };
+}

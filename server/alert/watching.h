@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * watching.h - one watch and its series, as the watcher holds them in memory.
+ *
+ * A look at a watch is worked out in memory first (look_*), then stored in one
+ * transaction; only what that commits is forgotten. So a disk that is full for
+ * an hour delays records and notifications, and loses no alert.
+ */
+#ifndef SERVER_ALERT_WATCHING_H
+#define SERVER_ALERT_WATCHING_H
+
+#include "server/alert/watcher.h"
+#include "storage/base/hash.h"
+
+/* One series of a watch. */
+struct watched {
+    struct watched_state state; /* state.subject 0: not stored yet */
+    struct fw_labels labels;    /* owned, one block with its texts */
+    struct prediction *open;    /* owned; oldest first */
+    struct score *scores;       /* owned; beside `open`, of this look */
+    size_t open_count, open_cap, scores_cap;
+    bool known;       /* its subject id is durable */
+    bool missed;      /* a breach came and nobody had been told */
+    bool has_routine; /* `routine` is of this look and waits to be stored */
+    bool has_claim;   /* the alert fired; `claim` waits to be stored */
+    struct prediction routine, claim;
+};
+
+struct watching {
+    const struct config_watch *watch;
+    struct alert_policy policy;
+    uint64_t due_ns; /* monotonic */
+    fw_ms through;   /* observed up to here; 0: never */
+    bool failing;    /* said so in the log already */
+    struct totals totals;
+    struct watched **series; /* owned */
+    size_t count, cap;
+    struct fw_index index; /* labels -> series */
+};
+
+void watching_init(struct watching *g, const struct config_watch *watch);
+void watching_release(struct watching *g);
+
+/* The series with these labels, added (labels copied) if new. */
+FW_CHECK fw_rc watching_find(struct watching *g, const struct fw_labels *labels,
+                             fw_ms through, struct watched **out,
+                             struct fw_err *err);
+
+/* Forgets the series that `gone` names. Out of memory forgets none. */
+void watching_sweep(struct watching *g,
+                    bool (*gone)(const struct watched *s, fw_ms now),
+                    fw_ms now);
+
+/* A longer silence of the input than this says nothing any more. */
+fw_ms watching_gap(const struct config_watch *watch, fw_ms step);
+
+FW_CHECK fw_rc watched_add_open(struct watched *s, const struct prediction *p);
+/* Drops the predictions that have a score. */
+void watched_forget_scored(struct watched *s);
+
+#endif
