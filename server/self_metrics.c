@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "server/self_metrics.h"
+
+#include <dirent.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "server/collect/host.h"
+
+struct row {
+    const char *metric;
+    double v;
+};
+
+static void add_rows(struct sample_set *set, const struct row *rows, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        sample_set_add(set, rows[i].metric, rows[i].v, NULL);
+}
+
+#define ADD_ROWS(set, rows)                                                    \
+    add_rows((set), (rows), sizeof(rows) / sizeof((rows)[0]))
+
+static void add_store(struct fw_store *store, struct sample_set *set)
+{
+    struct fw_store_stats s;
+
+    fw_store_stats(store, &s);
+    {
+        const struct row rows[] = {
+            {"forewarn_series", (double)s.series},
+            {"forewarn_head_samples", (double)s.head_samples},
+            {"forewarn_samples_stored_total", (double)s.samples_stored},
+            {"forewarn_series_refused_total", (double)s.series_refused},
+            {"forewarn_commits_total", (double)s.commits},
+            {"forewarn_commit_bytes_total", (double)s.commit_bytes},
+            {"forewarn_commit_failures_total", (double)s.commit_failures},
+            {"forewarn_pending_samples", (double)s.pending_samples},
+            {"forewarn_store_busy_total", (double)s.busy},
+            {"forewarn_disk_bytes", (double)s.disk_bytes},
+            {"forewarn_replayed_samples", (double)s.replayed_samples},
+            {"forewarn_corrupt_found_total", (double)s.corrupt_found},
+            {"forewarn_read_only", s.read_only ? 1 : 0},
+        };
+
+        ADD_ROWS(set, rows);
+    }
+    {
+        const struct row refused[] = {
+            {"duplicate", (double)s.samples_duplicate},
+            {"conflict", (double)s.samples_conflict},
+            {"too_old", (double)s.samples_too_old},
+            {"too_new", (double)s.samples_too_new},
+        };
+
+        for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++)
+            sample_set_add(set, "forewarn_samples_refused_total", refused[i].v,
+                           "reason", refused[i].metric, NULL);
+    }
+}
+
+static double count(_Atomic uint64_t *counter)
+{
+    return (double)atomic_load_explicit(counter, memory_order_relaxed);
+}
+
+static void add_lines(struct line_port *port, struct sample_set *set)
+{
+    static const char *const protocols[LINE_PROTOCOLS] = {
+        [LINE_INFLUX] = "influx",
+        [LINE_GRAPHITE] = "graphite",
+        [LINE_OPENTSDB] = "opentsdb"};
+    struct line_stats *s = line_port_stats(port);
+    const struct row rows[] = {
+        {"forewarn_line_bytes_total", count(&s->bytes)},
+        {"forewarn_line_connections_total", count(&s->accepted)},
+        {"forewarn_line_values_skipped_total", count(&s->skipped)},
+        {"forewarn_line_samples_refused_total", count(&s->refused)},
+        {"forewarn_line_stalls_total", count(&s->stalls)},
+        {"forewarn_line_bad_unlogged_total", count(&s->bad_unlogged)},
+    };
+
+    ADD_ROWS(set, rows);
+    for (size_t i = 0; i < LINE_PROTOCOLS; i++) {
+        sample_set_add(set, "forewarn_lines_total", count(&s->lines[i]),
+                       "protocol", protocols[i], NULL);
+        sample_set_add(set, "forewarn_line_values_total", count(&s->values[i]),
+                       "protocol", protocols[i], NULL);
+    }
+    for (int i = LINE_OK + 1; i < LINE_FAULTS; i++)
+        sample_set_add(set, "forewarn_lines_bad_total", count(&s->bad[i]),
+                       "reason", line_fault_name((enum line_fault)i), NULL);
+}
+
+static size_t count_descriptors(void)
+{
+    DIR *dir = opendir("/proc/self/fd");
+    size_t n = 0;
+
+    if (dir == NULL)
+        return 0;
+    while (readdir(dir) != NULL)
+        n++;
+    (void)closedir(dir);
+    return n > 3 ? n - 3 : 0; /* ".", ".." and the folder itself */
+}
+
+static double resident_bytes(void)
+{
+    struct fw_buf text;
+    struct fw_str rest;
+    double pages = 0;
+
+    if (host_read("/proc", "self/statm", &text)) {
+        rest = (struct fw_str){text.data, text.len};
+        if (!host_number(&rest, &pages) || !host_number(&rest, &pages))
+            pages = 0;
+    }
+    fw_buf_release(&text);
+    return pages * (double)sysconf(_SC_PAGESIZE);
+}
+
+static double seconds(struct timeval t)
+{
+    return (double)t.tv_sec + (double)t.tv_usec / 1e6;
+}
+
+static void add_process(fw_ms started, struct sample_set *set)
+{
+    struct rusage used = {0};
+    struct rlimit files = {0};
+
+    (void)getrusage(RUSAGE_SELF, &used); /* cannot fail */
+    (void)getrlimit(RLIMIT_NOFILE, &files);
+    {
+        const struct row rows[] = {
+            {"process_cpu_seconds_total",
+             seconds(used.ru_utime) + seconds(used.ru_stime)},
+            {"process_resident_memory_bytes", resident_bytes()},
+            {"process_open_fds", (double)count_descriptors()},
+            {"process_max_fds", (double)files.rlim_cur},
+            {"process_start_time_seconds", (double)started / 1000},
+        };
+
+        ADD_ROWS(set, rows);
+    }
+}
+
+void self_metrics_add(void *self, struct sample_set *set)
+{
+    struct self_metrics *m = self;
+
+    add_store(m->store, set);
+    if (m->line_port != NULL)
+        add_lines(m->line_port, set);
+    if (m->peers != NULL) {
+        size_t open;
+        uint64_t evicted;
+
+        peers_count(m->peers, &open, &evicted);
+        sample_set_add(set, "forewarn_connections", (double)open, NULL);
+        sample_set_add(set, "forewarn_connections_evicted_total",
+                       (double)evicted, NULL);
+    }
+    if (m->workers != NULL)
+        sample_set_add(set, "forewarn_worker_jobs_waiting",
+                       (double)workers_waiting(m->workers), NULL);
+    if (m->local != NULL)
+        sample_set_add(set, "forewarn_local_commands_total",
+                       (double)local_server_answered(m->local), NULL);
+    add_process(m->started, set);
+    sample_set_add(set, "forewarn_build_info", 1, "version", FW_VERSION, NULL);
+}
