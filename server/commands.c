@@ -10,7 +10,9 @@
 #include <string.h>
 
 #include "server/local/local_client.h"
+#include "server/serve.h"
 #include "storage/base/str.h"
+#include "storage/storage.h"
 
 #define MAX_COMMANDS 64
 
@@ -27,6 +29,8 @@ static const struct fw_command own_commands[] = {
 
 /* In the order of `forewarn help`. */
 static const struct fw_command *const tables[] = {
+    serve_commands,
+    fw_storage_commands,
     own_commands,
 };
 #define TABLE_COUNT (sizeof(tables) / sizeof(tables[0]))

@@ -19,7 +19,7 @@ static const char *env(const char *name)
 }
 
 /* $FOREWARN_DATA, the system's folder if it is a store, or the XDG one. */
-static void choose_data_dir(char out[FW_PATH_BYTES])
+void console_default_data_dir(char out[FW_PATH_BYTES])
 {
     const char *home = env("HOME");
     const char *xdg = env("XDG_DATA_HOME");
@@ -80,7 +80,7 @@ void console_init(struct console *console)
     cli->color = cli->tty && env("NO_COLOR") == NULL &&
                  (term == NULL || strcmp(term, "dumb") != 0);
     measure(cli);
-    choose_data_dir(console->data_dir);
+    console_default_data_dir(console->data_dir);
 }
 
 int console_finish(struct console *console, int code)

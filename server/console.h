@@ -20,6 +20,9 @@ struct console {
  */
 void console_init(struct console *console);
 
+/* The folder where none is named on the command line. */
+void console_default_data_dir(char out[FW_PATH_BYTES]);
+
 /*
  * Flushes stdout and gives the exit code: `code`, or FW_EXIT_FAIL where the
  * data could not be written. A reader that went away (`| head`) is no failure.

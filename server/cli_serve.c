@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * cli_serve.c - `forewarn serve`: its options, laid over the configuration.
+ *
+ * An option is the key of forewarn.yml with '-' for '_', read by the same
+ * config_set(), so that the two cannot differ.
+ */
+#include <string.h>
+
+#include "server/console.h"
+#include "server/serve.h"
+
+/* Defaults stand in the schema of the configuration; here only as words. */
+static const struct fw_option serve_options[] = {
+    {"config", 'c', "FILE", NULL, "read forewarn.yml from here"},
+    {"listen-line", 0, "ADDR:PORT", NULL,
+     "take lines of text here, or off (127.0.0.1:9778; port 0: a free one)"},
+    {"retention", 0, "SPAN", NULL, "keep samples for this long (90d)"},
+    {"max-future", 0, "SPAN", NULL,
+     "refuse samples further ahead of the clock (10m)"},
+    {"out-of-order-window", 0, "SPAN", NULL,
+     "take samples this far behind the newest of their series (1h)"},
+    {"commit-linger", 0, "SPAN", NULL,
+     "wait this long for company before a commit (10ms)"},
+    {"max-series", 0, "COUNT", NULL, "refuse new series past this many (10M)"},
+    {"disk-floor", 0, "BYTES", NULL,
+     "stop writing when less disk space is free (16 MiB)"},
+    {"max-connections", 0, "COUNT", NULL,
+     "past this many, the longest silent one is closed (1024)"},
+    {"collect", 0, "SPAN", NULL,
+     "read this machine's values every so often, or off (15s)"},
+    {"log-level", 0, "LEVEL", NULL, "debug, info, warn or error (info)"},
+    {0},
+};
+
+/* "listen-line" is the key listen_line. */
+static fw_rc set_by_option(struct config *config, const char *option,
+                           const char *text, struct fw_err *err)
+{
+    char key[64];
+
+    (void)snprintf(key, sizeof(key), "%s", option);
+    for (char *p = key; *p != '\0'; p++)
+        if (*p == '-')
+            *p = '_';
+    if (config_set(config, key, text, err) != FW_OK)
+        return fw_err_prefix(err, "--%s", option);
+    return FW_OK;
+}
+
+static fw_rc load_config(struct fw_cli *cli, const struct fw_args *args,
+                         struct config **out, struct fw_err *err)
+{
+    const char *path = fw_args_get(cli, args, "config");
+    struct config *config = NULL;
+    fw_rc rc = path != NULL ? config_load(path, &config, err)
+                            : config_defaults(&config, err);
+
+    for (size_t i = 1; rc == FW_OK && serve_options[i].name != NULL; i++)
+        if (fw_args_has(cli, args, serve_options[i].name))
+            rc = set_by_option(config, serve_options[i].name, args->value[i],
+                               err);
+    if (rc != FW_OK) {
+        config_free(config);
+        return rc;
+    }
+    *out = config;
+    return FW_OK;
+}
+
+/* The option and the environment come before the file. */
+static const char *choose_data_dir(const struct fw_cli *cli,
+                                   const struct config *config)
+{
+    char usual[FW_PATH_BYTES];
+
+    console_default_data_dir(usual);
+    if (config->data != NULL && strcmp(cli->data_dir, usual) == 0)
+        return config->data;
+    return cli->data_dir;
+}
+
+static int cmd_serve(struct fw_cli *cli, int argc, char **argv)
+{
+    struct config *config = NULL;
+    struct fw_err err = {0};
+    struct fw_args args;
+    fw_rc rc = fw_cli_parse(cli, argc, argv, &args);
+
+    if (rc != FW_OK)
+        return rc == FW_END ? FW_EXIT_OK : FW_EXIT_USAGE;
+    if (args.rest_count > 0) {
+        (void)fw_err_set(&err, FW_EINVAL,
+                         "'%s' is too much: serve takes "
+                         "options only",
+                         args.rest[0]);
+        return fw_cli_fail(cli, &err);
+    }
+    rc = load_config(cli, &args, &config, &err);
+    if (rc == FW_OK)
+        rc = serve_run(config, choose_data_dir(cli, config), cli->clock,
+                       cli->err, &err);
+    config_free(config);
+    return rc == FW_OK ? FW_EXIT_OK : fw_cli_fail(cli, &err);
+}
+
+const struct fw_command serve_commands[] = {
+    {"serve", cmd_serve, NULL,
+     "take telemetry in, store it, watch it, and answer",
+     "Runs until SIGTERM or SIGINT. The line on stderr with msg=\"ready\" says "
+     "what is\nopen. Commands on the same folder ask the running server by "
+     "themselves.\n\nExamples:\n"
+     "  forewarn serve --data ./data\n"
+     "  forewarn serve --config /etc/forewarn/forewarn.yml\n"
+     "  forewarn serve --listen-line '[::1]:9778' --collect 1s\n",
+     serve_options, FW_CMD_LOCAL},
+    {0},
+};

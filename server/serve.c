@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * serve.c - the one file that sees the whole machine.
+ *
+ * It opens the parts from the ground up, each standing on the ones before, and
+ * closes them the other way round. Those that take input stop first, so that
+ * what they took is durable before the store closes.
+ */
+#include "server/serve.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "server/collect/collector.h"
+#include "server/ingest/line_port.h"
+#include "server/local/local_server.h"
+#include "server/sd_notify.h"
+#include "server/self_metrics.h"
+#include "storage/base/limits.h"
+
+#define MAX_LOOPS 64
+#define STOP_PATIENCE_MS 10000 /* for senders that are in the middle */
+
+struct serve {
+    const struct config *config;
+    const struct fw_clock *clock;
+    struct fw_store *store;
+    struct peers peers;
+    struct loop *loops[MAX_LOOPS];
+    pthread_t loop_threads[MAX_LOOPS];
+    size_t loop_count, thread_count;
+    struct workers *workers;
+    struct local_server *local;
+    struct line_port *line_port;
+    struct collector *collector;
+    struct self_metrics metrics;
+};
+
+static bool is_off(const char *listen)
+{
+    return strcmp(listen, "off") == 0;
+}
+
+static fw_rc open_store(struct serve *s, const char *dir, struct fw_err *err)
+{
+    const struct config *config = s->config;
+    struct fw_store_options options = {
+        .create = true,
+        .retention = config->retention,
+        .max_future = config->max_future,
+        .ooo_window = config->out_of_order_window,
+        .linger = config->commit_linger > 0 ? config->commit_linger : -1,
+        .max_series = config->max_series,
+        .disk_floor = config->disk_floor,
+        .clock = s->clock};
+
+    return fw_store_open(dir, &options, &s->store, err);
+}
+
+/* ---- threads ---- */
+
+static size_t core_count(void)
+{
+    long n = sysconf(_SC_NPROCESSORS_ONLN);
+
+    return n < 1 ? 1 : n > MAX_LOOPS ? MAX_LOOPS : (size_t)n;
+}
+
+static fw_rc open_loops(struct serve *s, struct fw_err *err)
+{
+    size_t want = core_count();
+    fw_rc rc = FW_OK;
+
+    while (s->loop_count < want && rc == FW_OK) {
+        rc = loop_open(s->clock, &s->loops[s->loop_count], err);
+        if (rc == FW_OK)
+            s->loop_count++;
+    }
+    return rc;
+}
+
+static void *run_loop(void *loop)
+{
+    (void)pthread_setname_np(pthread_self(), "loop");
+    loop_run(loop);
+    return NULL;
+}
+
+static fw_rc start_loops(struct serve *s, struct fw_err *err)
+{
+    while (s->thread_count < s->loop_count) {
+        int failed = pthread_create(&s->loop_threads[s->thread_count], NULL,
+                                    run_loop, s->loops[s->thread_count]);
+
+        if (failed != 0)
+            return fw_err_sys(err, failed, "cannot start a loop thread");
+        s->thread_count++;
+    }
+    return FW_OK;
+}
+
+static void end_loops(struct serve *s)
+{
+    for (size_t i = 0; i < s->thread_count; i++)
+        loop_stop(s->loops[i]);
+    for (size_t i = 0; i < s->thread_count; i++)
+        (void)pthread_join(s->loop_threads[i], NULL);
+}
+
+/* ---- from the ground up ---- */
+
+static fw_rc open_line_port(struct serve *s, struct fw_err *err)
+{
+    struct line_port_options options = {.store = s->store,
+                                        .clock = s->clock,
+                                        .loops = s->loops,
+                                        .loop_count = s->loop_count,
+                                        .peers = &s->peers,
+                                        .max_future = s->config->max_future,
+                                        .listen = s->config->listen_line};
+
+    if (is_off(s->config->listen_line))
+        return FW_OK;
+    return line_port_open(&options, &s->line_port, err);
+}
+
+static fw_rc open_local(struct serve *s, struct fw_err *err)
+{
+    size_t threads = core_count() < 2 ? 2 : core_count();
+    struct local_server_options options = {
+        .store = s->store, .clock = s->clock, .loop = s->loops[0]};
+    fw_rc rc = workers_start(threads, FW_MAX_WORKER_JOBS, &s->workers, err);
+
+    options.workers = s->workers;
+    return rc == FW_OK ? local_server_open(&options, &s->local, err) : rc;
+}
+
+static fw_rc start_collector(struct serve *s, struct fw_err *err)
+{
+    struct collector_options options = {.store = s->store,
+                                        .clock = s->clock,
+                                        .every = s->config->collect,
+                                        .own = self_metrics_add,
+                                        .self = &s->metrics};
+
+    s->metrics = (struct self_metrics){.store = s->store,
+                                       .line_port = s->line_port,
+                                       .peers = &s->peers,
+                                       .workers = s->workers,
+                                       .local = s->local,
+                                       .started = fw_clock_now(s->clock)};
+    if (s->config->collect == 0)
+        return FW_OK;
+    return collector_start(&options, &s->collector, err);
+}
+
+static fw_rc start(struct serve *s, const char *dir, struct fw_err *err)
+{
+    fw_rc rc = open_store(s, dir, err);
+
+    if (rc == FW_OK)
+        rc = open_loops(s, err);
+    if (rc == FW_OK)
+        rc = open_line_port(s, err);
+    if (rc == FW_OK)
+        rc = open_local(s, err);
+    if (rc == FW_OK)
+        rc = start_loops(s, err);
+    if (rc == FW_OK)
+        rc = start_collector(s, err);
+    return rc;
+}
+
+/* ---- and down again ---- */
+
+static void stop(struct serve *s)
+{
+    bool running = s->thread_count > 0;
+
+    collector_stop(s->collector);
+    if (running) {
+        line_port_stop(s->line_port, STOP_PATIENCE_MS);
+        local_server_stop(s->local);
+    }
+    workers_stop(s->workers);
+    end_loops(s);
+    local_server_close(s->local);
+    line_port_close(s->line_port);
+    for (size_t i = 0; i < s->loop_count; i++)
+        loop_close(s->loops[i]);
+    fw_store_close(s->store);
+}
+
+/* ---- between the two ---- */
+
+/* A value of the ready line, in quotes where logfmt wants them. */
+static fw_rc add_field(struct fw_buf *line, const char *name, const char *value)
+{
+    bool plain = *value != '\0' && strpbrk(value, " \"=\\") == NULL;
+    fw_rc rc = fw_buf_printf(line, " %s=%s", name, plain ? "" : "\"");
+
+    for (const char *p = value; rc == FW_OK && *p != '\0'; p++) {
+        if (*p == '"' || *p == '\\')
+            rc = fw_buf_addc(line, '\\');
+        if (rc == FW_OK)
+            rc = fw_add_visible(line, (struct fw_str){p, 1});
+    }
+    return rc == FW_OK && !plain ? fw_buf_addc(line, '"') : rc;
+}
+
+/*
+ * The one line that says what is open. Its form is fixed (docs/serve.md):
+ * programs wait for it.
+ */
+static fw_rc say_ready(const struct serve *s, FILE *to)
+{
+    struct fw_buf line = FW_BUF_INIT(65536);
+    char when[FW_TIME_TEXT_BYTES];
+    fw_rc rc;
+
+    (void)fw_format_time(when, fw_clock_now(s->clock));
+    rc = fw_buf_printf(&line, "time=%s level=info msg=\"ready\"", when);
+    if (rc == FW_OK)
+        rc = add_field(&line, "data", fw_store_dir(s->store));
+    if (rc == FW_OK)
+        rc = add_field(&line, "line",
+                       s->line_port != NULL ? line_port_address(s->line_port)
+                                            : "off");
+    if (rc == FW_OK) {
+        (void)fprintf(to, "%s\n", line.data);
+        (void)fflush(to);
+    }
+    fw_buf_release(&line);
+    return rc;
+}
+
+static void reload(void)
+{
+    sd_notify_send("RELOADING=1");
+    fw_log(FW_LOG_WARN, "SIGHUP: the configuration is read at the start only; "
+                        "restart to change it");
+    sd_notify_send("READY=1");
+}
+
+static void wait_for_end(const sigset_t *signals)
+{
+    int number = 0;
+
+    while (number != SIGTERM && number != SIGINT) {
+        number = sigwaitinfo(signals, NULL);
+        if (number == SIGHUP)
+            reload();
+    }
+    fw_log(FW_LOG_INFO, "stopping on %s",
+           number == SIGTERM ? "SIGTERM" : "SIGINT");
+}
+
+fw_rc serve_run(const struct config *config, const char *dir,
+                const struct fw_clock *clock, FILE *err_stream,
+                struct fw_err *err)
+{
+    struct serve serve = {.config = config, .clock = clock};
+    sigset_t signals;
+    sigset_t before;
+    fw_rc rc;
+
+    /* Blocked before the first thread is made, so that all inherit it. */
+    (void)sigemptyset(&signals);
+    (void)sigaddset(&signals, SIGTERM);
+    (void)sigaddset(&signals, SIGINT);
+    (void)sigaddset(&signals, SIGHUP);
+    (void)pthread_sigmask(SIG_BLOCK, &signals, &before);
+    fw_log_set_level(config->log_level);
+    peers_init(&serve.peers, config->max_connections);
+    rc = start(&serve, dir, err);
+    if (rc == FW_OK)
+        rc = say_ready(&serve, err_stream);
+    if (rc == FW_OK) {
+        sd_notify_send("READY=1");
+        wait_for_end(&signals);
+        sd_notify_send("STOPPING=1");
+    }
+    stop(&serve);
+    peers_release(&serve.peers);
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return rc;
+}
