@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * kernels_scalar.c - the reference kernels, for any processor.
- *
- * Plain loops that say what the others must do. They are written so that a
- * compiler can turn most of them into vectors by itself.
+ * kernels_scalar.c - the reference kernels, for any processor: plain loops
+ * that say what the others must do.
  */
 #include "storage/codec/kernels.h"
 
@@ -11,107 +9,26 @@
 #include <string.h>
 
 #include "storage/base/bytes.h"
+#include "storage/codec/kernels_plain.h"
 
 /* 1.5 * 2^52: adding it rounds a double below 2^51 to an integer that then
  * stands in the low bits. Vectors without a 64-bit conversion need that. */
 #define ROUNDER 6755399441055744.0
 #define ROUNDER_BITS 0x4338000000000000u
 
-static uint64_t mask_of(unsigned width)
-{
-    return width >= 64 ? UINT64_MAX : (UINT64_C(1) << width) - 1;
-}
-
-static void scalar_unpack(const uint8_t *in, unsigned width, size_t n,
-                          uint64_t *out)
-{
-    const uint64_t mask = mask_of(width);
-
-    if (width == 0) {
-        memset(out, 0, n * sizeof(*out));
-        return;
-    }
-    if (width <= 57) { /* with 7 bits of offset still inside one load */
-        for (size_t i = 0; i < n; i++) {
-            size_t bit = i * width;
-            out[i] = fw_get_le64(in + bit / 8) >> (bit % 8) & mask;
-        }
-        return;
-    }
-    for (size_t i = 0; i < n; i++) {
-        size_t bit = i * width;
-        unsigned skip = (unsigned)(bit % 8);
-        uint64_t low = fw_get_le64(in + bit / 8) >> skip;
-        uint64_t high = (uint64_t)in[bit / 8 + 8];
-        out[i] = (low | (high << 1) << (63 - skip)) & mask;
-    }
-}
-
-/* The next bytes of [p, end), at most 8, as a little-endian word. */
-static uint64_t load_some(const uint8_t *p, const uint8_t *end)
-{
-    uint64_t word = 0;
-
-    if (end - p >= 8)
-        return fw_get_le64(p);
-    for (ptrdiff_t i = 0; i < end - p; i++)
-        word |= (uint64_t)p[i] << (8 * i);
-    return word;
-}
-
-/* Counts the zeros before each of n ones, word by word. */
-static const uint8_t *unary_read(const uint8_t *p, const uint8_t *end, size_t n,
-                                 uint8_t *quotients)
-{
-    size_t done = 0;
-    int previous = -1; /* bit of the last one, seen from the current word */
-
-    while (p < end) {
-        uint64_t word = load_some(p, end);
-        while (word != 0) {
-            int bit = __builtin_ctzll(word);
-            int zeros = bit - previous - 1;
-            if (zeros > CODEC_UNARY_MAX)
-                return NULL;
-            quotients[done++] = (uint8_t)zeros;
-            if (done == n)
-                return p + bit / 8 + 1;
-            previous = bit;
-            word &= word - 1;
-        }
-        p += 8;
-        previous -= 64;
-        if (previous < -(CODEC_UNARY_MAX + 2))
-            return NULL;
-    }
-    return NULL;
-}
-
 static const uint8_t *scalar_unrice(const uint8_t *low, unsigned k,
                                     const uint8_t *unary, const uint8_t *end,
                                     size_t n, uint64_t *out)
 {
-    uint8_t quotients[CODEC_ROOM];
-    const uint8_t *after = unary_read(unary, end, n, quotients);
+    uint8_t quotients[CODEC_GROUP + 8];
+    const uint8_t *after = plain_unary(unary, end, n, quotients);
 
     if (after == NULL)
         return NULL;
-    scalar_unpack(low, k, n, out);
+    plain_unpack(low, k, n, out);
     for (size_t i = 0; i < n; i++)
         out[i] |= (uint64_t)quotients[i] << k;
     return after;
-}
-
-static void scalar_expand(const uint8_t bitmap[CODEC_GROUP / 8],
-                          const uint64_t *packed, size_t n, uint64_t *out)
-{
-    size_t next = 0;
-
-    for (size_t i = 0; i < n; i++) {
-        uint64_t present = bitmap[i / 8] >> (i % 8) & 1;
-        out[i] = (packed[next] + 1) & (0 - present);
-        next += present;
-    }
 }
 
 static void unmap(const struct codec_line *line, uint64_t *x, size_t n)
@@ -125,14 +42,6 @@ static void unmap(const struct codec_line *line, uint64_t *x, size_t n)
         for (size_t i = 0; i < n; i++)
             x[i] += centre;
     }
-}
-
-/* An arithmetic shift that the C standard promises. */
-static uint64_t grid_at(uint64_t position)
-{
-    const uint64_t sign = UINT64_C(1) << (63 - CODEC_GRID_SHIFT);
-
-    return ((position >> CODEC_GRID_SHIFT) ^ sign) - sign;
 }
 
 static void scalar_restore(struct codec_line *line, uint64_t *x, size_t n)
@@ -164,10 +73,14 @@ static void scalar_restore(struct codec_line *line, uint64_t *x, size_t n)
     line->delta = delta;
 }
 
-static void scalar_scale(uint64_t *x, size_t n, uint64_t gcd, uint64_t base)
+/* Any int64 to the nearest double, by halves: the sum rounds once. Unlike the
+ * cast, this can be done in vectors without AVX-512. */
+static inline double double_of(uint64_t q)
 {
-    for (size_t i = 0; i < n; i++)
-        x[i] = base + gcd * x[i];
+    double low = fw_double_of_bits((q & 0xFFFFFFFF) | 0x4330000000000000);
+    double high = fw_double_of_bits((q >> 32) ^ 0x4530000080000000);
+
+    return (high - 0x1.00000801p84) + low;
 }
 
 static void scalar_divide(const uint64_t *q, size_t n, unsigned k, double *out)
@@ -176,34 +89,11 @@ static void scalar_divide(const uint64_t *q, size_t n, unsigned k, double *out)
 
     if (k == 0) {
         for (size_t i = 0; i < n; i++)
-            out[i] = (double)(int64_t)q[i];
+            out[i] = double_of(q[i]);
         return;
     }
     for (size_t i = 0; i < n; i++)
-        out[i] = (double)(int64_t)q[i] / power;
-}
-
-static void scalar_nudge(const uint64_t *ulps, size_t n, double *out)
-{
-    for (size_t i = 0; i < n; i++)
-        out[i] = fw_double_of_bits(fw_double_bits(out[i]) + ulps[i]);
-}
-
-static void scalar_unorder(const uint64_t *x, size_t n, double *out)
-{
-    for (size_t i = 0; i < n; i++)
-        out[i] = fw_double_of_bits(x[i] ^ ((0 - (x[i] >> 63)) >> 1));
-}
-
-static bool scalar_lookup(const double *entries, size_t count,
-                          const uint64_t *ranks, size_t n, double *out)
-{
-    for (size_t i = 0; i < n; i++) {
-        if (ranks[i] >= count)
-            return false;
-        memcpy(&out[i], &entries[ranks[i]], sizeof(double));
-    }
-    return true;
+        out[i] = double_of(q[i]) / power;
 }
 
 /*
@@ -254,123 +144,24 @@ static size_t scalar_decimal(const double *v, size_t n, unsigned k, uint64_t *q,
     return failures;
 }
 
-static void differences(struct codec_line *line, const uint64_t *x, size_t n,
-                        uint64_t *u)
-{
-    u[0] = x[0] - line->last;
-    for (size_t i = 1; i < n; i++)
-        u[i] = x[i] - x[i - 1];
-    line->last = x[n - 1];
-}
-
-/* From the back, so that it can run in place. */
-static void second_differences(struct codec_line *line, size_t n, uint64_t *u)
-{
-    uint64_t delta = u[n - 1];
-
-    for (size_t i = n - 1; i > 0; i--)
-        u[i] -= u[i - 1];
-    u[0] -= line->delta;
-    line->delta = delta;
-}
-
-static void scalar_residual(struct codec_line *line, const uint64_t *x,
-                            size_t n, uint64_t *u)
-{
-    switch (line->order) {
-    case 1:
-        differences(line, x, n, u);
-        break;
-    case 2:
-        differences(line, x, n, u);
-        second_differences(line, n, u);
-        break;
-    case CODEC_ORDER_GRID:
-        for (size_t i = 0; i < n; i++)
-            u[i] = x[i] - line->last - grid_at(line->position + i * line->step);
-        line->position += n * line->step;
-        break;
-    default:
-        memcpy(u, x, n * sizeof(*u));
-        break;
-    }
-    for (size_t i = 0; i < n; i++)
-        u[i] -= line->centre;
-    if (line->zigzag)
-        for (size_t i = 0; i < n; i++)
-            u[i] = (u[i] << 1) ^ (0 - (u[i] >> 63));
-}
-
-static void scalar_lengths(const uint64_t *u, size_t n,
-                           struct codec_lengths *out)
-{
-    uint64_t max = 0;
-    uint64_t sum = 0;
-
-    memset(out->count, 0, sizeof(out->count));
-    for (size_t i = 0; i < n; i++) {
-        /* of (2u + 1), so that zero needs no case of its own */
-        unsigned length =
-            u[i] >> 63 ? 64 : 63 - (unsigned)__builtin_clzll((u[i] << 1) | 1);
-        out->count[length]++;
-        max = u[i] > max ? u[i] : max;
-        sum += u[i];
-    }
-    out->max = max;
-    out->sum = sum;
-}
-
-static uint64_t scalar_quotients(const uint64_t *u, size_t n, unsigned k)
-{
-    uint64_t sum = 0;
-
-    for (size_t i = 0; i < n; i++)
-        sum += u[i] >> k;
-    return sum;
-}
-
-static void scalar_pack(const uint64_t *u, size_t n, unsigned width,
-                        uint8_t *out)
-{
-    const uint64_t mask = mask_of(width);
-    uint64_t word = 0;
-    unsigned used = 0;
-
-    if (width == 0)
-        return;
-    for (size_t i = 0; i < n; i++) {
-        uint64_t v = u[i] & mask;
-        word |= v << used;
-        used += width;
-        if (used >= 64) {
-            fw_put_le64(out, word);
-            out += 8;
-            used -= 64;
-            word = used > 0 ? v >> (width - used) : 0;
-        }
-    }
-    if (used > 0)
-        fw_put_le64(out, word);
-}
-
 const struct codec_kernels *kernels_scalar(void)
 {
     static const struct codec_kernels kernels = {
         .name = "scalar",
-        .unpack = scalar_unpack,
+        .unpack = plain_unpack,
         .unrice = scalar_unrice,
-        .expand = scalar_expand,
+        .expand = plain_expand,
         .restore = scalar_restore,
-        .scale = scalar_scale,
+        .scale = plain_scale,
         .divide = scalar_divide,
-        .nudge = scalar_nudge,
-        .unorder = scalar_unorder,
-        .lookup = scalar_lookup,
+        .nudge = plain_nudge,
+        .unorder = plain_unorder,
+        .lookup = plain_lookup,
         .decimal = scalar_decimal,
-        .residual = scalar_residual,
-        .lengths = scalar_lengths,
-        .quotients = scalar_quotients,
-        .pack = scalar_pack,
+        .residual = plain_residual,
+        .lengths = plain_lengths,
+        .quotients = plain_quotients,
+        .pack = plain_pack,
     };
 
     return &kernels;
