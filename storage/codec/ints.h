@@ -44,7 +44,7 @@ struct ints_manner {
  * ints_plan_like takes the given one. Both divide x by its common divisor in
  * place; ints_write wants it as they left it.
  */
-void ints_plan(uint64_t *x, size_t n, struct ints_plan *plan);
+void ints_plan(uint64_t *x, size_t n, struct ints_plan *best);
 void ints_plan_like(uint64_t *x, size_t n, struct ints_manner manner,
                     struct ints_plan *plan);
 struct ints_manner ints_manner_of(const struct ints_plan *plan);
