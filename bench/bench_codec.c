@@ -2,7 +2,7 @@
 /*
  * bench_codec.c - bytes per sample and speed of the value and time codecs.
  *
- *   bench_codec [-p PASSES] [-b BLOCK] [FILE.csv ...]
+ *   bench_codec [-p PASSES] [-b BLOCK] [-s SET] [FILE.csv ...]
  *
  * The data sets are made here, from fixed seeds; each FILE is one more set,
  * with lines `series,timestamp,value` or `timestamp,value`. Speeds are
@@ -435,6 +435,7 @@ static void check_all(const struct work *w, double *out)
 
 static size_t g_passes = 9;
 static size_t g_block = 512;
+static const char *g_only; /* the one set to measure, if not NULL */
 
 /* Million samples a second, the median over the passes. */
 static double encode_speed(struct work *w, bool hinted)
@@ -557,7 +558,7 @@ static void print_medians(void)
     printf("%-12s %17s", "median", "");
     for (unsigned c = 0; c < 2 + CODEC_KERNELS; c++) {
         double all[SETS_MAX];
-        if (c >= 2 && codec_kernels_at(c - 2) == NULL)
+        if (g_only != NULL || (c >= 2 && codec_kernels_at(c - 2) == NULL))
             continue;
         for (size_t i = 0; i < g_set_count; i++)
             all[i] = g_median_of[i][c];
@@ -582,12 +583,14 @@ int main(int argc, char **argv)
 {
     int c;
 
-    while ((c = getopt(argc, argv, "p:b:")) != -1) {
+    while ((c = getopt(argc, argv, "p:b:s:")) != -1) {
         size_t v = optarg != NULL ? strtoul(optarg, NULL, 10) : 0;
         if (c == 'p' && v > 0 && v <= PASSES_MAX)
             g_passes = v;
         else if (c == 'b' && v > 0 && v <= 100000)
             g_block = v;
+        else if (c == 's')
+            g_only = optarg;
         else
             return 2;
     }
@@ -597,7 +600,8 @@ int main(int argc, char **argv)
         read_csv(argv[i]);
     print_head();
     for (size_t i = 0; i < g_set_count; i++)
-        bench_set(i);
+        if (g_only == NULL || strcmp(g_only, g_sets[i].name) == 0)
+            bench_set(i);
     print_medians();
     printf("\ntimes: bytes/sample, encode, decode with %s\n",
            codec_kernels()->name);

@@ -15,9 +15,12 @@
 #include "storage/codec/bits.h"
 #include "storage/codec/ints.h"
 #include "storage/codec/ints_header.h"
+#include "storage/codec/ints_survey.h"
 
-#define SAMPLE_FULL 512 /* residuals whose median is taken, at most */
-#define SAMPLE_LIKE 31
+/* Residuals whose median is taken: to rank predictions or follow a hint, a
+ * few will do; for the plan that is kept, all of an ordinary block. */
+#define SAMPLE_FEW 31
+#define SAMPLE_MAX INTS_SAMPLE_MAX
 #define CANDIDATES 5
 
 static size_t group_size(size_t n, size_t at)
@@ -25,133 +28,17 @@ static size_t group_size(size_t n, size_t at)
     return n - at < CODEC_GROUP ? n - at : CODEC_GROUP;
 }
 
-/* ---- common divisor ----------------------------------------------------- */
-
-static uint64_t gcd_of(uint64_t a, uint64_t b)
-{
-    while (b != 0) {
-        uint64_t rest = a % b;
-        a = b;
-        b = rest;
-    }
-    return a;
-}
-
-static uint64_t least(const uint64_t *x, size_t n)
-{
-    int64_t min = (int64_t)x[0];
-
-    for (size_t i = 1; i < n; i++)
-        min = (int64_t)x[i] < min ? (int64_t)x[i] : min;
-    return (uint64_t)min;
-}
-
-/* Differences from the least integer fit 64 bits whatever the integers. */
-static uint64_t common_divisor(const uint64_t *x, size_t n, uint64_t min)
-{
-    uint64_t g = 0;
-
-    for (size_t i = 0; i < n && g != 1; i++) {
-        uint64_t d = x[i] - min;
-        if (g == 0 || d % g != 0)
-            g = gcd_of(g, d);
-    }
-    return g == 0 ? 1 : g;
-}
-
-static void divide_out(uint64_t *x, size_t n, struct ints_plan *plan)
-{
-    plan->base = least(x, n);
-    plan->gcd = common_divisor(x, n, plan->base);
-    if (plan->gcd == 1)
-        return;
-    for (size_t i = 0; i < n; i++)
-        x[i] = (x[i] - plan->base) / plan->gcd;
-}
-
 /* ---- predictions -------------------------------------------------------- */
-
-/* What the residuals of one prediction look like. */
-struct survey {
-    uint64_t min;    /* as a signed integer */
-    uint64_t median; /* of a sample */
-};
-
-/* The median of s[0..n), n > 0, in linear time [Hoare 1961, Find]. */
-static int64_t median_of(int64_t *s, size_t n)
-{
-    size_t low = 0;
-    size_t high = n - 1;
-    size_t want = n / 2;
-
-    while (low < high) {
-        int64_t pivot = s[low + (high - low) / 2];
-        size_t i = low;
-        size_t j = high;
-        for (;;) {
-            while (s[i] < pivot)
-                i++;
-            while (s[j] > pivot)
-                j--;
-            if (i >= j)
-                break;
-            int64_t swap = s[i];
-            s[i++] = s[j];
-            s[j--] = swap;
-        }
-        /* all before j + 1 are <= pivot, all from there on are >= pivot */
-        if (want <= j)
-            high = j;
-        else
-            low = j + 1;
-    }
-    return s[want];
-}
-
-/* How many integers the prediction needs before its first true residual. */
-static size_t lead_of(unsigned order)
-{
-    return order == 1 || order == 2 ? order : 0;
-}
-
-static void survey_take(const uint64_t *x, size_t n, struct codec_line line,
-                        size_t sample_max, struct survey *s)
-{
-    int64_t sample[SAMPLE_FULL];
-    uint64_t r[CODEC_ROOM];
-    size_t lead = lead_of(line.order);
-    size_t stride = (n - lead + sample_max - 1) / sample_max;
-    size_t taken = 0;
-    size_t next = lead;
-    int64_t min = INT64_MAX;
-
-    line.centre = 0;
-    line.zigzag = false;
-    if (lead > 0)
-        line.last = x[lead - 1];
-    if (lead > 1)
-        line.delta = x[1] - x[0];
-    for (size_t i = lead; i < n; i += CODEC_GROUP) {
-        size_t m = group_size(n, i);
-        codec_kernels()->residual(&line, x + i, m, r);
-        for (size_t j = 0; j < m; j++)
-            min = (int64_t)r[j] < min ? (int64_t)r[j] : min;
-        for (; next < i + m; next += stride)
-            sample[taken++] = (int64_t)r[next - i];
-    }
-    s->min = (uint64_t)min;
-    s->median = (uint64_t)median_of(sample, taken);
-}
 
 /*
  * The state before the first integer, such that its residual is the centre
  * itself: nothing of it is then left for the groups to write.
  */
 static void line_start(struct codec_line *line, const uint64_t *x,
-                       const struct survey *s, bool zigzag)
+                       uint64_t centre, bool zigzag)
 {
     line->zigzag = zigzag;
-    line->centre = zigzag ? s->median : s->min;
+    line->centre = centre;
     if (line->order == 1)
         line->last = x[0] - line->centre;
     if (line->order == 2) {
@@ -180,7 +67,7 @@ static struct codec_line line_of(const uint64_t *x, size_t n,
 {
     struct codec_line line = {.order = manner.order};
 
-    if (n <= lead_of(line.order) || n < 2)
+    if (n <= ints_lead(line.order) || n < 2)
         line.order = 0;
     if (line.order == CODEC_ORDER_GRID) {
         line.last = x[0];
@@ -192,17 +79,13 @@ static struct codec_line line_of(const uint64_t *x, size_t n,
 /* ---- costing ------------------------------------------------------------ */
 
 /* The bytes of all groups under one tag, SIZE_MAX if more than `limit`. */
-static size_t cost_one_tag(const uint64_t *x, const struct ints_plan *plan,
-                           uint8_t tag, size_t limit)
+static size_t cost_one_tag(const uint64_t *u, size_t n, uint8_t tag,
+                           size_t limit)
 {
-    uint64_t u[CODEC_ROOM];
-    struct codec_line line = plan->line;
     size_t total = 1;
 
-    for (size_t i = 0; i < plan->n; i += CODEC_GROUP) {
-        size_t n = group_size(plan->n, i);
-        codec_kernels()->residual(&line, x + i, n, u);
-        size_t bytes = bits_size(u, n, tag);
+    for (size_t i = 0; i < n; i += CODEC_GROUP) {
+        size_t bytes = bits_size(u + i, group_size(n, i), tag);
         if (bytes > limit || total + bytes > limit)
             return SIZE_MAX;
         total += bytes;
@@ -211,7 +94,7 @@ static size_t cost_one_tag(const uint64_t *x, const struct ints_plan *plan,
 }
 
 /* One tag for all saves a byte a group, if it costs them less than that. */
-static size_t try_one_tag(const uint64_t *x, struct ints_plan *plan,
+static size_t try_one_tag(const uint64_t *u, struct ints_plan *plan,
                           size_t bytes)
 {
     size_t groups = (plan->n + CODEC_GROUP - 1) / CODEC_GROUP;
@@ -228,7 +111,7 @@ static size_t try_one_tag(const uint64_t *x, struct ints_plan *plan,
         uint8_t tag = plan->tags[g];
         if (g > 0 && tag == tried)
             continue;
-        size_t cost = cost_one_tag(x, plan, tag, bytes);
+        size_t cost = cost_one_tag(u, plan->n, tag, bytes);
         if (cost < bytes) {
             bytes = cost;
             best = tag;
@@ -244,7 +127,7 @@ static size_t try_one_tag(const uint64_t *x, struct ints_plan *plan,
 /* Chooses the tags for plan->line and sums up. */
 static void plan_groups(const uint64_t *x, struct ints_plan *plan)
 {
-    uint64_t u[CODEC_ROOM];
+    uint64_t u[INTS_MAX + CODEC_ROOM - CODEC_GROUP];
     uint8_t header[INTS_HEADER_BYTES_MAX];
     struct codec_line line = plan->line;
     size_t total = 0;
@@ -252,25 +135,19 @@ static void plan_groups(const uint64_t *x, struct ints_plan *plan)
     for (size_t i = 0; i < plan->n; i += CODEC_GROUP) {
         size_t n = group_size(plan->n, i);
         size_t bytes;
-        codec_kernels()->residual(&line, x + i, n, u);
-        plan->tags[i / CODEC_GROUP] = bits_choose(u, n, &bytes);
+        codec_kernels()->residual(&line, x + i, n, u + i);
+        plan->tags[i / CODEC_GROUP] = bits_choose(u + i, n, &bytes);
         total += 1 + bytes;
     }
-    total = try_one_tag(x, plan, total);
+    total = try_one_tag(u, plan, total);
     plan->bytes = total + ints_header_write(plan, header);
-}
-
-static void keep_smaller(struct ints_plan *best, const struct ints_plan *plan)
-{
-    if (plan->bytes < best->bytes)
-        *best = *plan;
 }
 
 /* ---- the search --------------------------------------------------------- */
 
 struct candidate {
     struct codec_line line;
-    struct survey survey;
+    struct ints_survey survey;
     size_t bits;
 };
 
@@ -280,8 +157,8 @@ static void candidate_rate(const uint64_t *x, size_t n, struct candidate *c)
     struct codec_line line;
     uint64_t u[CODEC_ROOM];
 
-    survey_take(x, n, c->line, SAMPLE_FULL, &c->survey);
-    line_start(&c->line, x, &c->survey, true);
+    ints_survey(x, n, c->line, SAMPLE_FEW, &c->survey);
+    line_start(&c->line, x, c->survey.mean, true);
     line = c->line;
     c->bits = 0;
     for (size_t i = 0; i < n; i += CODEC_GROUP) {
@@ -315,15 +192,28 @@ static size_t candidates_list(const uint64_t *x, size_t n,
     return count;
 }
 
-static void plan_line(const uint64_t *x, const struct candidate *c,
+static void plan_centre(const uint64_t *x, const struct codec_line *line,
+                        uint64_t centre, bool zigzag, struct ints_plan *plan,
+                        struct ints_plan *best)
+{
+    plan->line = *line;
+    line_start(&plan->line, x, centre, zigzag);
+    plan_groups(x, plan);
+    if (plan->bytes < best->bytes)
+        *best = *plan;
+}
+
+/* Residuals above the least one, or around a centre: around two if in doubt. */
+static void plan_line(const uint64_t *x, struct candidate *c,
                       struct ints_plan *plan, struct ints_plan *best)
 {
-    for (int zigzag = 0; zigzag <= 1; zigzag++) {
-        plan->line = c->line;
-        line_start(&plan->line, x, &c->survey, zigzag != 0);
-        plan_groups(x, plan);
-        keep_smaller(best, plan);
-    }
+    struct ints_survey *s = &c->survey;
+
+    ints_survey(x, plan->n, c->line, SAMPLE_MAX, s);
+    plan_centre(x, &c->line, s->min, false, plan, best);
+    plan_centre(x, &c->line, s->median, true, plan, best);
+    if (s->mean != s->median)
+        plan_centre(x, &c->line, s->mean, true, plan, best);
 }
 
 void ints_plan(uint64_t *x, size_t n, struct ints_plan *best)
@@ -335,7 +225,7 @@ void ints_plan(uint64_t *x, size_t n, struct ints_plan *best)
     size_t second = 0;
 
     assert(n > 0 && n <= INTS_MAX);
-    divide_out(x, n, &plan);
+    plan.gcd = ints_divide(x, n, &plan.base);
     count = candidates_list(x, n, list);
     for (size_t i = 0; i < count; i++)
         candidate_rate(x, n, &list[i]);
@@ -355,14 +245,15 @@ void ints_plan(uint64_t *x, size_t n, struct ints_plan *best)
 void ints_plan_like(uint64_t *x, size_t n, struct ints_manner manner,
                     struct ints_plan *plan)
 {
-    struct survey survey;
+    struct ints_survey survey;
 
     assert(n > 0 && n <= INTS_MAX);
     plan->n = n;
-    divide_out(x, n, plan);
+    plan->gcd = ints_divide(x, n, &plan->base);
     plan->line = line_of(x, n, manner);
-    survey_take(x, n, plan->line, SAMPLE_LIKE, &survey);
-    line_start(&plan->line, x, &survey, manner.zigzag);
+    ints_survey(x, n, plan->line, SAMPLE_FEW, &survey);
+    line_start(&plan->line, x, manner.zigzag ? survey.mean : survey.min,
+               manner.zigzag);
     plan_groups(x, plan);
 }
 

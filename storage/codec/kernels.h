@@ -107,6 +107,9 @@ struct codec_kernels {
     void (*residual)(struct codec_line *line, const uint64_t *x, size_t n,
                      uint64_t *u);
 
+    /* Lowers *min to the least of r, signed, and adds all to *sum. */
+    void (*extent)(const uint64_t *r, size_t n, uint64_t *min, uint64_t *sum);
+
     void (*lengths)(const uint64_t *u, size_t n, struct codec_lengths *out);
 
     /* The sum of u[i] >> k. */

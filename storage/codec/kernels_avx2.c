@@ -371,6 +371,7 @@ const struct codec_kernels *kernels_avx2(void)
         .lookup = plain_lookup,
         .decimal = avx2_decimal,
         .residual = plain_residual,
+        .extent = plain_extent,
         .lengths = plain_lengths,
         .quotients = plain_quotients,
         .pack = plain_pack,

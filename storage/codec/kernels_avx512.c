@@ -530,6 +530,22 @@ static void avx512_residual(struct codec_line *line, const uint64_t *x,
         residual_mapped(line, false, x, n, u);
 }
 
+static void avx512_extent(const uint64_t *r, size_t n, uint64_t *min,
+                          uint64_t *sum)
+{
+    __m512i low = all_of(*min);
+    __m512i all = _mm512_setzero_si512();
+
+    for (size_t i = 0; i < n; i += LANES) {
+        __mmask8 lanes = lanes_of(n, i);
+        __m512i v = _mm512_maskz_loadu_epi64(lanes, r + i);
+        low = _mm512_mask_min_epi64(low, lanes, low, v);
+        all = _mm512_add_epi64(all, v);
+    }
+    *min = (uint64_t)_mm512_reduce_min_epi64(low);
+    *sum += sum_of_lanes(all);
+}
+
 static void count_lengths(const uint8_t lengths[CODEC_GROUP], unsigned top,
                           struct codec_lengths *out)
 {
@@ -658,6 +674,7 @@ const struct codec_kernels *kernels_avx512(void)
         .lookup = avx512_lookup,
         .decimal = avx512_decimal,
         .residual = avx512_residual,
+        .extent = avx512_extent,
         .lengths = avx512_lengths,
         .quotients = avx512_quotients,
         .pack = avx512_pack,

@@ -173,6 +173,20 @@ static inline void plain_residual(struct codec_line *line, const uint64_t *x,
             u[i] = (u[i] << 1) ^ (0 - (u[i] >> 63));
 }
 
+static inline void plain_extent(const uint64_t *r, size_t n, uint64_t *min,
+                                uint64_t *sum)
+{
+    int64_t low = (int64_t)*min;
+    uint64_t all = *sum;
+
+    for (size_t i = 0; i < n; i++) {
+        low = (int64_t)r[i] < low ? (int64_t)r[i] : low;
+        all += r[i];
+    }
+    *min = (uint64_t)low;
+    *sum = all;
+}
+
 /* Four counts in turn, as equal lengths in a row would wait for each other. */
 static inline void plain_lengths(const uint64_t *u, size_t n,
                                  struct codec_lengths *out)

@@ -159,6 +159,7 @@ const struct codec_kernels *kernels_scalar(void)
         .lookup = plain_lookup,
         .decimal = scalar_decimal,
         .residual = plain_residual,
+        .extent = plain_extent,
         .lengths = plain_lengths,
         .quotients = plain_quotients,
         .pack = plain_pack,

@@ -26,6 +26,7 @@
 
 #define RUN_BYTES_MAX (1 + VALUES_RUN * sizeof(double))
 #define HINT_AGE_MAX 32
+#define GOOD_BYTES 2 /* a value: no need to look for better */
 
 size_t values_bound(size_t n)
 {
@@ -354,7 +355,11 @@ static size_t write_plain(const double *v, size_t n, struct values_hint *hint,
     size_t raw = 1 + n * sizeof(double);
     bool decimal = decimals_search(v, n, &d);
 
-    ordered_plan(v, n, NULL, &o);
+    if (limit <= GOOD_BYTES * n ||
+        (decimal && d.exceptions == 0 && d.bytes <= GOOD_BYTES * n))
+        o.bytes = SIZE_MAX; /* the bits of such values look random */
+    else
+        ordered_plan(v, n, NULL, &o);
     if (decimal && d.bytes <= o.bytes && d.bytes < raw) {
         if (d.bytes >= limit)
             return 0;

@@ -355,6 +355,12 @@ static void compare_counting(const struct codec_kernels *a,
     assert_int_equal(x.max, y.max);
     assert_int_equal(x.sum, y.sum);
     assert_int_equal(a->quotients(u, n, k), b->quotients(u, n, k));
+    uint64_t min[2] = {5, 5};
+    uint64_t sum[2] = {7, 7};
+    a->extent(u, n, &min[0], &sum[0]);
+    b->extent(u, n, &min[1], &sum[1]);
+    assert_int_equal(min[0], min[1]);
+    assert_int_equal(sum[0], sum[1]);
 }
 
 static void counting_agrees(void **state)
