@@ -52,6 +52,21 @@ struct fw_query; /* a parsed and checked expression; lives in its arena */
 FW_CHECK fw_rc fw_query_parse(struct fw_str text, struct fw_arena *arena,
                               struct fw_query **out, struct fw_err *err);
 
+/*
+ * A selector by itself, as match[] of the HTTP API has it: no offset, no @.
+ * The matchers live in `arena`. FW_EINVAL as above.
+ */
+FW_CHECK fw_rc fw_parse_selector(struct fw_str text, struct fw_arena *arena,
+                                 struct fw_matcher **matchers, size_t *n,
+                                 struct fw_err *err);
+
+/*
+ * Switches a feature on by the name Prometheus gives it (--enable-feature):
+ * "promql-experimental-functions". Before the first query; FW_EINVAL if there
+ * is no such feature.
+ */
+FW_CHECK fw_rc fw_query_enable(const char *feature, struct fw_err *err);
+
 struct fw_query_options {
     fw_ms start, end;             /* instants; equal for an instant query */
     fw_ms step;                   /* 0 with start == end */
@@ -83,6 +98,7 @@ struct fw_result {
     struct fw_result_series *series; /* SCALAR: one without labels */
     size_t count;
     struct fw_str text;      /* STRING */
+    fw_ms time;              /* STRING: of the evaluation */
     struct fw_str *warnings; /* annotations, as Prometheus gives them */
     size_t warning_count;
     struct fw_str *infos;

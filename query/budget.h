@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * budget.h - what one query may use: samples, series, time; and whether it is
+ * still wanted. Memory is capped by the arena.
+ */
+#ifndef FW_QUERY_BUDGET_H
+#define FW_QUERY_BUDGET_H
+
+#include "query/query.h"
+
+struct budget {
+    uint64_t samples, max_samples;
+    uint64_t series, max_series;
+    const atomic_bool *cancel;
+    const struct fw_clock *clock;
+    uint64_t started_ns;
+    fw_ms max_ms;
+    uint64_t unchecked; /* work since the clock was last asked */
+};
+
+void budget_init(struct budget *budget, const struct fw_query_options *options);
+
+/*
+ * Counts work done. FW_ETOOBIG names the limit that struck; FW_ECANCELED when
+ * the time is up or nobody wants the answer any more.
+ */
+FW_CHECK fw_rc budget_samples(struct budget *budget, uint64_t n,
+                              struct fw_err *err);
+FW_CHECK fw_rc budget_series(struct budget *budget, uint64_t n,
+                             struct fw_err *err);
+
+#endif

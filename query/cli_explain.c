@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* cli_explain.c - `forewarn explain`: the plan, and what each step cost. */
+#include "query/cli_query.h"
+#include "query/cli_range.h"
+#include "query/engine.h"
+#include "query/functions.h"
+#include "storage/base/limits.h"
+
+#define TEXT_COLUMNS 48
+
+/* What a node does, in a few words of its own. */
+static fw_rc describe(const struct node *node, struct fw_buf *out)
+{
+    switch (node->kind) {
+    case NODE_CALL:
+        return fw_buf_printf(out, "%s()", node->function->name);
+    case NODE_BINARY:
+        return fw_buf_printf(out, "%s", token_text(node->op));
+    case NODE_UNARY:
+        return fw_buf_printf(out, "%s (sign)", token_text(node->op));
+    case NODE_AGGREGATE:
+        return fw_buf_printf(out, "%s, one pass over its input",
+                             token_text(node->op));
+    case NODE_SUBQUERY:
+        return fw_buf_adds(out, "subquery");
+    default:
+        return node_print(node, out);
+    }
+}
+
+static void print_costs(struct fw_cli *cli, const struct node *node,
+                        const struct node_cost *cost)
+{
+    if (cost->rows > 0)
+        (void)fprintf(cli->out, "  %llu series out",
+                      (unsigned long long)cost->rows);
+    if (node->kind == NODE_SELECTOR)
+        (void)fprintf(cli->out, "  read %llu series, %llu samples",
+                      (unsigned long long)cost->series,
+                      (unsigned long long)cost->samples);
+    if (cost->ns > 0)
+        (void)fprintf(cli->out, "  %.3f ms", (double)cost->ns / 1e6);
+    if (node->steady && node->kind != NODE_NUMBER &&
+        node->kind != NODE_STRING && node->type != FW_MATRIX)
+        (void)fprintf(cli->out, "  once, for all steps");
+}
+
+static fw_rc print_plan(struct fw_cli *cli, const struct node *node, int depth,
+                        const struct node_cost *costs)
+{
+    struct fw_buf text = FW_BUF_INIT(FW_MAX_QUERY_TEXT_BYTES * 2);
+    fw_rc rc;
+
+    if (node->kind == NODE_PAREN)
+        return print_plan(cli, node->args[0], depth, costs);
+    rc = describe(node, &text);
+    if (rc == FW_OK) {
+        (void)fprintf(cli->out, "%*s%-*s", 2 * depth, "",
+                      TEXT_COLUMNS - 2 * depth > 0 ? TEXT_COLUMNS - 2 * depth
+                                                   : 0,
+                      text.data);
+        print_costs(cli, node, &costs[node->id]);
+        (void)fputc('\n', cli->out);
+    }
+    fw_buf_release(&text);
+    for (size_t i = 0; i < node->arg_count && rc == FW_OK; i++)
+        rc = print_plan(cli, node->args[i], depth + 1, costs);
+    return rc;
+}
+
+static fw_rc explain(struct fw_cli *cli, const struct fw_args *args,
+                     struct fw_arena *arena, struct fw_err *err)
+{
+    struct fw_query_options options = {.clock = cli->clock,
+                                       .cancel = cli->cancel};
+    struct fw_query *query = NULL;
+    struct fw_store *store = NULL;
+    struct fw_source source;
+    struct fw_result result = {0};
+    struct node_cost *costs = NULL;
+    size_t steps;
+    fw_rc rc = cli_one_expression(cli, args, err);
+
+    if (rc == FW_OK)
+        rc = cli_times(cli, args, &options, err);
+    if (rc == FW_OK)
+        rc = fw_query_parse(fw_str_of(args->rest[0]), arena, &query, err);
+    if (rc == FW_OK)
+        rc = fw_cli_store_open(cli, &store, err);
+    if (rc != FW_OK)
+        return rc;
+    source = fw_source_of_store(store);
+    costs = fw_arena_calloc(arena, query->node_count, sizeof(*costs));
+    rc = costs == NULL
+             ? fw_arena_err(arena, err)
+             : query_run(query, &source, &options, arena, costs, &result, err);
+    if (rc == FW_OK)
+        rc = print_plan(cli, query->root, 0, costs);
+    steps = options.step > 0
+                ? (size_t)((options.end - options.start) / options.step) + 1
+                : 1;
+    if (rc == FW_OK)
+        (void)fprintf(cli->out,
+                      "\n%s at %zu instant%s: %zu series in the answer, %llu "
+                      "series and %llu samples read, %zu KiB used\n",
+                      value_type_name(query->root->type), steps,
+                      steps == 1 ? "" : "s", result.count,
+                      (unsigned long long)result.series_read,
+                      (unsigned long long)result.samples_read,
+                      fw_arena_used(arena) >> 10);
+    fw_cli_store_close(cli, store);
+    return rc;
+}
+
+int cmd_explain(struct fw_cli *cli, int argc, char **argv)
+{
+    struct fw_arena *arena = NULL;
+    struct fw_err err = {0};
+    struct fw_args args;
+    fw_rc rc = fw_cli_parse(cli, argc, argv, &args);
+
+    if (rc != FW_OK)
+        return rc == FW_END ? FW_EXIT_OK : FW_EXIT_USAGE;
+    arena = fw_arena_new(FW_MAX_QUERY_BYTES);
+    rc = arena == NULL ? fw_err_set(&err, FW_ENOMEM, "out of memory")
+                       : explain(cli, &args, arena, &err);
+    fw_arena_free(arena);
+    return rc == FW_OK ? FW_EXIT_OK : fw_cli_fail(cli, &err);
+}

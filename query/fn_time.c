@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* fn_time.c - time() and the parts of a date, all in UTC. */
+#include <math.h>
+
+#include "query/date.h"
+#include "query/eval.h"
+#include "query/functions.h"
+
+/* Days from civil and back: Howard Hinnant, "chrono-Compatible Low-Level Date
+ * Algorithms", 2013, for any year of the proleptic Gregorian calendar. */
+struct date date_of_days(int64_t days)
+{
+    int64_t z = days + 719468;
+    int64_t era = (z >= 0 ? z : z - 146096) / 146097;
+    int64_t doe = z - era * 146097;
+    int64_t yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
+    int64_t doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
+    int64_t mp = (5 * doy + 2) / 153;
+    struct date d;
+
+    d.day = (int)(doy - (153 * mp + 2) / 5 + 1);
+    d.month = (int)(mp < 10 ? mp + 3 : mp - 9);
+    d.year = yoe + era * 400 + (d.month <= 2);
+    return d;
+}
+
+int64_t days_of_date(struct date d)
+{
+    int64_t y = d.year - (d.month <= 2);
+    int64_t era = (y >= 0 ? y : y - 399) / 400;
+    int64_t yoe = y - era * 400;
+    int64_t doy =
+        (153 * (d.month + (d.month > 2 ? -3 : 9)) + 2) / 5 + d.day - 1;
+    int64_t doe = yoe * 365 + yoe / 4 - yoe / 100 + doy;
+
+    return era * 146097 + doe - 719468;
+}
+
+/* ---- Parts of a time in seconds ------------------------------------------ */
+
+/* Whole seconds, as Go converts them: towards zero, odd ones to the least. */
+static int64_t whole(double v)
+{
+    if (!(v > -9.2e18 && v < 9.2e18))
+        return INT64_MIN / 2;
+    return (int64_t)v;
+}
+
+static int64_t floor_div(int64_t a, int64_t b)
+{
+    return a / b - (a % b < 0);
+}
+
+static int64_t day_number(double v)
+{
+    return floor_div(whole(v), 86400);
+}
+
+static int64_t second_of_day(double v)
+{
+    return whole(v) - day_number(v) * 86400;
+}
+
+double date_minute(double v)
+{
+    return (double)(second_of_day(v) / 60 % 60);
+}
+
+double date_hour(double v)
+{
+    return (double)(second_of_day(v) / 3600);
+}
+
+double date_day_of_week(double v)
+{
+    int64_t day = (day_number(v) + 4) % 7; /* the epoch was a Thursday */
+
+    return (double)(day < 0 ? day + 7 : day);
+}
+
+double date_day_of_month(double v)
+{
+    return date_of_days(day_number(v)).day;
+}
+
+double date_day_of_year(double v)
+{
+    int64_t day = day_number(v);
+    struct date first = {date_of_days(day).year, 1, 1};
+
+    return (double)(day - days_of_date(first) + 1);
+}
+
+double date_month(double v)
+{
+    return date_of_days(day_number(v)).month;
+}
+
+double date_year(double v)
+{
+    return (double)date_of_days(day_number(v)).year;
+}
+
+double date_days_in_month(double v)
+{
+    struct date d = date_of_days(day_number(v));
+    struct date first = {d.year, d.month, 1};
+    struct date next = {d.year + (d.month == 12), d.month % 12 + 1, 1};
+
+    return (double)(days_of_date(next) - days_of_date(first));
+}
+
+/* ---- In the table of functions ------------------------------------------- */
+
+fw_rc scalar_time(struct eval *ev, const struct node *call,
+                  const struct grid *grid, double *out)
+{
+    (void)ev;
+    (void)call;
+    for (size_t i = 0; i < grid->count; i++)
+        out[i] = (double)grid_time(grid, i) / 1000;
+    return FW_OK;
+}
+
+/* Without an argument: of the instant of each step. */
+static fw_rc date_of_steps(struct eval *ev, const struct node *call,
+                           const struct grid *grid, struct sink *sink)
+{
+    struct row row = {{NULL, 0}, NULL};
+    fw_rc rc = eval_array(ev, grid->count, &row.v);
+
+    if (rc != FW_OK)
+        return rc;
+    for (size_t i = 0; i < grid->count; i++)
+        row.v[i] = call->function->map((double)(grid_time(grid, i) / 1000));
+    return sink->take(sink, &row);
+}
+
+fw_rc call_date(struct eval *ev, const struct node *call,
+                const struct grid *grid, struct sink *sink)
+{
+    if (call->arg_count == 0)
+        return date_of_steps(ev, call, grid, sink);
+    return call_map(ev, call, grid, sink);
+}

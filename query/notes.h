@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * notes.h - annotations of an answer: warnings and infos, each once, with the
+ * place in the query, as Prometheus gives them.
+ */
+#ifndef FW_QUERY_NOTES_H
+#define FW_QUERY_NOTES_H
+
+#include "query/ast.h"
+
+#define NOTES_MAX 10 /* of each kind; the API of Prometheus shows as many */
+
+enum note_kind { NOTE_WARNING, NOTE_INFO };
+
+struct notes {
+    struct fw_arena *arena;
+    struct fw_str query;
+    struct fw_str list[2][NOTES_MAX + 1];
+    size_t count[2];
+    size_t omitted[2];
+};
+
+void notes_init(struct notes *notes, struct fw_arena *arena,
+                struct fw_str query);
+
+/* Adds "PromQL warning: text (line:column)"; a lack of memory loses it. */
+void notes_add(struct notes *notes, enum note_kind kind, struct span span,
+               const char *fmt, ...) FW_PRINTF(4, 5);
+
+/* Adds "N more ... omitted" where some were, and hands the lists over. */
+void notes_finish(struct notes *notes, struct fw_result *result);
+
+#endif

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* source.c - the local store as a source, and reading from any source. */
+#include <stdlib.h>
+
+#include "query/eval.h"
+#include "storage/base/limits.h"
+
+static fw_rc store_select(void *self, const struct fw_matcher *matchers,
+                          size_t n, fw_ms from, fw_ms to, size_t max_series,
+                          struct fw_arena *arena, struct fw_series **series,
+                          size_t *count, struct fw_err *err)
+{
+    return fw_store_select(self, matchers, n, from, to, max_series, arena,
+                           series, count, err);
+}
+
+static fw_rc store_open(void *self, uint32_t series, fw_ms from, fw_ms to,
+                        void **cursor, struct fw_err *err)
+{
+    struct fw_cursor *opened = NULL;
+    fw_rc rc = fw_cursor_open(self, series, from, to, &opened, err);
+
+    if (rc == FW_OK)
+        *cursor = opened;
+    return rc;
+}
+
+static fw_rc store_next(void *self, void *cursor, struct fw_run *run,
+                        struct fw_err *err)
+{
+    (void)self; /* the cursor knows its store */
+    return fw_cursor_next(cursor, run, err);
+}
+
+static void store_close(void *self, void *cursor)
+{
+    (void)self;
+    fw_cursor_close(cursor);
+}
+
+struct fw_source fw_source_of_store(struct fw_store *store)
+{
+    return (struct fw_source){store_select, store_open, store_next, store_close,
+                              store};
+}
+
+/* ---- Samples of a series ------------------------------------------------ */
+
+void samples_release(struct samples *s)
+{
+    free(s->t);
+    free(s->v);
+    *s = (struct samples){0};
+}
+
+static fw_rc samples_reserve(struct samples *s, size_t more, struct fw_err *err)
+{
+    size_t max = FW_MAX_QUERY_BYTES / (sizeof(*s->t) + sizeof(*s->v));
+    size_t cap = s->cap;
+    fw_rc rc;
+
+    if (s->cap - s->n >= more)
+        return FW_OK;
+    rc = fw_grow(&s->t, &cap, s->n + more, sizeof(*s->t), max);
+    if (rc == FW_OK)
+        rc = fw_grow(&s->v, &s->cap, s->n + more, sizeof(*s->v), max);
+    if (rc == FW_ETOOBIG)
+        return fw_err_set(err, rc,
+                          "one series has more than %zu samples in the range; "
+                          "ask for a shorter one",
+                          max);
+    return rc == FW_OK ? rc : fw_err_set(err, rc, "out of memory");
+}
+
+fw_rc samples_add(struct samples *s, fw_ms t, double v, struct fw_err *err)
+{
+    fw_rc rc = samples_reserve(s, 1, err);
+
+    if (rc != FW_OK)
+        return rc;
+    s->t[s->n] = t;
+    s->v[s->n] = v;
+    s->n++;
+    return FW_OK;
+}
+
+static void add_run(struct samples *s, const struct fw_run *run, bool stale)
+{
+    size_t n = s->n;
+
+    if (stale) {
+        memcpy(s->t + n, run->t, run->n * sizeof(*run->t));
+        memcpy(s->v + n, run->v, run->n * sizeof(*run->v));
+        s->n += run->n;
+        return;
+    }
+    for (size_t i = 0; i < run->n; i++) {
+        s->t[n] = run->t[i];
+        s->v[n] = run->v[i];
+        n += !is_absent(run->v[i]);
+    }
+    s->n = n;
+}
+
+fw_rc read_series(struct eval *ev, const struct node *selector, uint32_t id,
+                  fw_ms from, fw_ms to, bool stale, struct samples *out)
+{
+    void *cursor = NULL;
+    struct fw_run run = {0};
+    uint64_t before = ev->budget.samples;
+    fw_rc rc;
+
+    out->n = 0;
+    rc = ev->src->open(ev->src->self, id, from, to, &cursor, ev->err);
+    while (rc == FW_OK) {
+        rc = ev->src->next(ev->src->self, cursor, &run, ev->err);
+        if (rc != FW_OK)
+            break;
+        rc = budget_samples(&ev->budget, run.n, ev->err);
+        if (rc == FW_OK)
+            rc = samples_reserve(out, run.n, ev->err);
+        if (rc == FW_OK)
+            add_run(out, &run, stale);
+    }
+    if (cursor != NULL)
+        ev->src->close(ev->src->self, cursor);
+    if (ev->costs != NULL)
+        ev->costs[selector->id].samples += ev->budget.samples - before;
+    return rc == FW_END ? FW_OK : rc;
+}
+
+fw_rc select_series(struct eval *ev, const struct node *selector, fw_ms from,
+                    fw_ms to, struct fw_series **series, size_t *count)
+{
+    const struct selector *sel = &selector->selector;
+    fw_rc rc = ev->src->select(ev->src->self, sel->matchers, sel->count, from,
+                               to, ev->budget.max_series, ev->arena, series,
+                               count, ev->err);
+
+    if (rc == FW_OK)
+        rc = budget_series(&ev->budget, *count, ev->err);
+    if (rc == FW_OK && ev->costs != NULL)
+        ev->costs[selector->id].series += *count;
+    return rc;
+}
+
+fw_ms shift_time(const struct eval *ev, const struct shift *shift, fw_ms step)
+{
+    switch (shift->at_kind) {
+    case AT_TIME:
+        return shift->at - shift->offset;
+    case AT_START:
+        return ev->start - shift->offset;
+    case AT_END:
+        return ev->end - shift->offset;
+    default:
+        return step - shift->offset;
+    }
+}
