@@ -30,6 +30,7 @@
 /* Reading */
 #define FW_MAX_QUERY_TEXT_BYTES 65536
 #define FW_MAX_QUERY_DEPTH 64                /* nesting of one expression */
+#define FW_MAX_QUERY_CHAIN 512               /* operators in a row */
 #define FW_MAX_QUERY_BYTES ((size_t)1 << 30) /* memory of one query */
 #define FW_MAX_QUERY_SERIES 1000000          /* series one query may touch */
 #define FW_MAX_QUERY_SAMPLES 500000000       /* samples one query may read */
