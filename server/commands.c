@@ -9,6 +9,7 @@
 
 #include <string.h>
 
+#include "query/query.h"
 #include "server/local/local_client.h"
 #include "server/serve.h"
 #include "storage/base/str.h"
@@ -30,6 +31,7 @@ static const struct fw_command own_commands[] = {
 /* In the order of `forewarn help`. */
 static const struct fw_command *const tables[] = {
     serve_commands,
+    fw_query_commands,
     fw_storage_commands,
     own_commands,
 };
