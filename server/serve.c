@@ -14,9 +14,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "server/alert/watcher.h"
 #include "server/collect/collector.h"
 #include "server/ingest/line_port.h"
 #include "server/local/local_server.h"
+#include "server/notify/notifier.h"
 #include "server/sd_notify.h"
 #include "server/self_metrics.h"
 #include "storage/base/limits.h"
@@ -36,6 +38,8 @@ struct serve {
     struct local_server *local;
     struct line_port *line_port;
     struct collector *collector;
+    struct notifier *notifier;
+    struct watcher *watcher;
     struct self_metrics metrics;
 };
 
@@ -151,10 +155,38 @@ static fw_rc start_collector(struct serve *s, struct fw_err *err)
                                        .peers = &s->peers,
                                        .workers = s->workers,
                                        .local = s->local,
+                                       .watcher = s->watcher,
+                                       .notifier = s->notifier,
                                        .started = fw_clock_now(s->clock)};
     if (s->config->collect == 0)
         return FW_OK;
     return collector_start(&options, &s->collector, err);
+}
+
+static void wake_notifier(void *notifier)
+{
+    notifier_wake(notifier);
+}
+
+static fw_rc start_alerting(struct serve *s, struct fw_err *err)
+{
+    const struct config *config = s->config;
+    struct notifier_options notify = {.store = s->store,
+                                      .clock = s->clock,
+                                      .webhooks = config->webhooks,
+                                      .webhook_count = config->webhook_count};
+    struct watcher_options watch = {.store = s->store,
+                                    .clock = s->clock,
+                                    .watches = config->watches,
+                                    .watch_count = config->watch_count,
+                                    .webhooks = config->webhooks,
+                                    .webhook_count = config->webhook_count,
+                                    .retention = config->retention,
+                                    .wake = wake_notifier};
+    fw_rc rc = notifier_start(&notify, &s->notifier, err);
+
+    watch.wake_self = s->notifier;
+    return rc == FW_OK ? watcher_start(&watch, &s->watcher, err) : rc;
 }
 
 static fw_rc start(struct serve *s, const char *dir, struct fw_err *err)
@@ -169,6 +201,8 @@ static fw_rc start(struct serve *s, const char *dir, struct fw_err *err)
         rc = open_local(s, err);
     if (rc == FW_OK)
         rc = start_loops(s, err);
+    if (rc == FW_OK)
+        rc = start_alerting(s, err);
     if (rc == FW_OK)
         rc = start_collector(s, err);
     return rc;
@@ -185,6 +219,8 @@ static void stop(struct serve *s)
         line_port_stop(s->line_port, STOP_PATIENCE_MS);
         local_server_stop(s->local);
     }
+    watcher_stop(s->watcher);
+    notifier_stop(s->notifier);
     workers_stop(s->workers);
     end_loops(s);
     local_server_close(s->local);
