@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * remote_write.h - Prometheus's remote_write 1.0, as it stands in the bytes of
+ * a decoded body:
+ *
+ *     WriteRequest { TimeSeries timeseries = 1; metadata = 3 }
+ *     TimeSeries   { Label labels = 1; Sample samples = 2;
+ *                    Exemplar exemplars = 3; Histogram histograms = 4 }
+ *     Label        { string name = 1; string value = 2 }
+ *     Sample       { double value = 1; int64 timestamp = 2 }
+ *
+ * Nothing is copied: everything given out points into the body.
+ */
+#ifndef SERVER_INGEST_REMOTE_WRITE_H
+#define SERVER_INGEST_REMOTE_WRITE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "storage/base/clock.h"
+#include "storage/base/limits.h"
+#include "storage/storage.h"
+
+/* One TimeSeries. */
+struct rw_series {
+    struct fw_str bytes; /* the whole message */
+    /*
+     * The bytes of its labels, which name the series as sent; empty if they do
+     * not stand together, as those of all known senders do.
+     */
+    struct fw_str name;
+    size_t samples, exemplars, histograms;
+};
+
+/*
+ * Takes the next TimeSeries off the front of *body, checking all of it that
+ * will be read. FW_OK, FW_END; FW_EINVAL with a sentence for bytes that are no
+ * WriteRequest.
+ */
+FW_CHECK fw_rc rw_next(struct fw_str *body, struct rw_series *out,
+                       struct fw_err *err);
+
+/*
+ * Its labels as sent, at most FW_MAX_LABELS + 1 of them so that the limit
+ * strikes by name in fw_labels_canonical().
+ */
+void rw_labels(const struct rw_series *series,
+               struct fw_label out[FW_MAX_LABELS + 1], size_t *n);
+
+/* Takes the next sample off *rest, which begins as series->bytes. */
+bool rw_sample(struct fw_str *rest, fw_ms *t, double *v);
+
+#endif

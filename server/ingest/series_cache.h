@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * series_cache.h - from the raw bytes that name a series to its id.
+ *
+ * Senders over HTTP come and go, but name the same series for ever. One cache
+ * for all of them remembers each name as it was sent by its 128-bit hash under
+ * a random seed, so that a repeated series costs a hash and no parsing. Any
+ * thread; an id holds as long as the store is open.
+ */
+#ifndef SERVER_INGEST_SERIES_CACHE_H
+#define SERVER_INGEST_SERIES_CACHE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "storage/base/err.h"
+#include "storage/base/str.h"
+
+struct series_cache;
+
+struct series_key {
+    uint64_t h[2];
+};
+
+/* Remembers about `max` series. The caller frees *out. */
+FW_CHECK fw_rc series_cache_new(size_t max, struct series_cache **out);
+void series_cache_free(struct series_cache *cache);
+
+/* The key of a name in pieces; where one piece ends is part of the key. */
+struct series_key series_cache_key(const struct series_cache *cache,
+                                   const struct fw_str *pieces, size_t n);
+
+bool series_cache_find(struct series_cache *cache, struct series_key key,
+                       uint32_t *id);
+
+/* Without memory, or with the cache full, it only forgets. */
+void series_cache_put(struct series_cache *cache, struct series_key key,
+                      uint32_t id);
+
+#endif
