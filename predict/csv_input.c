@@ -2,7 +2,6 @@
 #include "predict/csv_input.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -15,6 +15,8 @@ static const struct fw_option serve_options[] = {
     {"config", 'c', "FILE", NULL, "read forewarn.yml from here"},
     {"listen-line", 0, "ADDR:PORT", NULL,
      "take lines of text here, or off (127.0.0.1:9778; port 0: a free one)"},
+    {"listen-http", 0, "ADDR:PORT", NULL,
+     "answer HTTP here, or off (127.0.0.1:9777; port 0: a free one)"},
     {"retention", 0, "SPAN", NULL, "keep samples for this long (90d)"},
     {"max-future", 0, "SPAN", NULL,
      "refuse samples further ahead of the clock (10m)"},

@@ -14,11 +14,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "server/alert/watcher.h"
 #include "server/collect/collector.h"
+#include "server/http/api.h"
 #include "server/ingest/line_port.h"
 #include "server/local/local_server.h"
-#include "server/notify/notifier.h"
 #include "server/sd_notify.h"
 #include "server/self_metrics.h"
 #include "storage/base/limits.h"
@@ -37,9 +36,12 @@ struct serve {
     struct workers *workers;
     struct local_server *local;
     struct line_port *line_port;
+    struct http_server *http;
+    struct api_counters api_counters;
+    struct series_cache *series_cache;
+    struct api api;
+    char retention_text[FW_DURATION_TEXT_BYTES];
     struct collector *collector;
-    struct notifier *notifier;
-    struct watcher *watcher;
     struct self_metrics metrics;
 };
 
@@ -131,6 +133,47 @@ static fw_rc open_line_port(struct serve *s, struct fw_err *err)
     return line_port_open(&options, &s->line_port, err);
 }
 
+/* Values of this server, and of its HTTP side: for /metrics and the store. */
+static void add_own_values(void *self, struct sample_set *set)
+{
+    struct serve *s = self;
+
+    self_metrics_add(&s->metrics, set);
+    api_metrics_add(&s->api, set);
+}
+
+static fw_rc open_http(struct serve *s, struct fw_err *err)
+{
+    struct http_server_options options = {.listen = s->config->listen_http,
+                                          .loops = s->loops,
+                                          .loop_count = s->loop_count,
+                                          .peers = &s->peers,
+                                          .clock = s->clock,
+                                          .api = &s->api};
+    fw_rc rc;
+
+    (void)fw_format_duration(s->retention_text, s->config->retention);
+    s->api = (struct api){.store = s->store,
+                          .source = fw_source_of_store(s->store),
+                          .clock = s->clock,
+                          .started = fw_clock_now(s->clock),
+                          .max_future = s->config->max_future,
+                          .config_text = "",
+                          .retention_text = s->retention_text,
+                          .counters = &s->api_counters,
+                          .metrics = add_own_values,
+                          .metrics_self = s};
+    if (is_off(s->config->listen_http))
+        return FW_OK;
+    rc = series_cache_new(s->config->max_series, &s->series_cache);
+    if (rc != FW_OK)
+        return fw_err_set(err, rc, "no memory for the HTTP listener");
+    s->api.cache = s->series_cache;
+    rc = http_server_start(&options, &s->http, err);
+    s->api.http = s->http;
+    return rc;
+}
+
 static fw_rc open_local(struct serve *s, struct fw_err *err)
 {
     size_t threads = core_count() < 2 ? 2 : core_count();
@@ -142,51 +185,28 @@ static fw_rc open_local(struct serve *s, struct fw_err *err)
     return rc == FW_OK ? local_server_open(&options, &s->local, err) : rc;
 }
 
-static fw_rc start_collector(struct serve *s, struct fw_err *err)
+/* Before anybody can ask for them. */
+static void gather_parts(struct serve *s)
 {
-    struct collector_options options = {.store = s->store,
-                                        .clock = s->clock,
-                                        .every = s->config->collect,
-                                        .own = self_metrics_add,
-                                        .self = &s->metrics};
-
     s->metrics = (struct self_metrics){.store = s->store,
                                        .line_port = s->line_port,
                                        .peers = &s->peers,
                                        .workers = s->workers,
                                        .local = s->local,
-                                       .watcher = s->watcher,
-                                       .notifier = s->notifier,
                                        .started = fw_clock_now(s->clock)};
+}
+
+static fw_rc start_collector(struct serve *s, struct fw_err *err)
+{
+    struct collector_options options = {.store = s->store,
+                                        .clock = s->clock,
+                                        .every = s->config->collect,
+                                        .own = add_own_values,
+                                        .self = s};
+
     if (s->config->collect == 0)
         return FW_OK;
     return collector_start(&options, &s->collector, err);
-}
-
-static void wake_notifier(void *notifier)
-{
-    notifier_wake(notifier);
-}
-
-static fw_rc start_alerting(struct serve *s, struct fw_err *err)
-{
-    const struct config *config = s->config;
-    struct notifier_options notify = {.store = s->store,
-                                      .clock = s->clock,
-                                      .webhooks = config->webhooks,
-                                      .webhook_count = config->webhook_count};
-    struct watcher_options watch = {.store = s->store,
-                                    .clock = s->clock,
-                                    .watches = config->watches,
-                                    .watch_count = config->watch_count,
-                                    .webhooks = config->webhooks,
-                                    .webhook_count = config->webhook_count,
-                                    .retention = config->retention,
-                                    .wake = wake_notifier};
-    fw_rc rc = notifier_start(&notify, &s->notifier, err);
-
-    watch.wake_self = s->notifier;
-    return rc == FW_OK ? watcher_start(&watch, &s->watcher, err) : rc;
 }
 
 static fw_rc start(struct serve *s, const char *dir, struct fw_err *err)
@@ -198,11 +218,12 @@ static fw_rc start(struct serve *s, const char *dir, struct fw_err *err)
     if (rc == FW_OK)
         rc = open_line_port(s, err);
     if (rc == FW_OK)
+        rc = open_http(s, err);
+    if (rc == FW_OK)
         rc = open_local(s, err);
+    gather_parts(s);
     if (rc == FW_OK)
         rc = start_loops(s, err);
-    if (rc == FW_OK)
-        rc = start_alerting(s, err);
     if (rc == FW_OK)
         rc = start_collector(s, err);
     return rc;
@@ -217,14 +238,15 @@ static void stop(struct serve *s)
     collector_stop(s->collector);
     if (running) {
         line_port_stop(s->line_port, STOP_PATIENCE_MS);
+        http_server_stop(s->http, STOP_PATIENCE_MS);
         local_server_stop(s->local);
     }
-    watcher_stop(s->watcher);
-    notifier_stop(s->notifier);
     workers_stop(s->workers);
     end_loops(s);
     local_server_close(s->local);
     line_port_close(s->line_port);
+    http_server_close(s->http);
+    series_cache_free(s->series_cache);
     for (size_t i = 0; i < s->loop_count; i++)
         loop_close(s->loops[i]);
     fw_store_close(s->store);
@@ -265,6 +287,9 @@ static fw_rc say_ready(const struct serve *s, FILE *to)
         rc = add_field(&line, "line",
                        s->line_port != NULL ? line_port_address(s->line_port)
                                             : "off");
+    if (rc == FW_OK)
+        rc = add_field(&line, "http",
+                       s->http != NULL ? http_server_address(s->http) : "off");
     if (rc == FW_OK) {
         (void)fprintf(to, "%s\n", line.data);
         (void)fflush(to);

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * api.h - what the routes work on, and the routes themselves: Prometheus's
+ * HTTP API, the write endpoints, and what an operator asks.
+ */
+#ifndef SERVER_HTTP_API_H
+#define SERVER_HTTP_API_H
+
+#include <stdatomic.h>
+
+#include "query/query.h"
+#include "server/collect/sample_set.h"
+#include "server/http/call.h"
+#include "server/http/http_server.h"
+#include "server/ingest/series_cache.h"
+#include "storage/base/clock.h"
+
+/* What the write endpoints count, for /metrics. */
+enum api_write_protocol { API_REMOTE_WRITE, API_INFLUX, API_EXPOSITION };
+#define API_WRITE_PROTOCOLS 3
+
+struct api_counters {
+    _Atomic uint64_t requests[API_WRITE_PROTOCOLS];
+    _Atomic uint64_t stored[API_WRITE_PROTOCOLS];  /* samples */
+    _Atomic uint64_t refused[API_WRITE_PROTOCOLS]; /* samples, lines */
+    _Atomic uint64_t histograms; /* of remote_write: not taken yet */
+    _Atomic uint64_t exemplars;  /* of remote_write: dropped */
+    _Atomic uint64_t queries, query_failures, query_samples;
+};
+
+/* Filled by serve.c before the loops run; borrowed by all. */
+struct api {
+    struct fw_store *store;
+    struct fw_source source; /* the same store, for queries */
+    const struct fw_clock *clock;
+    fw_ms started;
+    fw_ms max_future;
+    const char *config_text;    /* forewarn.yml as read, or "" */
+    const char *retention_text; /* "90d" */
+    struct series_cache *cache;
+    struct api_counters *counters;
+    /* From other parts of the server; NULL where there is none. */
+    struct http_server *http; /* set before the loops run */
+    void (*metrics)(void *self, struct sample_set *set); /* for /metrics */
+    void *metrics_self;
+    fw_rc (*reload)(void *self, struct fw_err *err);
+    void (*alerts)(void *self, struct fw_json *json); /* writes the elements */
+    void (*rules)(void *self, struct fw_json *json);  /* of groups */
+    void *self;
+};
+
+extern const struct route api_routes[];
+
+/* ---- api_query.c ---- */
+void api_query(struct call *call);
+void api_query_range(struct call *call);
+void api_format_query(struct call *call);
+void api_query_exemplars(struct call *call);
+
+/* ---- api_series.c ---- */
+void api_series(struct call *call);
+void api_labels(struct call *call);
+void api_label_values(struct call *call);
+
+/* ---- api_federate.c ---- */
+void api_federate(struct call *call);
+
+/* ---- api_status.c ---- */
+void api_buildinfo(struct call *call);
+void api_runtimeinfo(struct call *call);
+void api_config(struct call *call);
+void api_flags(struct call *call);
+void api_tsdb(struct call *call);
+void api_walreplay(struct call *call);
+void api_metadata(struct call *call);
+void api_targets(struct call *call);
+void api_target_metadata(struct call *call);
+void api_scrape_pools(struct call *call);
+void api_rules(struct call *call);
+void api_alerts(struct call *call);
+void api_alertmanagers(struct call *call);
+void api_notifications(struct call *call);
+
+/* ---- api_admin.c ---- */
+void api_healthy(struct call *call);
+void api_ready(struct call *call);
+void api_reload(struct call *call);
+void api_version(struct call *call);
+void api_admin(struct call *call);
+
+/* ---- api_metrics.c ---- */
+void api_metrics(struct call *call);
+
+/* Adds what HTTP counts, for whoever gathers the server's own values. */
+void api_metrics_add(const struct api *api, struct sample_set *set);
+
+/* ---- api_write.c ---- */
+void api_remote_write(struct call *call);
+void api_influx_v1(struct call *call);
+void api_influx_v2(struct call *call);
+void api_influx_ping(struct call *call);
+void api_import_prometheus(struct call *call);
+
+/* ---- api_param.c: parameters, with Prometheus's sentences ---- */
+
+/*
+ * Each answers the call and returns false if the parameter is wrong. Where it
+ * is absent *out stays as it was, unless it is required.
+ */
+bool api_time(struct call *call, const char *name, bool required, fw_ms *out);
+bool api_duration(struct call *call, const char *name, bool required,
+                  fw_ms *out);
+bool api_limit(struct call *call, size_t *out);
+
+/* match[] as matchers; each lives in the call's arena. */
+struct api_selector {
+    struct fw_matcher *matchers;
+    size_t n;
+};
+bool api_selectors(struct call *call, bool required, struct api_selector **out,
+                   size_t *count);
+
+/* The series of all selectors, each once, in label order; false: answered. */
+bool api_select(struct call *call, const struct api_selector *asked,
+                size_t asked_count, fw_ms from, fw_ms to,
+                struct fw_series **series, size_t *count);
+
+/* Writes {"name":"value",...}. */
+void api_put_labels(struct fw_json *json, const struct fw_labels *labels);
+
+/* "warnings" and "infos", where there are any; behind "data". */
+void api_put_notes(struct fw_json *json, const char *key,
+                   const struct fw_str *notes, size_t n);
+
+#endif

@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * api_write.c - remote_write, Influx line protocol and text exposition over
+ * HTTP: from a decoded body to samples of a `struct writing`.
+ */
+#include <string.h>
+
+#include "server/http/writing.h"
+#include "server/ingest/exposition_in.h"
+#include "server/ingest/influx.h"
+#include "server/ingest/line.h"
+#include "server/ingest/remote_write.h"
+#include "server/ingest/snappy.h"
+
+#define ECHO_BYTES 120
+
+/* First piece of a key: the same bytes mean another thing elsewhere. */
+#define KEY_REMOTE_WRITE FW_STR("w")
+#define KEY_INFLUX FW_STR("i")
+#define KEY_EXPOSITION FW_STR("e")
+
+static int echo(struct fw_str text)
+{
+    return text.n < ECHO_BYTES ? (int)text.n : ECHO_BYTES;
+}
+
+/* ---- remote_write ---- */
+
+/* "name{...}" of a series, for the sentence that refuses it. */
+static void name_histogram(struct writing *w, const struct rw_series *series)
+{
+    struct fw_label labels[FW_MAX_LABELS + 1];
+    struct fw_buf text = FW_BUF_INIT(4 * FW_MAX_SERIES_BYTES);
+    struct fw_err err = {0};
+    size_t n;
+
+    rw_labels(series, labels, &n);
+    if (fw_labels_canonical(labels, &n, &err) != FW_OK ||
+        fw_labels_print(&text, &(struct fw_labels){labels, n}) != FW_OK)
+        fw_buf_clear(&text);
+    writing_refuse(w, series->histograms,
+                   "native histograms are not stored yet: %s",
+                   text.data != NULL ? text.data : "");
+    fw_buf_release(&text);
+    atomic_fetch_add(&w->call->api->counters->histograms, series->histograms);
+}
+
+static bool find_series(struct writing *w, const struct rw_series *series,
+                        uint32_t *id)
+{
+    struct fw_str pieces[] = {KEY_REMOTE_WRITE, series->name};
+    struct series_key key = series_cache_key(w->call->api->cache, pieces, 2);
+    struct fw_label labels[FW_MAX_LABELS + 1];
+    struct fw_str name = FW_STR("");
+    size_t n;
+
+    if (series->name.n > 0 && series_cache_find(w->call->api->cache, key, id))
+        return true;
+    rw_labels(series, labels, &n);
+    for (size_t i = 0; i < n; i++)
+        if (fw_str_eq(labels[i].name, FW_STR(FW_METRIC_NAME)))
+            name = labels[i].value;
+    if (series->name.n == 0) /* scattered labels: a key nobody else has */
+        key = series_cache_key(w->call->api->cache, &series->bytes, 1);
+    return writing_series(w, labels, n, key, name, series->samples, id);
+}
+
+static bool write_series(struct writing *w, const struct rw_series *series)
+{
+    struct fw_str rest = series->bytes;
+    uint32_t id;
+    double v;
+    fw_ms t;
+
+    if (series->exemplars > 0)
+        atomic_fetch_add(&w->call->api->counters->exemplars, series->exemplars);
+    if (series->histograms > 0)
+        name_histogram(w, series);
+    if (series->samples == 0)
+        return true;
+    if (!find_series(w, series, &id))
+        return !writing_broken(w);
+    while (rw_sample(&rest, &t, &v))
+        if (!writing_add(w, id, t, v))
+            return false;
+    return true;
+}
+
+/* The first pass: true if all of it is a WriteRequest. */
+static bool check_request(struct writing *w, struct fw_str body)
+{
+    struct rw_series series;
+    struct fw_err err = {0};
+    fw_rc rc;
+
+    do {
+        rc = rw_next(&body, &series, &err);
+    } while (rc == FW_OK);
+    if (rc == FW_END)
+        return true;
+    writing_fail(w, 400, "%s", err.text);
+    return false;
+}
+
+/* remote_write 2.0 and what is no remote_write at all. */
+static bool check_form(struct call *call, struct writing *w)
+{
+    struct fw_str type = http_head_get(call->head, "content-type");
+    struct fw_str coding = http_head_get(call->head, "content-encoding");
+    char text[128];
+    size_t n = type.n < sizeof(text) - 1 ? type.n : sizeof(text) - 1;
+
+    memcpy(text, type.n > 0 ? type.p : "", n);
+    text[n] = '\0';
+    if (n > 0 && strncasecmp(text, "application/x-protobuf", 22) != 0) {
+        writing_fail(w, 415, "Content-Type is not application/x-protobuf");
+        return false;
+    }
+    if (strstr(text, "proto=") != NULL &&
+        strstr(text, "proto=prometheus.WriteRequest") == NULL) {
+        writing_fail(w, 415,
+                     "only remote_write 1.0 "
+                     "(prometheus.WriteRequest) is taken");
+        return false;
+    }
+    if (coding.n > 0 && !http_same(coding, "snappy")) {
+        writing_fail(w, 415, "Content-Encoding is not snappy");
+        return false;
+    }
+    return true;
+}
+
+void api_remote_write(struct call *call)
+{
+    struct writing *w = writing_new(call, API_REMOTE_WRITE);
+    struct fw_buf plain = FW_BUF_INIT(FW_MAX_HTTP_BODY_BYTES);
+    struct rw_series series;
+    struct fw_err err = {0};
+    struct fw_str body;
+    fw_rc rc;
+
+    if (w == NULL || !check_form(call, w))
+        return;
+    rc = snappy_block_add(call->body, &plain, &err);
+    body = (struct fw_str){plain.data, plain.len};
+    if (rc != FW_OK) {
+        writing_fail(w,
+                     rc == FW_ENOMEM    ? 503
+                     : rc == FW_ETOOBIG ? 413
+                                        : 400,
+                     "%s", err.text);
+    } else if (check_request(w, body)) {
+        while (rw_next(&body, &series, &err) == FW_OK)
+            if (!write_series(w, &series))
+                break;
+        writing_end(w);
+    }
+    fw_buf_release(&plain);
+}
+
+/* ---- lines of text ---- */
+
+/* Takes the next line off the front, without its end. */
+static bool next_line(struct fw_str *body, struct fw_str *line)
+{
+    const char *end;
+
+    if (body->n == 0)
+        return false;
+    end = memchr(body->p, '\n', body->n);
+    line->p = body->p;
+    line->n = end == NULL ? body->n : (size_t)(end - body->p);
+    body->p += line->n + (end != NULL);
+    body->n -= line->n + (end != NULL);
+    return true;
+}
+
+static const char *fault_text(enum line_fault fault)
+{
+    return fault == LINE_BAD_FORM ? "it does not parse"
+                                  : line_fault_text(fault);
+}
+
+static void refuse_line(struct writing *w, size_t number, struct fw_str line,
+                        enum line_fault fault)
+{
+    if (w->reason[0] != '\0') {
+        w->refused++; /* only the first is named: spares the copy below */
+        return;
+    }
+    writing_refuse(w, 1, "line %zu: %s: '%.*s'", number, fault_text(fault),
+                   echo(line), line.p);
+}
+
+/* ---- Influx line protocol ---- */
+
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r';
+}
+
+static void trim(struct fw_str *text)
+{
+    while (text->n > 0 && is_blank(text->p[0])) {
+        text->p++;
+        text->n--;
+    }
+    while (text->n > 0 && is_blank(text->p[text->n - 1]))
+        text->n--;
+}
+
+/* Minutes and hours are counted as seconds and multiplied afterwards. */
+struct precision {
+    enum time_unit unit;
+    fw_ms factor;
+};
+
+static bool parse_precision(struct fw_str text, struct precision *out)
+{
+    static const struct {
+        const char *name;
+        struct precision precision;
+    } known[] = {{"", {TIME_NS, 1}},   {"n", {TIME_NS, 1}},
+                 {"ns", {TIME_NS, 1}}, {"u", {TIME_US, 1}},
+                 {"us", {TIME_US, 1}}, {"\xC2\xB5", {TIME_US, 1}},
+                 {"ms", {TIME_MS, 1}}, {"s", {TIME_S, 1}},
+                 {"m", {TIME_S, 60}},  {"h", {TIME_S, 3600}}};
+
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+        if (fw_str_eq(text, fw_str_of(known[i].name))) {
+            *out = known[i].precision;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool find_value(struct writing *w, const struct line *line, size_t i,
+                       struct fw_str db, uint32_t *id)
+{
+    struct fw_str pieces[] = {KEY_INFLUX, db, line->series,
+                              line->values[i].part};
+    struct series_key key = series_cache_key(w->call->api->cache, pieces, 4);
+    struct line_labels labels;
+    enum line_fault fault;
+
+    if (series_cache_find(w->call->api->cache, key, id))
+        return true;
+    fw_arena_clear(w->scratch);
+    fault = line_labels(line, i, w->scratch, &labels);
+    if (fault == LINE_OK && db.n > 0)
+        fault = line_add_label(&labels, FW_STR("db"), db);
+    if (fault != LINE_OK) {
+        writing_refuse(w, 1, "series '%.*s': %s", echo(line->series),
+                       line->series.p, line_fault_text(fault));
+        return false;
+    }
+    return writing_series(w, labels.v, labels.n, key, line->series, 1, id);
+}
+
+/* False: the store cannot take more now. */
+static bool write_line(struct writing *w, const struct line *line,
+                       struct fw_str db, fw_ms t)
+{
+    for (size_t i = 0; i < line->n; i++) {
+        uint32_t id;
+
+        if (find_value(w, line, i, db, &id)) {
+            if (!writing_add(w, id, t, line->values[i].v))
+                return false;
+        } else if (writing_broken(w)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void influx_write(struct call *call, struct fw_str db)
+{
+    struct writing *w = writing_new(call, API_INFLUX);
+    struct fw_str body = call->body;
+    struct precision precision;
+    struct line line = {0};
+    struct fw_str text;
+    size_t number = 0;
+
+    if (w == NULL)
+        return;
+    if (!parse_precision(form_get(&call->form, "precision"), &precision)) {
+        writing_fail(w, 400, "invalid precision; use ns, us, ms, s, m or h");
+        return;
+    }
+    while (next_line(&body, &text)) {
+        enum line_fault fault = LINE_OK;
+        fw_ms t = w->now;
+
+        number++;
+        trim(&text);
+        if (text.n == 0 || text.p[0] == '#')
+            continue;
+        if (text.n > FW_MAX_LINE_BYTES)
+            fault = LINE_TOO_LONG;
+        else if (influx_recognise(text))
+            fault = line_parse(text, precision.unit, &line);
+        else
+            fault = LINE_BAD_FORM;
+        if (fault == LINE_OK && line.n > 0 && line.protocol != LINE_INFLUX)
+            fault = LINE_BAD_FORM;
+        if (fault == LINE_OK && line.timed &&
+            __builtin_mul_overflow(line.t, precision.factor, &t))
+            fault = LINE_BAD_TIME;
+        if (fault != LINE_OK)
+            refuse_line(w, number, text, fault);
+        else if (!write_line(w, &line, db, t))
+            break;
+    }
+    line_release(&line);
+    writing_end(w);
+}
+
+/* /write?db=...: the database becomes the label `db`, as VictoriaMetrics. */
+void api_influx_v1(struct call *call)
+{
+    influx_write(call, form_get(&call->form, "db"));
+}
+
+void api_influx_v2(struct call *call)
+{
+    influx_write(call, (struct fw_str){"", 0});
+}
+
+void api_influx_ping(struct call *call)
+{
+    reply_field(&call->reply, "X-Influxdb-Version", "1.8.0");
+    call->reply.status = 204;
+}
+
+/* ---- text exposition ---- */
+
+static bool find_exposed(struct writing *w, struct fw_str series, uint32_t *id)
+{
+    struct fw_str pieces[] = {KEY_EXPOSITION, series};
+    struct series_key key = series_cache_key(w->call->api->cache, pieces, 2);
+    struct line_labels labels;
+    enum line_fault fault;
+
+    if (series_cache_find(w->call->api->cache, key, id))
+        return true;
+    fw_arena_clear(w->scratch);
+    fault = exposition_labels(series, w->scratch, &labels);
+    if (fault != LINE_OK) {
+        writing_refuse(w, 1, "series '%.*s': %s", echo(series), series.p,
+                       line_fault_text(fault));
+        return false;
+    }
+    return writing_series(w, labels.v, labels.n, key, series, 1, id);
+}
+
+void api_import_prometheus(struct call *call)
+{
+    struct writing *w = writing_new(call, API_EXPOSITION);
+    struct fw_str body = call->body;
+    struct exposition line;
+    struct fw_str text;
+    size_t number = 0;
+    uint32_t id;
+
+    if (w == NULL)
+        return;
+    while (next_line(&body, &text)) {
+        enum line_fault fault = text.n > FW_MAX_LINE_BYTES
+                                    ? LINE_TOO_LONG
+                                    : exposition_parse(text, &line);
+
+        number++;
+        if (fault != LINE_OK)
+            refuse_line(w, number, text, fault);
+        if (fault != LINE_OK || line.series.n == 0)
+            continue;
+        if (find_exposed(w, line.series, &id)) {
+            if (!writing_add(w, id, line.timed ? line.t : w->now, line.v))
+                break;
+        } else if (writing_broken(w)) {
+            break;
+        }
+    }
+    writing_end(w);
+}

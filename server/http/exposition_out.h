@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * exposition_out.h - writes Prometheus's text exposition format.
+ */
+#ifndef SERVER_HTTP_EXPOSITION_OUT_H
+#define SERVER_HTTP_EXPOSITION_OUT_H
+
+#include <stdbool.h>
+
+#include "storage/storage.h"
+
+/*
+ * Adds `name{a="b",...}`, with {"name",...} where the name is no identifier.
+ * `extra`, if not NULL, goes in even with an empty value, unless a label of its
+ * name is there.
+ */
+FW_CHECK fw_rc exposition_put_series(struct fw_buf *out,
+                                     const struct fw_labels *labels,
+                                     const struct fw_label *extra);
+
+/* Adds a metric's name, in quotes where it is no identifier. */
+FW_CHECK fw_rc exposition_put_name(struct fw_buf *out, struct fw_str name);
+
+#endif
