@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * registry_page.h - 512 series as bytes, and the registry from and to meta/.
+ * docs/formats/registry.md has the picture.
+ */
+#ifndef STORAGE_REGISTRY_PAGE_H
+#define STORAGE_REGISTRY_PAGE_H
+
+#include "storage/lmdb_env.h"
+#include "storage/registry.h"
+
+#define REGISTRY_PAGE_SERIES 512
+
+/* Adds the page of series [first, first + count) to `out`; holes are fine. */
+FW_CHECK fw_rc registry_page_put(struct registry *r, uint32_t first,
+                                 uint32_t count, struct fw_buf *out);
+
+/* Called for each series of a page; stops at an answer that is not FW_OK. */
+typedef fw_rc (*registry_page_each)(void *self, uint32_t id,
+                                    const struct fw_labels *labels,
+                                    struct fw_err *err);
+/* Reads a page of hostile bytes. FW_ECORRUPT, or what `each` answered. */
+FW_CHECK fw_rc registry_page_get(struct fw_str bytes, registry_page_each each,
+                                 void *self, struct fw_err *err);
+
+/* Calls each(id, labels) for every series in meta/. */
+FW_CHECK fw_rc registry_load(struct lmdb_env *meta, registry_page_each each,
+                             void *self, struct fw_err *err);
+
+/*
+ * Writes the pages of the series [from, to) within a transaction of meta/;
+ * the pages at both ends are written whole.
+ */
+FW_CHECK fw_rc registry_save(struct registry *r, struct lmdb_txn *txn,
+                             uint32_t from, uint32_t to, struct fw_err *err);
+
+#endif

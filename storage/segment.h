@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * segment.h - many blocks of many series in one LMDB value.
+ * docs/formats/segment.md has the picture of the bytes.
+ *
+ * Block = up to 512 samples of one series: its values here, its times in a
+ * column that all blocks with the same times share.
+ */
+#ifndef STORAGE_SEGMENT_H
+#define STORAGE_SEGMENT_H
+
+#include "storage/codec/values.h"
+#include "storage/head.h"
+#include "storage/storage.h"
+
+#define SEGMENT_MAGIC 0x31535746u /* "FWS1" */
+#define SEGMENT_VERSION 1
+#define SEGMENT_HEADER 64
+#define SEGMENT_COLUMN_ENTRY 8
+#define SEGMENT_BLOCKS_MAX 32768
+#define SEGMENT_SAMPLES_MAX 4096    /* of one block */
+#define SEGMENT_TARGET (128 * 1024) /* when the writer says it is full */
+
+/* What the directory knows of a block without decoding it. */
+struct segment_block {
+    uint32_t series;
+    uint32_t offset; /* of the block from the start of the data */
+    uint32_t bytes;
+    uint32_t n;
+    uint32_t column;
+    uint32_t nans; /* stale markers among them */
+    fw_ms t_min, t_max;
+    double min, max; /* of the values that are no NaN; NaN if none is */
+    double sum;      /* of those, compensated */
+    double first, last;
+    double increase; /* sum of the rises, a fall being a reset to 0 */
+};
+
+/* ---- Writing --------------------------------------------------------------
+ */
+
+struct segment_writer {
+    struct segment_block *blocks; /* owned */
+    size_t n, cap;
+    struct segment_column *columns; /* owned; see segment_writer.c */
+    size_t column_count, column_cap;
+    struct fw_buf column_bytes;
+    struct fw_buf data;
+    struct fw_buf out;
+};
+
+void segment_writer_init(struct segment_writer *w);
+void segment_writer_release(struct segment_writer *w);
+void segment_writer_clear(struct segment_writer *w);
+
+/*
+ * Adds n samples (1 to 4096, times strictly rising) and tells in *ref where
+ * they will be; ref->part and ref->segment are the caller's. FW_ENOMEM, and
+ * FW_ETOOBIG when there are too many blocks.
+ */
+FW_CHECK fw_rc segment_writer_add(struct segment_writer *w, uint32_t series,
+                                  const fw_ms *t, const double *v, size_t n,
+                                  struct values_hint *hint,
+                                  struct block_ref *ref);
+
+/* True when the segment has reached the size it should have. */
+bool segment_writer_full(const struct segment_writer *w);
+
+/* The finished value; it belongs to the writer until that is cleared. */
+FW_CHECK fw_rc segment_writer_finish(struct segment_writer *w,
+                                     uint64_t journal_seq, struct fw_str *out);
+
+/* ---- Reading --------------------------------------------------------------
+ */
+
+/* A value whose header has been checked; points into hostile bytes. */
+struct segment {
+    const uint8_t *p;
+    size_t n;
+    uint32_t block_count, column_count;
+    uint32_t off_columns, off_data, used;
+    fw_ms t_min, t_max;
+    uint64_t journal_seq;
+};
+
+/* FW_ECORRUPT, FW_EVERSION. */
+FW_CHECK fw_rc segment_open(struct segment *s, struct fw_str bytes,
+                            struct fw_err *err);
+
+/*
+ * The directory, checked against its checksum; *blocks is the caller's to
+ * free and has s->block_count items.
+ */
+FW_CHECK fw_rc segment_directory(const struct segment *s,
+                                 struct segment_block **blocks,
+                                 struct fw_err *err);
+
+/* Decodes the times of a column that must have n of them. */
+FW_CHECK fw_rc segment_times(const struct segment *s, uint32_t column, size_t n,
+                             fw_ms *out, struct fw_err *err);
+
+/* Decodes the values of a block; the checksum covers the series too. */
+FW_CHECK fw_rc segment_values(const struct segment *s, uint32_t series,
+                              uint32_t offset, uint32_t bytes, size_t n,
+                              double *out, struct fw_err *err);
+
+#endif
