@@ -16,6 +16,7 @@
 
 #include "storage/base/bytes.h"
 #include "storage/base/limits.h"
+#include "storage/block_cache.h"
 
 /* A sample takes about this much in the journal, which ends the linger. */
 #define SAMPLE_BYTES_GUESS 8
@@ -44,17 +45,21 @@ struct committer {
     uint32_t *defined;            /* series this commit defines */
     size_t defined_count, defined_cap;
     struct fw_buf definition;
+    struct block_cache cache;
+    fw_ms now;  /* when staging began */
+    fw_ms edge; /* of retention, at that time */
 };
 
 /* ---- Staging --------------------------------------------------------------
  */
 
-static bool ahead(const struct fw_store *store, fw_ms now, fw_ms t)
+static bool ahead(const struct committer *c, fw_ms t)
 {
-    return t > now &&
-           (uint64_t)t - (uint64_t)now > (uint64_t)store->options.max_future;
+    return t > c->now && (uint64_t)t - (uint64_t)c->now >
+                             (uint64_t)c->store->options.max_future;
 }
 
+/* The sentence for the first sample of a batch that is refused. */
 static void explain(struct committer *c, struct fw_append_result *result,
                     uint32_t id, fw_ms t, bool too_new)
 {
@@ -70,13 +75,19 @@ static void explain(struct committer *c, struct fw_append_result *result,
                          "%s: the sample at %s is more than %s ahead of the "
                          "clock (--max-future)",
                          series, at, span);
-        return;
+    } else if (t < c->edge) {
+        (void)fw_format_duration(span, c->store->options.retention);
+        (void)fw_err_set(&result->err, FW_EINVAL,
+                         "%s: the sample at %s is older than the %s that are "
+                         "kept (--retention)",
+                         series, at, span);
+    } else {
+        (void)fw_format_duration(span, c->store->options.ooo_window);
+        (void)fw_err_set(&result->err, FW_EINVAL,
+                         "%s: the sample at %s is more than %s behind the "
+                         "newest one of its series (--out-of-order-window)",
+                         series, at, span);
     }
-    (void)fw_format_duration(span, c->store->options.ooo_window);
-    (void)fw_err_set(&result->err, FW_EINVAL,
-                     "%s: the sample at %s is more than %s behind the newest "
-                     "one of its series (--out-of-order-window)",
-                     series, at, span);
 }
 
 /* Adds the labels of a series to the record that first uses it. */
@@ -103,16 +114,32 @@ static fw_rc define(struct committer *c, uint32_t id)
     return FW_OK;
 }
 
+static enum head_verdict decide(struct committer *c, uint32_t id, fw_ms t,
+                                uint64_t bits)
+{
+    struct head *head = &c->store->head;
+    fw_ms window = c->store->options.ooo_window;
+    enum head_verdict verdict;
+    uint64_t there = 0;
+
+    if (t < c->edge)
+        return HEAD_TOO_OLD;
+    verdict = head_stage(head, id, t, bits, window, false);
+    if (verdict != HEAD_ASK_DISK)
+        return verdict;
+    if (block_cache_find(&c->cache, c->store, id, t, &there) == FW_OK)
+        return there == bits ? HEAD_DUPLICATE : HEAD_CONFLICT;
+    return head_stage(head, id, t, bits, window, true);
+}
+
 static fw_rc stage_one(struct committer *c, struct pending *p, size_t i)
 {
-    struct fw_store *store = c->store;
     struct fw_batch *b = &p->batch;
     uint32_t id = b->series[i];
     uint64_t bits = fw_double_bits(b->v[i]);
     fw_rc rc;
 
-    switch (head_stage(&store->head, id, b->t[i], bits,
-                       store->options.ooo_window, false)) {
+    switch (decide(c, id, b->t[i], bits)) {
     case HEAD_ACCEPTED:
         b->series[p->accepted] = id;
         b->t[p->accepted] = b->t[i];
@@ -157,14 +184,14 @@ static bool ids_known(struct committer *c, struct pending *p)
     return true;
 }
 
-static fw_rc stage_batch(struct committer *c, struct pending *p, fw_ms now)
+static fw_rc stage_batch(struct committer *c, struct pending *p)
 {
     fw_rc rc = FW_OK;
 
     if (!ids_known(c, p))
         return FW_OK;
     for (size_t i = 0; i < p->batch.n && rc == FW_OK; i++) {
-        if (ahead(c->store, now, p->batch.t[i])) {
+        if (ahead(c, p->batch.t[i])) {
             p->result.too_new++;
             explain(c, &p->result, p->batch.series[i], p->batch.t[i], true);
         } else {
@@ -188,7 +215,7 @@ static void unstage_all(struct committer *c, struct pending *group)
 /* ---- Committing -----------------------------------------------------------
  */
 
-static fw_rc journal_group(struct committer *c, fw_ms now, struct fw_err *err)
+static fw_rc journal_group(struct committer *c, struct fw_err *err)
 {
     struct fw_store *store = c->store;
     struct fw_str record = {0};
@@ -199,7 +226,7 @@ static fw_rc journal_group(struct committer *c, fw_ms now, struct fw_err *err)
     rc = store_check_disk(store, err);
     if (rc != FW_OK)
         return rc;
-    rc = journal_writer_finish(&c->writer, store->journal.next_seq, now,
+    rc = journal_writer_finish(&c->writer, store->journal.next_seq, c->now,
                                &record);
     if (rc != FW_OK)
         return fw_err_set(err, rc, "out of memory");
@@ -261,19 +288,20 @@ static void group_failed(struct committer *c, struct pending *group, fw_rc rc,
 
 static void commit_group(struct committer *c, struct pending *group)
 {
-    fw_ms now = fw_clock_now(c->store->options.clock);
     struct fw_err err = {0};
     uint64_t seq = c->store->journal.next_seq;
     fw_rc rc = FW_OK;
 
     journal_writer_clear(&c->writer);
     c->defined_count = 0;
+    c->now = fw_clock_now(c->store->options.clock);
+    c->edge = store_retention_edge(c->store);
     for (struct pending *p = group; p != NULL && rc == FW_OK; p = p->next)
-        rc = stage_batch(c, p, now);
+        rc = stage_batch(c, p);
     if (rc != FW_OK)
         (void)fw_err_set(&err, rc, "out of memory");
     else
-        rc = journal_group(c, now, &err);
+        rc = journal_group(c, &err);
     if (rc != FW_OK) {
         group_failed(c, group, rc, &err);
         return;
@@ -377,6 +405,7 @@ static void committer_free(struct committer *c)
 {
     journal_writer_release(&c->writer);
     fw_buf_release(&c->definition);
+    block_cache_release(&c->cache);
     free(c->defined);
     (void)pthread_cond_destroy(&c->wake);
     (void)pthread_mutex_destroy(&c->lock);

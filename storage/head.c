@@ -16,6 +16,7 @@ fw_rc head_init(struct head *h, uint32_t max_series)
     /* Holes in the ids count too, so there is room for some. */
     h->chunk_max = (size_t)max_series / HEAD_CHUNK * 2 + 16;
     h->chunks = calloc(h->chunk_max, sizeof(*h->chunks));
+    atomic_init(&h->newest, INT64_MIN);
     return h->chunks == NULL ? FW_ENOMEM : FW_OK;
 }
 
@@ -213,6 +214,14 @@ void head_unstage(struct head *h, uint32_t id)
     head_unlock(h, id);
 }
 
+static void see_newest(struct head *h, fw_ms t)
+{
+    int64_t seen = atomic_load_explicit(&h->newest, memory_order_relaxed);
+
+    while (t > seen && !atomic_compare_exchange_weak(&h->newest, &seen, t))
+        ;
+}
+
 static void count_in(struct head_series *s, fw_ms t, uint64_t seq)
 {
     if ((s->flags & HEAD_HAS_SAMPLES) == 0) {
@@ -256,13 +265,20 @@ enum head_verdict head_apply(struct head *h, uint32_t id, fw_ms t,
 {
     struct head_series *s = head_get(h, id);
     enum head_verdict verdict;
+    bool full;
 
     head_lock(h, id);
     FW_ASSERT(s->staged > 0);
     verdict = apply_locked(s, t, bits, seq);
+    full = verdict == HEAD_ACCEPTED && s->n % HEAD_BLOCK_SAMPLES == 0;
     head_unlock(h, id);
-    if (verdict == HEAD_ACCEPTED)
-        (void)atomic_fetch_add_explicit(&h->samples, 1, memory_order_relaxed);
+    if (verdict != HEAD_ACCEPTED)
+        return verdict;
+    see_newest(h, t);
+    (void)atomic_fetch_add_explicit(&h->samples, 1, memory_order_relaxed);
+    if (full)
+        (void)atomic_fetch_add_explicit(&h->full, HEAD_BLOCK_SAMPLES,
+                                        memory_order_relaxed);
     return verdict;
 }
 
@@ -320,10 +336,12 @@ fw_rc head_publish(struct head *h, uint32_t id, const struct block_ref *refs,
     struct head_series *s = head_get(h, id);
     size_t cap;
     size_t gone = 0;
+    int64_t full;
     fw_rc rc;
 
     head_lock(h, id);
     cap = s->block_cap;
+    full = s->n / HEAD_BLOCK_SAMPLES;
     rc = fw_grow(&s->blocks, &cap, s->block_count + ref_count,
                  sizeof(*s->blocks), UINT32_MAX);
     if (rc == FW_OK) {
@@ -343,8 +361,13 @@ fw_rc head_publish(struct head *h, uint32_t id, const struct block_ref *refs,
             s->cap = 0;
         }
     }
+    full -= s->n / HEAD_BLOCK_SAMPLES;
     head_unlock(h, id);
     (void)atomic_fetch_sub_explicit(&h->samples, gone, memory_order_relaxed);
+    (void)atomic_fetch_sub_explicit(&h->full, full * HEAD_BLOCK_SAMPLES,
+                                    memory_order_relaxed);
+    for (size_t i = 0; i < ref_count; i++)
+        see_newest(h, refs[i].t_max);
     return rc;
 }
 
@@ -392,8 +415,11 @@ uint64_t head_oldest_seq(struct head *h)
         if (s == NULL)
             continue;
         head_lock(h, id);
-        if (s->n > 0 && s->seq_first < oldest)
-            oldest = s->seq_first;
+        if (s->n > 0) {
+            uint64_t seq = s->seal_left != 0 ? s->seal_left : s->seq_first;
+
+            oldest = seq < oldest ? seq : oldest;
+        }
         head_unlock(h, id);
     }
     return oldest;

@@ -17,6 +17,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "storage/codec/values.h"
 #include "storage/storage.h"
 
 #define HEAD_STRIPES 256
@@ -31,7 +32,7 @@ struct block_ref {
     uint16_t part;    /* index of the partition */
     uint16_t column;  /* of timestamps in the segment */
     uint16_t n;
-    uint16_t spare;
+    uint16_t bytes; /* of the block in the segment */
 };
 
 enum head_flag {
@@ -51,6 +52,8 @@ struct head_series {
     fw_ms sealed_max;   /* newest in a block; if block_count > 0 */
     uint64_t seq_first; /* journal record of the oldest sample in memory */
     uint64_t seq_next;  /* and of the first one behind the last full block */
+    uint64_t seal_left; /* 0, or what seq_first will be after sealing; sealer */
+    struct values_hint hint;  /* of the last block; sealer */
     struct block_ref *blocks; /* owned, by t_min then by age */
     uint32_t block_count, block_cap;
 };
@@ -61,6 +64,8 @@ struct head {
     size_t chunk_max;
     pthread_mutex_t grow_lock;
     _Atomic uint64_t samples; /* in memory */
+    _Atomic int64_t full;     /* of those, in runs long enough for a block */
+    _Atomic int64_t newest;   /* of all samples of all series; INT64_MIN */
     _Atomic uint64_t applied; /* the last journal record that is shown */
 };
 
@@ -129,7 +134,10 @@ FW_CHECK fw_rc head_publish(struct head *h, uint32_t id,
 /* Forgets the blocks of a partition that is going away. */
 void head_forget_part(struct head *h, uint16_t part);
 
-/* Oldest journal record a sample in memory comes from; UINT64_MAX for none. */
+/*
+ * The oldest journal record a sample in memory comes from, as it will be when
+ * what is being sealed is gone; UINT64_MAX for none. The sealing thread.
+ */
 uint64_t head_oldest_seq(struct head *h);
 
 /* True if series `id` may have samples in [from, to]. */

@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "storage/recover.h"
 
+#include <stdlib.h>
+
+#include "storage/block_cache.h"
+
 struct replay {
     struct fw_store *store;
     struct fw_err *why;
-    uint64_t last_seq;
+    struct block_cache *cache;
+    struct partition *part; /* of the last sample; most are of the same */
 };
 
 static fw_rc define_all(struct replay *r, struct journal_reader *reader,
@@ -27,18 +32,36 @@ static fw_rc define_all(struct replay *r, struct journal_reader *reader,
     return rc == FW_END ? FW_OK : rc;
 }
 
+/* True if the partition of this time has all of the record already. */
+static bool sealed_before(struct replay *r, uint64_t seq, fw_ms t)
+{
+    if (r->part == NULL || t < r->part->first || t > r->part->last)
+        r->part = manifest_find(&r->store->manifest, t);
+    return r->part != NULL && seq <= r->part->complete;
+}
+
 static fw_rc put_one(struct replay *r, uint64_t seq, uint32_t id, fw_ms t,
                      uint64_t bits, struct fw_err *err)
 {
     struct head *head = &r->store->head;
     const struct head_series *s = head_get(head, id);
+    enum head_verdict verdict;
+    uint64_t there = 0;
 
     if (s == NULL || !s->made)
         return fw_err_set(err, FW_ECORRUPT,
                           "journal record %llu has samples of series %u, "
                           "which is defined nowhere",
                           (unsigned long long)seq, id);
-    switch (head_stage(head, id, t, bits, -1, false)) {
+    if (sealed_before(r, seq, t))
+        return FW_OK;
+    verdict = head_stage(head, id, t, bits, -1, false);
+    if (verdict == HEAD_ASK_DISK) {
+        if (block_cache_find(r->cache, r->store, id, t, &there) == FW_OK)
+            return FW_OK;
+        verdict = head_stage(head, id, t, bits, -1, true);
+    }
+    switch (verdict) {
     case HEAD_ACCEPTED:
         (void)head_apply(head, id, t, bits, seq);
         (void)atomic_fetch_add(&r->store->counters.replayed, 1);
@@ -80,7 +103,6 @@ static fw_rc each_record(void *self, uint64_t seq, struct fw_str text,
     struct fw_err why = {0};
     fw_rc rc = replay_record(r, seq, text, &why);
 
-    r->last_seq = seq;
     if (rc == FW_ECORRUPT) {
         (void)atomic_fetch_add(&r->store->counters.corrupt, 1);
         if (r->why->text[0] == '\0')
@@ -94,8 +116,13 @@ fw_rc recover_journal(struct fw_store *store, struct lmdb_txn *txn,
                       struct fw_err *why, struct fw_err *err)
 {
     struct replay replay = {.store = store, .why = why};
-    fw_rc rc = journal_replay(txn, each_record, &replay, err);
+    fw_rc rc;
 
-    atomic_store(&store->head.applied, replay.last_seq);
+    replay.cache = calloc(1, sizeof(*replay.cache));
+    if (replay.cache == NULL)
+        return fw_err_set(err, FW_ENOMEM, "out of memory");
+    rc = journal_replay(txn, each_record, &replay, err);
+    block_cache_release(replay.cache);
+    free(replay.cache);
     return rc;
 }

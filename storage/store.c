@@ -10,11 +10,14 @@
 #include "storage/base/limits.h"
 #include "storage/committer.h"
 #include "storage/folder.h"
+#include "storage/load.h"
 #include "storage/meta.h"
 #include "storage/recover.h"
+#include "storage/sealer.h"
 
 #define JOURNAL_MAP_BYTES ((size_t)16 << 30)
 #define META_MAP_BYTES ((size_t)16 << 30)
+#define PART_MAP_BYTES ((size_t)64 << 30)
 
 static void resolve_options(struct fw_store_options *o)
 {
@@ -125,26 +128,43 @@ static fw_rc open_journal(struct fw_store *store, struct fw_err *err)
     return rc;
 }
 
-static fw_rc replay(struct fw_store *store, struct fw_err *err)
+/*
+ * The snapshot of the journal is taken before the partitions are read: what a
+ * running server seals and trims meanwhile is then seen twice, never not at
+ * all.
+ */
+static fw_rc read_everything(struct fw_store *store, struct seal_state *state,
+                             struct fw_err *err)
 {
     struct lmdb_txn txn = {0};
     struct fw_err why = {0};
     fw_rc rc = lmdb_begin_read(store->journal.env, &txn, err);
 
     if (rc == FW_OK)
+        rc = load_all(store, state, &why, err);
+    if (rc == FW_OK)
         rc = recover_journal(store, &txn, &why, err);
     lmdb_end(&txn);
+    if (rc == FW_OK)
+        atomic_store(&store->head.applied, store->journal.next_seq - 1);
     return rc;
 }
 
 static fw_rc open_parts(struct fw_store *store, struct fw_err *err)
 {
+    struct seal_state state = {0};
     fw_rc rc = open_meta(store, err);
 
+    if (rc == FW_OK && manifest_init(&store->manifest, store->dir, store->meta,
+                                     store->options.read_only,
+                                     map_bytes(store, PART_MAP_BYTES)) != FW_OK)
+        rc = fw_err_set(err, FW_ENOMEM, "out of memory");
     if (rc == FW_OK)
         rc = open_journal(store, err);
     if (rc == FW_OK)
-        rc = replay(store, err);
+        rc = read_everything(store, &state, err);
+    if (rc == FW_OK && !store->options.read_only)
+        rc = sealer_start(store, &state, err);
     if (rc == FW_OK && !store->options.read_only)
         rc = committer_start(store, err);
     return rc;
@@ -199,11 +219,25 @@ fw_rc fw_store_open(const char *dir, const struct fw_store_options *options,
     return FW_OK;
 }
 
+/* Everything into blocks; where that fails the journal still has it. */
+static void seal_rest(struct fw_store *store)
+{
+    struct seal_state state = {0};
+    struct fw_err err = {0};
+
+    sealer_stop(store->sealer, &state);
+    if (seal_round(store, &state, SEAL_ALL, 0, &err) == FW_OK)
+        (void)!journal_trim(&store->journal, &err);
+}
+
 void fw_store_close(struct fw_store *store)
 {
     if (store == NULL)
         return;
     committer_stop(store->committer);
+    if (store->sealer != NULL)
+        seal_rest(store);
+    manifest_release(&store->manifest);
     journal_close(&store->journal);
     lmdb_close(store->meta);
     head_release(&store->head);

@@ -12,6 +12,7 @@
 #include "storage/head.h"
 #include "storage/journal.h"
 #include "storage/lmdb_env.h"
+#include "storage/manifest.h"
 #include "storage/registry.h"
 #include "storage/storage.h"
 
@@ -37,9 +38,12 @@ struct store_counters {
     _Atomic uint64_t busy;
     _Atomic uint64_t replayed;
     _Atomic uint64_t corrupt;
+    _Atomic uint64_t sealed;
+    _Atomic uint64_t seal_failures;
 };
 
 struct committer;
+struct sealer;
 
 struct fw_store {
     char dir[FW_PATH_BYTES];
@@ -49,7 +53,9 @@ struct fw_store {
     struct journal journal;
     struct registry registry;
     struct head head;
+    struct manifest manifest;
     struct committer *committer;
+    struct sealer *sealer;
     struct store_health health;
     struct store_counters counters;
 };
@@ -63,5 +69,8 @@ fw_rc store_get_health(struct fw_store *store, struct fw_err *err);
  * the folder, what is free and the option.
  */
 FW_CHECK fw_rc store_check_disk(struct fw_store *store, struct fw_err *err);
+
+/* Samples before this are older than --retention. */
+fw_ms store_retention_edge(struct fw_store *store);
 
 #endif

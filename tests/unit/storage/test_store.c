@@ -23,6 +23,7 @@ static struct fw_store *open_store(const char *dir, bool read_only)
     struct fw_store_options options = {.create = true,
                                        .read_only = read_only,
                                        .linger = -1,
+                                       .retention = INT64_MAX,
                                        .disk_floor = 1,
                                        .clock = &fake.clock};
     struct fw_store *store = NULL;

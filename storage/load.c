@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "storage/load.h"
+
+#include <stdlib.h>
+
+#include "storage/registry_page.h"
+
+struct load_series {
+    struct fw_store *store;
+    struct seal_state *state;
+};
+
+static fw_rc each_series(void *self, uint32_t id,
+                         const struct fw_labels *labels, struct fw_err *err)
+{
+    struct load_series *load = self;
+    fw_rc rc = registry_define(&load->store->registry, id, labels, err);
+
+    if (rc != FW_OK)
+        return rc;
+    if (head_make(&load->store->head, id) != FW_OK)
+        return fw_err_set(err, FW_ENOMEM, "out of memory");
+    head_get(&load->store->head, id)->defined = true;
+    if (id >= load->state->registry_saved)
+        load->state->registry_saved = id + 1;
+    return FW_OK;
+}
+
+/* ---- Blocks ---------------------------------------------------------------
+ */
+
+struct load_blocks {
+    struct fw_store *store;
+    struct partition *part;
+    struct fw_err *why;
+};
+
+static void damaged(struct load_blocks *load, const struct fw_err *err)
+{
+    (void)atomic_fetch_add(&load->store->counters.corrupt, 1);
+    if (load->why->text[0] == '\0')
+        *load->why = *err;
+}
+
+static fw_rc add_block(struct load_blocks *load, uint32_t number,
+                       const struct segment_block *b)
+{
+    struct block_ref ref = {.t_min = b->t_min,
+                            .t_max = b->t_max,
+                            .segment = number,
+                            .offset = b->offset,
+                            .part = load->part->index,
+                            .column = (uint16_t)b->column,
+                            .n = (uint16_t)b->n,
+                            .bytes = (uint16_t)b->bytes};
+    fw_rc rc = head_make(&load->store->head, b->series);
+
+    return rc == FW_OK ? head_publish(&load->store->head, b->series, &ref, 1,
+                                      NULL, 0, 0)
+                       : rc;
+}
+
+static fw_rc each_segment(void *self, uint32_t number, struct fw_str value,
+                          struct fw_err *err)
+{
+    struct load_blocks *load = self;
+    struct segment_block *blocks = NULL;
+    struct segment segment;
+    struct fw_err why = {0};
+    fw_rc rc = segment_open(&segment, value, &why);
+
+    if (rc == FW_OK)
+        rc = segment_directory(&segment, &blocks, &why);
+    if (rc == FW_ECORRUPT || rc == FW_EVERSION) {
+        (void)fw_err_prefix(&why, "%s, segment %u", load->part->path, number);
+        damaged(load, &why);
+        return FW_OK;
+    }
+    for (uint32_t i = 0; rc == FW_OK && i < segment.block_count; i++)
+        rc = add_block(load, number, &blocks[i]);
+    free(blocks);
+    return rc == FW_OK ? FW_OK : fw_err_set(err, rc, "out of memory");
+}
+
+static fw_rc load_partition(struct fw_store *store, struct partition *part,
+                            struct fw_err *why, struct fw_err *err)
+{
+    struct load_blocks load = {store, part, why};
+    struct fw_err damage = {0};
+    fw_rc rc;
+
+    if (!fw_file_exists(part->path)) {
+        if (!part->exists)
+            return FW_OK; /* planned, and then the power went */
+        (void)fw_err_set(&damage, FW_ECORRUPT, "%s is gone", part->path);
+        damaged(&load, &damage);
+        return FW_OK;
+    }
+    rc = partition_scan(part, each_segment, &load, &damage);
+    part->exists = true;
+    if (rc == FW_ECORRUPT || rc == FW_EVERSION) {
+        damaged(&load, &damage);
+        return FW_OK;
+    }
+    return rc == FW_OK ? FW_OK : fw_err_set(err, rc, "%s", damage.text);
+}
+
+static fw_rc load_partitions(struct fw_store *store, struct fw_err *why,
+                             struct fw_err *err)
+{
+    struct partition **list = NULL;
+    uint64_t complete = 0;
+    size_t count = 0;
+    fw_rc rc = manifest_list(&store->manifest, &list, &count);
+
+    if (rc != FW_OK)
+        return fw_err_set(err, rc, "out of memory");
+    for (size_t i = 0; i < count && rc == FW_OK; i++) {
+        rc = load_partition(store, list[i], why, err);
+        if (list[i]->complete > complete)
+            complete = list[i]->complete;
+        if (i % 64 == 63)
+            manifest_close_idle(&store->manifest);
+    }
+    manifest_list_free(list, count);
+    /* Numbers of records never come again: watermarks count on it. */
+    if (store->journal.next_seq <= complete) {
+        store->journal.next_seq = complete + 1;
+        store->journal.first_seq = complete + 1;
+    }
+    return rc;
+}
+
+fw_rc load_all(struct fw_store *store, struct seal_state *state,
+               struct fw_err *why, struct fw_err *err)
+{
+    struct load_series series = {store, state};
+    fw_rc rc = registry_load(store->meta, each_series, &series, err);
+
+    if (rc == FW_OK)
+        rc = manifest_load(&store->manifest, err);
+    if (rc == FW_OK)
+        rc = load_partitions(store, why, err);
+    return rc;
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * manifest.h - which partitions there are, in memory and in meta/.
+ *
+ * Partitions do not overlap. A day is one while it is near the present; the
+ * further a time is from the clock, the wider the partition that is made for
+ * it (powers of two of days, about a thirty-second of the distance), so that
+ * any history fits in about a thousand files.
+ *
+ * An entry is `planned` before its file exists, `live` once the file has been
+ * committed to, `dropped` before the file is unlinked: a crash at any point
+ * leaves either the data or the order to remove it.
+ */
+#ifndef STORAGE_MANIFEST_H
+#define STORAGE_MANIFEST_H
+
+#include <pthread.h>
+
+#include "storage/partition.h"
+
+#define MANIFEST_MAX 65000 /* partitions of one process */
+
+struct manifest {
+    char dir[FW_PATH_BYTES]; /* part/ */
+    bool read_only;
+    size_t map_bytes;
+    struct lmdb_env *meta;
+    pthread_rwlock_t lock;
+    struct partition **sorted; /* by first; lock */
+    size_t count, cap;
+    struct partition **by_index; /* lock; NULL once dropped */
+    size_t index_count, index_cap;
+};
+
+FW_CHECK fw_rc manifest_init(struct manifest *m, const char *dir,
+                             struct lmdb_env *meta, bool read_only,
+                             size_t map_bytes);
+void manifest_release(struct manifest *m);
+
+/*
+ * Reads the entries of meta/ and finishes what a crash interrupted. Partitions
+ * that are planned but have no file stay; `exists` tells.
+ */
+FW_CHECK fw_rc manifest_load(struct manifest *m, struct fw_err *err);
+
+/* The partition of a time, or NULL; borrowed, for the sealing thread. */
+struct partition *manifest_find(struct manifest *m, fw_ms t);
+
+/* The same, planned durably if there is none yet. */
+FW_CHECK fw_rc manifest_plan(struct manifest *m, fw_ms t, fw_ms now,
+                             struct partition **out, struct fw_err *err);
+
+/* Notes durably that the file of a planned partition has been written. */
+FW_CHECK fw_rc manifest_live(struct manifest *m, struct partition *p,
+                             struct fw_err *err);
+
+/* A new reference, or NULL if it was dropped. */
+struct partition *manifest_ref(struct manifest *m, uint16_t index);
+
+/*
+ * Drops a partition: durable, then gone from here; the file follows when
+ * nobody reads it any more. The caller has taken its blocks from the head.
+ */
+FW_CHECK fw_rc manifest_drop(struct manifest *m, struct partition *p,
+                             struct fw_err *err);
+
+/* A copy of the list with a reference each; the caller frees and unrefs. */
+FW_CHECK fw_rc manifest_list(struct manifest *m, struct partition ***out,
+                             size_t *count);
+void manifest_list_free(struct partition **list, size_t count);
+
+/* Keeps the number of open files small. */
+void manifest_close_idle(struct manifest *m);
+
+/* [first, last] of the partition that a time would get with this clock. */
+void manifest_span(fw_ms t, fw_ms now, fw_ms *first, fw_ms *last);
+
+#endif

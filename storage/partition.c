@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "storage/partition.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "storage/base/bytes.h"
+#include "storage/base/crc32c.h"
+
+#define MAGIC 0x31505746u /* "FWP1" */
+#define VERSION 1
+#define KEY_BYTES 8
+#define HEADER_BYTES 40
+
+fw_rc partition_new(const char *part_dir, const char *name, fw_ms first,
+                    fw_ms last, struct partition **out)
+{
+    struct partition *p = calloc(1, sizeof(*p));
+    struct fw_err err = {0};
+
+    if (p == NULL)
+        return FW_ENOMEM;
+    if (snprintf(p->name, sizeof(p->name), "%s", name) >=
+            (int)sizeof(p->name) ||
+        fw_path_join(p->path, part_dir, name, &err) != FW_OK) {
+        free(p);
+        return FW_ETOOBIG;
+    }
+    p->first = first;
+    p->last = last;
+    p->refs = 1;
+    p->next_segment = 1;
+    (void)pthread_mutex_init(&p->lock, NULL);
+    *out = p;
+    return FW_OK;
+}
+
+struct partition *partition_ref(struct partition *p)
+{
+    (void)atomic_fetch_add(&p->refs, 1);
+    return p;
+}
+
+void partition_unref(struct partition *p)
+{
+    char lock_path[FW_PATH_BYTES + 8];
+
+    if (p == NULL || atomic_fetch_sub(&p->refs, 1) != 1)
+        return;
+    lmdb_close(p->env);
+    if (atomic_load(&p->dropped)) {
+        /* Left-overs are found and removed at the next start. */
+        (void)snprintf(lock_path, sizeof(lock_path), "%s-lock", p->path);
+        (void)unlink(p->path);
+        (void)unlink(lock_path);
+    }
+    (void)pthread_mutex_destroy(&p->lock);
+    free(p);
+}
+
+fw_rc partition_enter(struct partition *p, struct lmdb_env **env,
+                      struct fw_err *err)
+{
+    struct lmdb_options options = {.read_only = p->read_only,
+                                   .single_file = true,
+                                   .map_bytes = p->map_bytes};
+    static _Atomic uint64_t uses;
+    fw_rc rc = FW_OK;
+
+    (void)pthread_mutex_lock(&p->lock);
+    if (p->env == NULL)
+        rc = lmdb_open(p->path, &options, &p->env, err);
+    if (rc == FW_OK) {
+        p->env_users++;
+        p->last_use = atomic_fetch_add(&uses, 1);
+        *env = p->env;
+    }
+    (void)pthread_mutex_unlock(&p->lock);
+    return rc;
+}
+
+void partition_leave(struct partition *p)
+{
+    (void)pthread_mutex_lock(&p->lock);
+    p->env_users--;
+    (void)pthread_mutex_unlock(&p->lock);
+}
+
+bool partition_close_idle(struct partition *p)
+{
+    struct lmdb_env *idle = NULL;
+
+    (void)pthread_mutex_lock(&p->lock);
+    if (p->env_users == 0) {
+        idle = p->env;
+        p->env = NULL;
+    }
+    (void)pthread_mutex_unlock(&p->lock);
+    lmdb_close(idle);
+    return idle != NULL;
+}
+
+/* ---- Reading --------------------------------------------------------------
+ */
+
+static struct fw_str key_of(char room[KEY_BYTES], uint64_t number)
+{
+    fw_put_be64(room, number);
+    return (struct fw_str){room, KEY_BYTES};
+}
+
+static fw_rc read_samples(struct lmdb_txn *txn, const struct block_ref *ref,
+                          uint32_t series, fw_ms *t, double *v,
+                          struct fw_err *err)
+{
+    char room[KEY_BYTES];
+    struct fw_str value = {0};
+    struct segment segment;
+    fw_rc rc = lmdb_get(txn, key_of(room, ref->segment), &value, err);
+
+    if (rc == FW_NONE)
+        return fw_err_set(err, FW_ECORRUPT, "the segment is gone");
+    if (rc == FW_OK)
+        rc = segment_open(&segment, value, err);
+    if (rc == FW_OK)
+        rc = segment_times(&segment, ref->column, ref->n, t, err);
+    if (rc == FW_OK)
+        rc = segment_values(&segment, series, ref->offset, ref->bytes, ref->n,
+                            v, err);
+    if (rc == FW_OK && (t[0] != ref->t_min || t[ref->n - 1] != ref->t_max))
+        return fw_err_set(err, FW_ECORRUPT,
+                          "times do not agree with the directory");
+    for (size_t i = 1; rc == FW_OK && i < ref->n; i++)
+        if (t[i] <= t[i - 1])
+            return fw_err_set(err, FW_ECORRUPT, "times do not rise");
+    return rc;
+}
+
+fw_rc partition_read_block(struct partition *p, const struct block_ref *ref,
+                           uint32_t series, fw_ms *t, double *v,
+                           struct fw_err *err)
+{
+    struct lmdb_env *env = NULL;
+    struct lmdb_txn txn = {0};
+    fw_rc rc = partition_enter(p, &env, err);
+
+    if (rc != FW_OK)
+        return rc;
+    rc = lmdb_begin_read(env, &txn, err);
+    if (rc == FW_OK) {
+        rc = read_samples(&txn, ref, series, t, v, err);
+        lmdb_end(&txn);
+    }
+    partition_leave(p);
+    if (rc == FW_ECORRUPT)
+        rc = fw_err_prefix(err, "%s, segment %u, block at byte %u", p->path,
+                           ref->segment, ref->offset);
+    return rc;
+}
+
+static fw_rc header_get(struct partition *p, struct fw_str value,
+                        struct fw_err *err)
+{
+    if (value.n < HEADER_BYTES || fw_get_le32(value.p) != MAGIC ||
+        fw_get_le32(value.p + 36) != fw_crc32c(value.p, 36))
+        return fw_err_set(err, FW_ECORRUPT, "%s: its header is damaged",
+                          p->path);
+    if (fw_get_le32(value.p + 4) != VERSION)
+        return fw_err_set(err, FW_EVERSION,
+                          "%s has format version %u; this build knows %d",
+                          p->path, fw_get_le32(value.p + 4), VERSION);
+    if ((fw_ms)fw_get_le64(value.p + 8) != p->first ||
+        (fw_ms)fw_get_le64(value.p + 16) != p->last)
+        return fw_err_set(err, FW_ECORRUPT,
+                          "%s holds another stretch of time than the manifest "
+                          "says",
+                          p->path);
+    p->complete = fw_get_le64(value.p + 24);
+    return FW_OK;
+}
+
+fw_rc partition_scan(struct partition *p, partition_each each, void *self,
+                     struct fw_err *err)
+{
+    struct lmdb_env *env = NULL;
+    struct lmdb_txn txn = {0};
+    struct lmdb_cursor cursor = {0};
+    struct fw_str key, value;
+    fw_rc rc = partition_enter(p, &env, err);
+
+    if (rc != FW_OK)
+        return rc;
+    rc = lmdb_begin_read(env, &txn, err);
+    if (rc == FW_OK)
+        rc = lmdb_cursor_open(&txn, &cursor, err);
+    if (rc == FW_OK)
+        rc = lmdb_seek(&cursor, (struct fw_str){"", 0}, &key, &value, err);
+    while (rc == FW_OK) {
+        uint64_t number = key.n == KEY_BYTES ? fw_get_be64(key.p) : UINT64_MAX;
+
+        if (number == 0) {
+            rc = header_get(p, value, err);
+        } else if (number < UINT32_MAX) {
+            rc = each(self, (uint32_t)number, value, err);
+            p->next_segment = (uint32_t)number + 1;
+        } else {
+            rc = fw_err_set(err, FW_ECORRUPT, "%s has a key of no segment",
+                            p->path);
+        }
+        if (rc == FW_OK)
+            rc = lmdb_next(&cursor, &key, &value, err);
+    }
+    lmdb_cursor_close(&cursor);
+    lmdb_end(&txn);
+    partition_leave(p);
+    return rc == FW_END ? FW_OK : rc;
+}
+
+/* ---- Writing --------------------------------------------------------------
+ */
+
+struct append_work {
+    struct partition *p;
+    const struct fw_str *segments;
+    size_t count;
+    uint64_t complete;
+};
+
+static fw_rc append_in(void *self, struct lmdb_txn *txn, struct fw_err *err)
+{
+    struct append_work *w = self;
+    char header[HEADER_BYTES] = {0};
+    char room[KEY_BYTES];
+    fw_rc rc;
+
+    fw_put_le32(header + 0, MAGIC);
+    fw_put_le32(header + 4, VERSION);
+    fw_put_le64(header + 8, (uint64_t)w->p->first);
+    fw_put_le64(header + 16, (uint64_t)w->p->last);
+    fw_put_le64(header + 24, w->complete);
+    fw_put_le32(header + 36, fw_crc32c(header, 36));
+    rc = lmdb_put(txn, key_of(room, 0), (struct fw_str){header, sizeof(header)},
+                  err);
+    for (size_t i = 0; i < w->count && rc == FW_OK; i++)
+        rc = lmdb_put(txn, key_of(room, w->p->next_segment + i), w->segments[i],
+                      err);
+    return rc;
+}
+
+fw_rc partition_append(struct partition *p, const struct fw_str *segments,
+                       size_t count, uint64_t complete, struct fw_err *err)
+{
+    struct append_work work = {p, segments, count,
+                               complete > p->complete ? complete : p->complete};
+    struct lmdb_env *env = NULL;
+    fw_rc rc;
+
+    if (count > UINT32_MAX - p->next_segment - 1)
+        return fw_err_set(err, FW_ETOOBIG, "%s has too many segments", p->path);
+    rc = partition_enter(p, &env, err);
+    if (rc != FW_OK)
+        return rc;
+    rc = lmdb_update(env, append_in, &work, err);
+    partition_leave(p);
+    if (rc != FW_OK)
+        return rc;
+    p->next_segment += (uint32_t)count;
+    p->complete = work.complete;
+    return FW_OK;
+}
