@@ -2,6 +2,7 @@
 #include "predict/csv_input.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

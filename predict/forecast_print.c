@@ -5,34 +5,23 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "predict/words.h"
 #include "storage/base/json.h"
 
 #define TABLE_ROWS 12   /* points of a table, evenly chosen */
 #define HISTORY_SHOWN 2 /* horizons of the past on a chart */
-#define NUMBER_DIGITS 4
 
 static struct fw_str name_of(const struct forecast_row *row)
 {
     return row->name.n > 0 ? row->name : FW_STR("value");
 }
 
-static const char *percent(double p, char out[16])
-{
-    if (p > 0.0 && p < 0.01)
-        (void)snprintf(out, 16, "under 1 %%");
-    else if (p < 1.0 && p > 0.99)
-        (void)snprintf(out, 16, "over 99 %%");
-    else
-        (void)snprintf(out, 16, "%.0f %%", 100.0 * p);
-    return out;
-}
-
 void passage_words(const struct fw_forecast *f, const struct fw_breach *breach,
                    fw_ms horizon, char *out, size_t bytes)
 {
-    char limit[FW_DOUBLE_TEXT_BYTES + 8], within[FW_DURATION_TEXT_BYTES];
-    char p10[FW_DURATION_TEXT_BYTES], p50[FW_DURATION_TEXT_BYTES],
-        p90[FW_DURATION_TEXT_BYTES], chance[16];
+    char limit[FW_DOUBLE_TEXT_BYTES + 8], within[WORDS_BYTES];
+    char p10[WORDS_BYTES], p50[WORDS_BYTES], p90[WORDS_BYTES],
+        chance[WORDS_BYTES];
     const struct fw_passage *p = &f->passage;
     size_t at;
 
@@ -40,18 +29,18 @@ void passage_words(const struct fw_forecast *f, const struct fw_breach *breach,
     if (breach == NULL || !f->has_passage)
         return;
     fw_breach_print(breach, limit);
-    (void)fw_format_span(within, horizon);
+    (void)words_span(horizon, within);
     if (p->breached_now && p->probability >= 1.0) {
         (void)snprintf(out, bytes, "already %s", limit);
         return;
     }
     at = (size_t)snprintf(out, bytes, "%s for %s within %s",
-                          percent(p->probability, chance), limit, within);
+                          words_percent(p->probability, chance), limit, within);
     if (p->p50 < 0 && p->p10 < 0)
         return;
-    (void)fw_format_span(p10, p->p10);
-    (void)fw_format_span(p50, p->p50);
-    (void)fw_format_span(p90, p->p90);
+    (void)words_span(p->p10, p10);
+    (void)words_span(p->p50, p50);
+    (void)words_span(p->p90, p90);
     if (p->p50 < 0)
         (void)snprintf(out + at, bytes - at, ", not before %s", p10);
     else if (p->p90 < 0)
@@ -322,11 +311,11 @@ static fw_rc words(const struct forecast_row *row,
                    const struct forecast_look *look, struct fw_buf *out)
 {
     const struct fw_forecast *f = row->forecast;
-    char current[FW_DOUBLE_TEXT_BYTES], line[512];
+    char current[WORDS_BYTES], line[512];
     int columns = look->columns;
     fw_rc rc = fw_add_visible(out, name_of(row));
 
-    (void)fw_format_short(current, row->current, NUMBER_DIGITS);
+    (void)words_number(row->current, current);
     if (rc == FW_OK)
         rc = fw_buf_printf(out, "  %s\n", current);
     (void)snprintf(line, sizeof(line), "%s: %s", fw_verdict_name(f->verdict),
@@ -359,13 +348,13 @@ static fw_rc points(const struct fw_forecast *f, struct fw_buf *out)
 
     for (size_t i = 0; rc == FW_OK && i < some; i++) {
         size_t k = (i + 1) * f->n / some - 1;
-        char t[FW_TIME_TEXT_BYTES], p[FW_DOUBLE_TEXT_BYTES],
-            l[FW_DOUBLE_TEXT_BYTES], u[FW_DOUBLE_TEXT_BYTES];
+        char t[FW_TIME_TEXT_BYTES], p[WORDS_BYTES], l[WORDS_BYTES],
+            u[WORDS_BYTES];
 
         (void)fw_format_time(t, f->t[k]);
-        (void)fw_format_short(p, f->point[k], NUMBER_DIGITS);
-        (void)fw_format_short(l, f->lower[k], NUMBER_DIGITS);
-        (void)fw_format_short(u, f->upper[k], NUMBER_DIGITS);
+        (void)words_number(f->point[k], p);
+        (void)words_number(f->lower[k], l);
+        (void)words_number(f->upper[k], u);
         rc = fw_buf_printf(out, "  %-24s %12s %12s %12s\n", t, p, l, u);
     }
     return rc;

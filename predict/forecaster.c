@@ -18,6 +18,7 @@
 #include "predict/season.h"
 #include "predict/segments.h"
 #include "predict/shape.h"
+#include "predict/words.h"
 #include "storage/base/limits.h"
 
 #define SCRATCH_BYTES ((size_t)512 << 20)
@@ -89,7 +90,7 @@ static fw_rc enough(struct run *r, size_t n)
 {
     const struct samples_grid *g = &r->grid;
     struct fw_forecast *f = r->f;
-    char a[FW_DURATION_TEXT_BYTES], b[FW_DURATION_TEXT_BYTES];
+    char a[WORDS_BYTES], b[WORDS_BYTES];
     fw_ms gap = r->o->now - g->end;
 
     if (g->finite == 0 && n > 0) {
@@ -106,16 +107,16 @@ static fw_rc enough(struct run *r, size_t n)
         return cannot_tell(f, FW_TOO_SHORT);
     }
     if (gap > r->o->horizon / 2 && gap > 5 * g->interval) {
-        (void)fw_format_span(a, gap);
-        (void)fw_format_span(b, r->o->horizon);
+        (void)words_span(gap, a);
+        (void)words_span(r->o->horizon, b);
         (void)snprintf(f->why, sizeof(f->why),
                        "the newest sample is %s old, too old to look %s ahead",
                        a, b);
         return cannot_tell(f, FW_STALE);
     }
     if (g->ahead > REACH * g->n) {
-        (void)fw_format_span(a, (fw_ms)g->n * g->step);
-        (void)fw_format_span(b, r->o->horizon);
+        (void)words_span((fw_ms)g->n * g->step, a);
+        (void)words_span(r->o->horizon, b);
         (void)snprintf(f->why, sizeof(f->why),
                        "%s of history is too short to look %s ahead", a, b);
         return cannot_tell(f, FW_TOO_SHORT);
@@ -243,11 +244,11 @@ static void fill_assumes(struct run *r)
 {
     struct fw_forecast *f = r->f;
     const struct backtest *b = &r->backtest;
-    char mae[FW_DOUBLE_TEXT_BYTES], naive[FW_DOUBLE_TEXT_BYTES];
+    char mae[WORDS_BYTES], naive[WORDS_BYTES];
     size_t at = 0;
 
-    (void)fw_format_short(mae, f->scores[0].mae, 3);
-    (void)fw_format_short(naive, b->naive_mae * r->scale, 3);
+    (void)words_number(f->scores[0].mae, mae);
+    (void)words_number(b->naive_mae * r->scale, naive);
     at = (size_t)snprintf(f->assumes, sizeof(f->assumes),
                           "It is assumed that %s", b->models[0].model->assumes);
     if (b->keep > 1)

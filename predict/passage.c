@@ -10,7 +10,7 @@
 #include "predict/numeric.h"
 #include "predict/passage_weights.h"
 
-#define POOL 240        /* newest earlier origins whose errors are used */
+#define POOL 480        /* newest earlier origins whose errors are used */
 #define POOL_LEAST 12   /* fewer do not make a distribution */
 #define POOL_PER_H 4    /* origins per horizon */
 #define FIRST_ORIGIN 16 /* values before the first origin */
@@ -18,7 +18,9 @@
 #define RECENCY 80.0    /* origins after which an error weighs 1/e */
 #define GAP_SHARE 0.5   /* a window emptier than this has no outcome */
 #define REFIT_LEAST 24  /* steps between refits of the autoregression */
-#define LOGIT_MOST 6.0  /* surer than this is never said by one candidate */
+#define SPREAD_OF 64    /* values a spread is taken from */
+#define BLUR 2.0
+#define LOGIT_MOST 6.0 /* surer than this is never said by one candidate */
 
 enum candidate_id {
     LINE_12,
@@ -34,9 +36,11 @@ enum candidate_id {
     DAY_1,
     WEEK_HALF,
     AUTOREG,
-    SAWTOOTH
+    AUTOREG_RECENT,
+    SAWTOOTH,
+    MIDDLE /* the median of the others */
 };
-static_assert(SAWTOOTH + 1 == PASSAGE_CANDIDATES, "one slot a candidate");
+static_assert(MIDDLE + 1 == PASSAGE_CANDIDATES, "one slot a candidate");
 
 static const char *const candidate_names[PASSAGE_CANDIDATES] = {
     "line over 12 steps",
@@ -52,20 +56,31 @@ static const char *const candidate_names[PASSAGE_CANDIDATES] = {
     "yesterday at today's level",
     "last week, half moved to today's level",
     "autoregression",
+    "autoregression, recent",
     "sawtooth",
+    "median of the guesses",
 };
 
 static const size_t windows[] = {12, 36, 72, 288};
 
 enum feature_id {
-    F_CANDIDATE, /* the first PASSAGE_CANDIDATES */
+    F_CANDIDATE, /* the first PASSAGE_CANDIDATES: tails by all errors */
+    /* The same by errors at this phase of the day, and by errors where level,
+     * slope and unrest were like now. */
     F_EXCURSION = PASSAGE_CANDIDATES,
-    F_PHASE,
-    F_SIMILAR,
-    F_MAXIMA,
+    F_EXCURSION_PHASE,
+    F_EXCURSION_NEAR,
+    F_AUTOREG_PHASE,
+    F_AUTOREG_NEAR,
+    F_DAY_PHASE,
+    F_DAY_NEAR,
+    F_MIDDLE_PHASE,
+    F_MIDDLE_NEAR,
+    F_MAXIMA, /* how high earlier maxima were, whatever went before them */
     F_MAXIMA_PHASE,
+    F_MAXIMA_NEAR,
     F_NORMAL,
-    F_SKILLED,
+    F_SKILLED, /* the candidates' tails by their skill */
     F_BEST,
     F_NEVER,
     F_SPREAD
@@ -73,37 +88,44 @@ enum feature_id {
 static_assert(F_SPREAD + 1 == PASSAGE_FEATURES, "one slot a feature");
 
 const char *const passage_feature_names[PASSAGE_FEATURES] = {
-    "line12",   "line12h",  "line36",    "line36h", "line72",  "line72h",
-    "line288",  "line288h", "day0",      "dayh",    "day1",    "weekh",
-    "autoreg",  "sawtooth", "excursion", "phase",   "similar", "maxima",
-    "maxphase", "normal",   "skilled",   "best",    "never",   "spread"};
+    "line12",  "line12h",   "line36",     "line36h",   "line72",
+    "line72h", "line288",   "line288h",   "day0",      "dayh",
+    "day1",    "weekh",     "autoreg",    "autoreg_r", "sawtooth",
+    "middle",  "rise",      "rise_phase", "rise_near", "ar_phase",
+    "ar_near", "day_phase", "day_near",   "mid_phase", "mid_near",
+    "max",     "max_phase", "max_near",   "normal",    "skilled",
+    "best",    "never",     "spread"};
 
-#define LAG_SETS 3
+#define LAG_SETS 3 /* and the same again with the recent past weighing more */
+#define ALL_SETS (2 * LAG_SETS)
+#define RECENT_HALF 600.0 /* steps, half-life of those */
 
 /* What is known about one origin, before its outcome. */
 struct origin {
     size_t at; /* sees y[0 .. at) */
-    double now, level, slope;
+    double now, level, slope, unrest;
+    double scale;                     /* of the values lately */
     double guess[PASSAGE_CANDIDATES]; /* of the maximum; NaN: none */
     double outcome;                   /* the maximum; NaN: not known */
 };
 
 struct refit {
     size_t at;
-    struct lagfit_line line[LAG_SETS];
-    bool solved[LAG_SETS];
+    struct lagfit_line line[ALL_SETS];
+    bool solved[ALL_SETS];
 };
 
 struct passage {
     const double *y, *raw;
     size_t n, h, day, week, stride;
     double *sum, *sum_x; /* of y and of i * y before i */
-    size_t *missing;     /* empty cells before i */
-    double *window_max;  /* of y[i .. i+h) */
-    double *highest;     /* of y[0 .. i) */
+    double *sum_sq;
+    size_t *missing;    /* empty cells before i */
+    double *window_max; /* of y[i .. i+h) */
+    double *highest;    /* of y[0 .. i) */
     struct origin *pool;
     size_t pool_count;
-    struct lagfit lags[LAG_SETS]; /* their lags; the sums are not used */
+    struct lagfit lags[ALL_SETS]; /* their lags; the sums are not used */
     struct refit *refits;
     size_t refit_count, refit_every;
     struct sawtooth saw; /* as of saw_at; origins are asked in rising order */
@@ -134,13 +156,14 @@ static void sliding_max(const double *y, size_t n, size_t h, size_t *queue,
 
 static void run_sums(struct passage *p)
 {
-    p->sum[0] = p->sum_x[0] = 0.0;
+    p->sum[0] = p->sum_x[0] = p->sum_sq[0] = 0.0;
     p->missing[0] = 0;
     p->highest[0] = -INFINITY;
     for (size_t i = 0; i < p->n; i++) {
         p->sum[i + 1] = p->sum[i] + p->y[i];
         p->sum_x[i + 1] = p->sum_x[i] + (double)i * p->y[i];
         p->missing[i + 1] = p->missing[i] + (isnan(p->raw[i]) != 0);
+        p->sum_sq[i + 1] = p->sum_sq[i] + p->y[i] * p->y[i];
         p->highest[i + 1] = fmax(p->highest[i], p->y[i]);
     }
 }
@@ -153,7 +176,7 @@ static void run_sums(struct passage *p)
  */
 static fw_rc refit_all(struct passage *p, struct fw_arena *arena)
 {
-    struct lagfit fit[LAG_SETS];
+    struct lagfit *fit = p->lags;
     size_t last_gap = 0;
 
     p->refit_every = p->h > REFIT_LEAST ? p->h : REFIT_LEAST;
@@ -161,28 +184,29 @@ static fw_rc refit_all(struct passage *p, struct fw_arena *arena)
         fw_arena_calloc(arena, p->n / p->refit_every + 2, sizeof(*p->refits));
     if (p->refits == NULL)
         return FW_ENOMEM;
-    lagfit_init(&fit[0], 0, 0, p->n, 1.0);
-    lagfit_init(&fit[1], p->day, 0, p->n, 1.0);
-    lagfit_init(&fit[2], p->day, p->week, p->n, 1.0);
+    for (size_t j = 0; j < ALL_SETS; j++)
+        lagfit_init(&fit[j], j % LAG_SETS > 0 ? p->day : 0,
+                    j % LAG_SETS > 1 ? p->week : 0, p->n,
+                    j < LAG_SETS ? 1.0 : pow(0.5, 1.0 / RECENT_HALF));
     for (size_t t = 1; t <= p->n; t++) {
         if (t % p->refit_every == 0) {
             struct refit *r = &p->refits[p->refit_count++];
 
             r->at = t;
-            for (size_t j = 0; j < LAG_SETS; j++)
+            for (size_t j = 0; j < ALL_SETS; j++)
                 r->solved[j] = lagfit_solve(&fit[j], &r->line[j]);
         }
         if (t == p->n)
             break;
         if (isnan(p->raw[t]))
             last_gap = t + 1;
-        for (size_t j = 0; j < LAG_SETS; j++)
-            if ((j < 1 || p->day > 0) && (j < 2 || p->week > 0) &&
+        for (size_t j = 0; j < ALL_SETS; j++)
+            if ((j % LAG_SETS < 1 || p->day > 0) &&
+                (j % LAG_SETS < 2 || p->week > 0) &&
                 t >= fit[j].lag[fit[j].p - 1] &&
                 (last_gap == 0 || t >= last_gap + 3))
                 lagfit_add(&fit[j], p->y, t);
     }
-    memcpy(p->lags, fit, sizeof(fit));
     return FW_OK;
 }
 
@@ -227,7 +251,7 @@ static double season_max(const struct passage *p, size_t o, size_t back,
 }
 
 static const struct lagfit_line *line_for(const struct passage *p, size_t o,
-                                          size_t *set)
+                                          bool recent, size_t *set)
 {
     size_t i = o / p->refit_every;
     const struct refit *r;
@@ -235,11 +259,14 @@ static const struct lagfit_line *line_for(const struct passage *p, size_t o,
     if (i == 0 || i > p->refit_count)
         return NULL;
     r = &p->refits[i - 1];
-    for (size_t j = LAG_SETS; j-- > 0;)
+    for (size_t k = LAG_SETS; k-- > 0;) {
+        size_t j = recent ? LAG_SETS + k : k;
+
         if (r->solved[j]) {
             *set = j;
             return &r->line[j];
         }
+    }
     return NULL;
 }
 
@@ -278,6 +305,8 @@ static bool path_of(struct passage *p, size_t o, int id, double *out)
             out[k] = p->y[o - back + k % back] + move;
         return true;
     }
+    if (id == MIDDLE)
+        return false;
     if (id == SAWTOOTH) {
         follow_sawtooth(p, o);
         if (!sawtooth_holds(&p->saw, o))
@@ -285,7 +314,7 @@ static bool path_of(struct passage *p, size_t o, int id, double *out)
         sawtooth_path(&p->saw, p->y, o, h, out);
         return true;
     }
-    line = line_for(p, o, &set);
+    line = line_for(p, o, id == AUTOREG_RECENT, &set);
     if (line == NULL)
         return false;
     lagfit_path(&p->lags[set], line, p->y, o, h, out);
@@ -304,6 +333,39 @@ static double path_max(struct passage *p, size_t o, int id)
     return fabs(most) < 100.0 * (1.0 + fabs(range)) ? most : NAN;
 }
 
+static double middle(const double *guess)
+{
+    double v[PASSAGE_CANDIDATES];
+    size_t n = 0;
+
+    for (size_t i = 0; i < MIDDLE; i++)
+        if (!isnan(guess[i]))
+            v[n++] = guess[i];
+    return numeric_median(v, n);
+}
+
+/* Root mean square step over the shortest window. */
+static double unrest_at(const struct passage *p, size_t o)
+{
+    size_t n = o > windows[0] ? windows[0] : o - 1;
+    double ss = 0.0;
+
+    for (size_t i = o - n; i < o; i++)
+        ss += (p->y[i] - p->y[i - 1]) * (p->y[i] - p->y[i - 1]);
+    return n > 0 ? sqrt(ss / (double)n) : 0.0;
+}
+
+/* Deviation of the last n values. */
+static double scatter(const struct passage *p, size_t o, size_t n)
+{
+    double mean, sq;
+
+    n = n < o ? n : o;
+    mean = (p->sum[o] - p->sum[o - n]) / (double)n;
+    sq = (p->sum_sq[o] - p->sum_sq[o - n]) / (double)n;
+    return sqrt(fmax(sq - mean * mean, 0.0));
+}
+
 static void look(struct passage *p, size_t o, struct origin *out)
 {
     double ahead = (double)p->h;
@@ -312,6 +374,9 @@ static void look(struct passage *p, size_t o, struct origin *out)
     out->now = p->y[o - 1];
     out->level = level_at(p, o);
     out->slope = slope_of(p, o > windows[0] ? o - windows[0] : 0, o);
+    out->unrest = unrest_at(p, o);
+    out->scale = scatter(p, o, p->h > 24 ? p->h : 24) +
+                 0.1 * scatter(p, o, 10 * p->h) + 1e-6;
     for (int i = 0; i < 4; i++) {
         size_t w = windows[i] < o ? windows[i] : o;
         double slope = slope_of(p, o - w, o);
@@ -324,7 +389,9 @@ static void look(struct passage *p, size_t o, struct origin *out)
     out->guess[DAY_1] = season_max(p, o, p->day, 1.0);
     out->guess[WEEK_HALF] = season_max(p, o, p->week, 0.5);
     out->guess[AUTOREG] = path_max(p, o, AUTOREG);
+    out->guess[AUTOREG_RECENT] = path_max(p, o, AUTOREG_RECENT);
     out->guess[SAWTOOTH] = path_max(p, o, SAWTOOTH);
+    out->guess[MIDDLE] = middle(out->guess);
     out->outcome = NAN;
     if (o + p->h <= p->n &&
         (double)(p->missing[o + p->h] - p->missing[o]) <= GAP_SHARE * ahead)
@@ -350,14 +417,15 @@ fw_rc passage_new(const double *y, const double *raw, size_t n, size_t h,
     p->stride = h > POOL_PER_H ? h / POOL_PER_H : 1;
     p->sum = fw_arena_alloc(arena, (n + 1) * sizeof(double));
     p->sum_x = fw_arena_alloc(arena, (n + 1) * sizeof(double));
+    p->sum_sq = fw_arena_alloc(arena, (n + 1) * sizeof(double));
     p->missing = fw_arena_alloc(arena, (n + 1) * sizeof(size_t));
     p->highest = fw_arena_alloc(arena, (n + 1) * sizeof(double));
     p->window_max = fw_arena_alloc(arena, (n + 1) * sizeof(double));
     p->path = fw_arena_alloc(arena, h * sizeof(double));
     p->pool = fw_arena_alloc(arena, (n / p->stride + 1) * sizeof(*p->pool));
-    if (p->sum == NULL || p->sum_x == NULL || p->missing == NULL ||
-        p->highest == NULL || p->window_max == NULL || p->path == NULL ||
-        p->pool == NULL)
+    if (p->sum == NULL || p->sum_x == NULL || p->sum_sq == NULL ||
+        p->missing == NULL || p->highest == NULL || p->window_max == NULL ||
+        p->path == NULL || p->pool == NULL)
         return FW_ENOMEM;
     run_sums(p);
     sliding_max(y, n, h, queue, p->window_max);
@@ -383,7 +451,7 @@ fw_rc passage_new(const double *y, const double *raw, size_t n, size_t h,
 struct lesson {
     const struct origin *pool;
     size_t n;
-    double weight[POOL], total;
+    double weight[POOL], phase[POOL], near[POOL], total;
 };
 
 static void lesson_take(const struct passage *p, size_t o, struct lesson *out)
@@ -434,28 +502,29 @@ static double tail(const double *x, const double *weight, size_t n, double blur,
     return (above + 0.5 * scale) / (total + scale);
 }
 
-/* Mean and spread of weighted values. */
-static double spread_of(const double *x, const double *weight, size_t n,
-                        double *mean)
+/*
+ * Middle and spread of values whose tails may be very heavy: the median, and
+ * the range of the middle half over that of a normal distribution. From at
+ * most SPREAD_OF of them, evenly chosen.
+ */
+static double spread_of(const double *x, size_t n, double *middle_out)
 {
-    double w = 0.0, m = 0.0, s = 0.0;
+    double v[SPREAD_OF];
+    size_t every = n / SPREAD_OF + 1, m = 0;
 
-    for (size_t i = 0; i < n; i++) {
-        w += weight[i];
-        m += weight[i] * x[i];
-    }
-    m /= w;
-    for (size_t i = 0; i < n; i++)
-        s += weight[i] * (x[i] - m) * (x[i] - m);
-    *mean = m;
-    return sqrt(s / w);
+    for (size_t i = 0; i < n; i += every)
+        v[m++] = x[i];
+    numeric_sort(v, m);
+    *middle_out = numeric_quantile(v, m, 0.5);
+    return (numeric_quantile(v, m, 0.75) - numeric_quantile(v, m, 0.25)) /
+           1.349;
 }
 
 /* Blur of a distribution known from n values [Silverman 1986, eq. 3.31],
  * doubled since ours is a box. */
 static double blur_of(double spread, size_t n)
 {
-    return 2.0 * spread * pow((double)n + 1.0, -0.2) + 1e-9;
+    return BLUR * spread * pow((double)n + 1.0, -0.2) + 1e-9;
 }
 
 /* How far a phase is from another in a period, as a share of it. */
@@ -475,34 +544,100 @@ struct verdict {
     int best;
 };
 
+/* Weights of the earlier origins: by age alone, and for those at the same
+ * phase of the day or in a like state more. */
+static void weigh(const struct passage *p, const struct origin *q,
+                  struct lesson *l)
+{
+    double mean[3] = {0}, sd[3] = {0};
+    double n = (double)l->n;
+
+    for (size_t i = 0; i < l->n; i++) {
+        const double v[3] = {l->pool[i].level, l->pool[i].slope,
+                             l->pool[i].unrest};
+
+        for (int j = 0; j < 3; j++) {
+            mean[j] += v[j] / n;
+            sd[j] += v[j] * v[j] / n;
+        }
+    }
+    for (int j = 0; j < 3; j++)
+        sd[j] = sqrt(fmax(sd[j] - mean[j] * mean[j], 0.0)) + 1e-9;
+    for (size_t i = 0; i < l->n; i++) {
+        double a = (q->level - l->pool[i].level) / sd[0];
+        double b = (q->slope - l->pool[i].slope) / sd[1];
+        double c = (q->unrest - l->pool[i].unrest) / sd[2];
+        double d = a * a + 0.5 * b * b + 0.5 * c * c;
+
+        l->near[i] = l->weight[i] / (0.02 + d * d);
+        l->phase[i] = l->weight[i];
+        if (p->day > 0) {
+            d = 16.0 * apart(l->pool[i].at, q->at, p->day);
+            l->phase[i] /= 1.0 + d * d * d * d;
+        }
+    }
+}
+
+/* The values a guess would have led to with each earlier error. */
+static size_t outcomes(const struct lesson *l, const struct origin *q, int c,
+                       double *x, double *w, double *phase, double *near)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < l->n; i++) {
+        double e = l->pool[i].outcome - l->pool[i].guess[c];
+
+        if (isnan(e))
+            continue;
+        x[n] = q->guess[c] + e;
+        w[n] = l->weight[i];
+        phase[n] = l->phase[i];
+        near[n] =
+            q->guess[c] + e * fmin(fmax(q->scale / l->pool[i].scale, 0.2), 5.0);
+        n++;
+    }
+    return n;
+}
+
+/* The features of one candidate by phase and by state, or -1. */
+static int by_phase(int c)
+{
+    return c == AUTOREG  ? F_AUTOREG_PHASE
+           : c == DAY_1  ? F_DAY_PHASE
+           : c == MIDDLE ? F_MIDDLE_PHASE
+                         : -1;
+}
+
 static void judge_candidates(const struct lesson *l, const struct origin *q,
                              double limit, struct verdict *out)
 {
-    double x[POOL], w[POOL], top = 0.0, all = 0.0, least = INFINITY;
+    double x[POOL], w[POOL], phase[POOL], near[POOL];
+    double top = 0.0, all = 0.0, least = INFINITY;
 
     out->best = -1;
     for (int c = 0; c < PASSAGE_CANDIDATES; c++) {
-        double mean, spread, size = 0.0, total = 0.0;
-        size_t n = 0;
+        double mean, blur, size = 0.0, total = 0.0;
+        size_t n;
+        int f = by_phase(c);
 
         out->size[c] = NAN;
         if (isnan(q->guess[c]))
             continue;
-        for (size_t i = 0; i < l->n; i++) {
-            double e = l->pool[i].outcome - l->pool[i].guess[c];
-
-            if (isnan(e))
-                continue;
-            x[n] = q->guess[c] + e;
-            w[n++] = l->weight[i];
-            size += l->weight[i] * fabs(e);
-            total += l->weight[i];
-        }
+        n = outcomes(l, q, c, x, w, phase, near);
         if (n < POOL_LEAST)
             continue;
-        spread = spread_of(x, w, n, &mean);
+        for (size_t i = 0; i < n; i++) {
+            size += w[i] * fabs(x[i] - q->guess[c]);
+            total += w[i];
+        }
+        blur = blur_of(spread_of(x, n, &mean), n);
         out->size[c] = size / total;
-        out->x[c] = logit(tail(x, w, n, blur_of(spread, n), limit));
+        out->x[c] = logit(tail(x, w, n, blur, limit));
+        if (f >= 0) {
+            out->x[f] = logit(tail(x, phase, n, blur, limit));
+            out->x[f + 1] = logit(
+                tail(near, w, n, blur_of(spread_of(near, n, &mean), n), limit));
+        }
         if (out->size[c] < least) {
             least = out->size[c];
             out->best = c;
@@ -519,58 +654,51 @@ static void judge_candidates(const struct lesson *l, const struct origin *q,
     out->x[F_SKILLED] = all > 0.0 ? top / all : 0.0;
     out->x[F_BEST] = out->best >= 0 ? out->x[out->best] : 0.0;
     for (int c = 0; c < PASSAGE_CANDIDATES; c++)
-        if (isnan(out->size[c]))
+        if (isnan(out->size[c])) {
+            int f = by_phase(c);
+
             out->x[c] = out->x[F_SKILLED];
+            if (f >= 0)
+                out->x[f] = out->x[f + 1] = out->x[F_SKILLED];
+        }
 }
 
 /* What followed earlier origins, without any model: by how much the maximum
  * exceeded the value then, and how high it was; everywhere, at the same phase,
- * and where level and slope were similar. */
+ * and where the state was alike. */
 static void judge_history(const struct passage *p, const struct lesson *l,
                           const struct origin *q, double limit,
                           struct verdict *out)
 {
-    double rise[POOL], most[POOL], phase[POOL], near[POOL], all[POOL];
-    double mean, spread, blur, level_mean, level_sd, slope_sd, unused;
-    double levels[POOL], slopes[POOL], z;
+    double rise[POOL], most[POOL], mean, spread, blur, z;
     const double *w = l->weight;
+    size_t n = l->n;
 
-    for (size_t i = 0; i < l->n; i++) {
+    for (size_t i = 0; i < n; i++) {
         rise[i] = q->now + l->pool[i].outcome - l->pool[i].now;
         most[i] = l->pool[i].outcome;
-        levels[i] = l->pool[i].level;
-        slopes[i] = l->pool[i].slope;
-        all[i] = 1.0;
     }
-    level_sd = spread_of(levels, all, l->n, &level_mean) + 1e-9;
-    slope_sd = spread_of(slopes, all, l->n, &unused) + 1e-12;
-    for (size_t i = 0; i < l->n; i++) {
-        double a = (q->level - levels[i]) / level_sd;
-        double b = (q->slope - slopes[i]) / slope_sd;
-
-        near[i] = w[i] / (0.05 + a * a + 0.5 * b * b);
-        phase[i] = w[i];
-        if (p->day > 0) {
-            double d = 16.0 * apart(l->pool[i].at, q->at, p->day);
-
-            phase[i] *= 1.0 / (1.0 + d * d * d * d);
-        }
-    }
-    spread = spread_of(rise, w, l->n, &mean);
-    blur = blur_of(spread, l->n);
-    out->x[F_EXCURSION] = logit(tail(rise, w, l->n, blur, limit));
-    out->x[F_PHASE] = logit(tail(rise, phase, l->n, blur, limit));
-    out->x[F_SIMILAR] = logit(tail(rise, near, l->n, blur, limit));
+    spread = spread_of(rise, n, &mean);
+    blur = blur_of(spread, n);
+    out->x[F_EXCURSION] = logit(tail(rise, w, n, blur, limit));
+    out->x[F_EXCURSION_PHASE] = logit(tail(rise, l->phase, n, blur, limit));
+    double r2[POOL];
+    for (size_t i = 0; i < n; i++)
+        r2[i] = q->now + (l->pool[i].outcome - l->pool[i].now) *
+                             fmin(fmax(q->scale / l->pool[i].scale, 0.2), 5.0);
+    out->x[F_EXCURSION_NEAR] = logit(
+        tail(r2, l->phase, n, blur_of(spread_of(r2, n, &mean), n), limit));
     z = (mean - limit) / (spread + 1e-9);
     out->x[F_NORMAL] = fmin(fmax(z, -LOGIT_MOST), LOGIT_MOST);
-    spread = spread_of(most, w, l->n, &mean);
-    blur = blur_of(spread, l->n);
-    out->x[F_MAXIMA] = logit(tail(most, w, l->n, blur, limit));
-    out->x[F_MAXIMA_PHASE] = logit(tail(most, phase, l->n, blur, limit));
+    spread = spread_of(most, n, &mean);
+    blur = blur_of(spread, n);
+    out->x[F_MAXIMA] = logit(tail(most, w, n, blur, limit));
+    out->x[F_MAXIMA_PHASE] = logit(tail(most, l->phase, n, blur, limit));
+    out->x[F_MAXIMA_NEAR] = logit(tail(most, l->near, n, blur, limit));
     z = (p->highest[q->at] - limit) / (spread + 1e-9);
     out->x[F_NEVER] = fmin(fmax(z, -1.0), 0.0);
     /* How far off the limit is, in usual scatter of the values themselves. */
-    z = (q->now - limit) / (level_sd + 1e-9);
+    z = (q->now - limit) / (spread + 1e-9);
     out->x[F_SPREAD] = fmin(fmax(z, -LOGIT_MOST), LOGIT_MOST);
 }
 
@@ -581,6 +709,7 @@ static fw_rc judge(struct passage *p, size_t o, double limit,
     if (lesson->n < POOL_LEAST)
         return FW_NONE;
     look(p, o, q);
+    weigh(p, q, lesson);
     memset(out, 0, sizeof(*out));
     judge_candidates(lesson, q, limit, out);
     if (out->best < 0)

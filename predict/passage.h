@@ -20,8 +20,8 @@
 #include "predict/season.h"
 #include "storage/base/arena.h"
 
-#define PASSAGE_CANDIDATES 14 /* guesses of the maximum */
-#define PASSAGE_FEATURES 24   /* what the regression sees */
+#define PASSAGE_CANDIDATES 16 /* guesses of the maximum */
+#define PASSAGE_FEATURES 33   /* what the regression sees */
 
 struct passage; /* a series made ready for one horizon; lives in its arena */
 

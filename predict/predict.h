@@ -170,7 +170,19 @@ FW_CHECK fw_rc fw_report_print(const struct fw_report_row *rows, size_t n,
                                bool color, int columns, struct fw_buf *out,
                                struct fw_err *err);
 
-/* forecast: a row for the table of commands (report is the server's). */
+/* ---- In PromQL --------------------------------------------------------- */
+
+/*
+ * Adds to query's table of functions, at start-up and once:
+ *   forecast(v[14d], horizon)                     the point so far ahead
+ *   forecast_quantile(q, v[14d], horizon)         a quantile of it
+ *   breach_probability(v[14d], "> 90", horizon)   chance within the horizon
+ *   time_to_breach(q, v[14d], "> 90", horizon)    seconds; +Inf: beyond it
+ * Horizons are seconds. A series that cannot be told gives no point.
+ */
+FW_CHECK fw_rc fw_predict_register(struct fw_err *err);
+
+/* forecast, breach: rows for the table of commands (report is the server's). */
 extern const struct fw_command fw_predict_commands[];
 
 #endif

@@ -7,6 +7,7 @@
 #include "predict/models/sawtooth.h"
 #include "predict/models/straight.h"
 #include "predict/numeric.h"
+#include "predict/words.h"
 
 #define SEASON_LEAST 0.3 /* autocorrelation that a person would see */
 #define TREND_SURE 4.0   /* standard errors of the slope */
@@ -15,13 +16,13 @@
 #define STEP_PART 8      /* a piece of at least 1/8 of the series */
 
 struct text {
-    char span[FW_DURATION_TEXT_BYTES];
-    char a[FW_DOUBLE_TEXT_BYTES], b[FW_DOUBLE_TEXT_BYTES];
+    char span[WORDS_BYTES];
+    char a[WORDS_BYTES], b[WORDS_BYTES];
 };
 
 static const char *span(struct text *t, const struct samples_grid *g, size_t n)
 {
-    (void)fw_format_span(t->span, (fw_ms)n * g->step);
+    (void)words_span((fw_ms)n * g->step, t->span);
     return t->span;
 }
 
@@ -46,8 +47,8 @@ static bool sawtooth(const struct samples_grid *g, char *why, size_t bytes)
         sawtooth_add(&s, g->filled, i, drop);
     if (!sawtooth_holds(&s, g->n))
         return false;
-    (void)fw_format_short(t.a, s.peak[s.kept - 1], 3);
-    (void)fw_format_short(t.b, s.floor[s.kept - 1], 3);
+    (void)words_number(s.peak[s.kept - 1], t.a);
+    (void)words_number(s.floor[s.kept - 1], t.b);
     (void)snprintf(why, bytes,
                    "%zu climbs ended in a sudden fall, the last from %s to "
                    "%s, one each %s",
@@ -72,8 +73,8 @@ static bool step(const struct samples_grid *g, const struct segments *seg,
     to = now->level - now->slope * (double)(g->n - 1 - start);
     if (!(fabs(to - from) > STEP_SEEN * fmax(past.sigma, now->sigma)))
         return false;
-    (void)fw_format_short(t.a, from, 3);
-    (void)fw_format_short(t.b, to, 3);
+    (void)words_number(from, t.a);
+    (void)words_number(to, t.b);
     (void)snprintf(why, bytes, "it went from %s to %s %s ago and has stayed",
                    t.a, t.b, span(&t, g, g->n - start));
     return true;
@@ -90,7 +91,7 @@ enum fw_verdict shape_tell(const struct samples_grid *g,
     struct text t;
 
     if (constant(g)) {
-        (void)fw_format_short(t.a, g->filled[0], 6);
+        (void)words_number(g->filled[0], t.a);
         (void)snprintf(why, bytes, "each of the %zu values is %s", g->known,
                        t.a);
         return FW_FLAT;
@@ -104,9 +105,8 @@ enum fw_verdict shape_tell(const struct samples_grid *g,
     /* The piece must also be most of what a forecast is made from. */
     trend = fabs(line.slope) > TREND_SURE * line.slope_se &&
             fabs(climb) > TREND_SEEN * line.sigma && g->n - start >= 8;
-    (void)fw_format_short(t.a, line.slope * (double)FW_HOUR / (double)g->step,
-                          3);
-    (void)fw_format_short(t.b, line.sigma, 3);
+    (void)words_number(line.slope * (double)FW_HOUR / (double)g->step, t.a);
+    (void)words_number(line.sigma, t.b);
     if (seasonal && season->length > 0) {
         trend = trend && start < g->n / 2;
         (void)snprintf(

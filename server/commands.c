@@ -9,6 +9,7 @@
 
 #include <string.h>
 
+#include "predict/predict.h"
 #include "query/query.h"
 #include "server/local/local_client.h"
 #include "server/serve.h"
@@ -32,6 +33,7 @@ static const struct fw_command own_commands[] = {
 static const struct fw_command *const tables[] = {
     serve_commands,
     fw_query_commands,
+    fw_predict_commands,
     fw_storage_commands,
     own_commands,
 };

@@ -146,6 +146,32 @@ static void add_process(fw_ms started, struct sample_set *set)
     }
 }
 
+static void add_alerting(struct self_metrics *m, struct sample_set *set)
+{
+    struct watcher_stats w = {0};
+    struct notifier_stats n = {0};
+
+    if (m->watcher != NULL)
+        watcher_stats(m->watcher, &w);
+    if (m->notifier != NULL)
+        notifier_stats(m->notifier, &n);
+    {
+        const struct row rows[] = {
+            {"forewarn_watch_looks_total", (double)w.looks},
+            {"forewarn_watch_failures_total", (double)w.failures},
+            {"forewarn_watched_series", (double)w.series},
+            {"forewarn_alerts_active", (double)w.active},
+            {"forewarn_predictions_total", (double)w.predictions},
+            {"forewarn_scores_total", (double)w.scores},
+            {"forewarn_notifications_delivered_total", (double)n.delivered},
+            {"forewarn_notifications_failed_total", (double)n.failed},
+            {"forewarn_notifications_dropped_total", (double)n.dropped},
+        };
+
+        ADD_ROWS(set, rows);
+    }
+}
+
 void self_metrics_add(void *self, struct sample_set *set)
 {
     struct self_metrics *m = self;
@@ -168,6 +194,7 @@ void self_metrics_add(void *self, struct sample_set *set)
     if (m->local != NULL)
         sample_set_add(set, "forewarn_local_commands_total",
                        (double)local_server_answered(m->local), NULL);
+    add_alerting(m, set);
     add_process(m->started, set);
     sample_set_add(set, "forewarn_build_info", 1, "version", FW_VERSION, NULL);
 }

@@ -5,9 +5,11 @@
 #ifndef SERVER_SELF_METRICS_H
 #define SERVER_SELF_METRICS_H
 
+#include "server/alert/watcher.h"
 #include "server/collect/sample_set.h"
 #include "server/ingest/line_port.h"
 #include "server/local/local_server.h"
+#include "server/notify/notifier.h"
 
 /* Borrowed; each but the first may be NULL. */
 struct self_metrics {
@@ -16,6 +18,8 @@ struct self_metrics {
     struct peers *peers;
     struct workers *workers;
     struct local_server *local;
+    struct watcher *watcher;
+    struct notifier *notifier;
     fw_ms started; /* epoch */
 };
 

@@ -14,10 +14,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "server/alert/watcher.h"
 #include "server/collect/collector.h"
 #include "server/http/api.h"
 #include "server/ingest/line_port.h"
 #include "server/local/local_server.h"
+#include "server/notify/notifier.h"
 #include "server/sd_notify.h"
 #include "server/self_metrics.h"
 #include "storage/base/limits.h"
@@ -42,6 +44,8 @@ struct serve {
     struct api api;
     char retention_text[FW_DURATION_TEXT_BYTES];
     struct collector *collector;
+    struct notifier *notifier;
+    struct watcher *watcher;
     struct self_metrics metrics;
 };
 
@@ -193,6 +197,8 @@ static void gather_parts(struct serve *s)
                                        .peers = &s->peers,
                                        .workers = s->workers,
                                        .local = s->local,
+                                       .watcher = s->watcher,
+                                       .notifier = s->notifier,
                                        .started = fw_clock_now(s->clock)};
 }
 
@@ -207,6 +213,32 @@ static fw_rc start_collector(struct serve *s, struct fw_err *err)
     if (s->config->collect == 0)
         return FW_OK;
     return collector_start(&options, &s->collector, err);
+}
+
+static void wake_notifier(void *notifier)
+{
+    notifier_wake(notifier);
+}
+
+static fw_rc start_alerting(struct serve *s, struct fw_err *err)
+{
+    const struct config *config = s->config;
+    struct notifier_options notify = {.store = s->store,
+                                      .clock = s->clock,
+                                      .webhooks = config->webhooks,
+                                      .webhook_count = config->webhook_count};
+    struct watcher_options watch = {.store = s->store,
+                                    .clock = s->clock,
+                                    .watches = config->watches,
+                                    .watch_count = config->watch_count,
+                                    .webhooks = config->webhooks,
+                                    .webhook_count = config->webhook_count,
+                                    .retention = config->retention,
+                                    .wake = wake_notifier};
+    fw_rc rc = notifier_start(&notify, &s->notifier, err);
+
+    watch.wake_self = s->notifier;
+    return rc == FW_OK ? watcher_start(&watch, &s->watcher, err) : rc;
 }
 
 static fw_rc start(struct serve *s, const char *dir, struct fw_err *err)
@@ -225,6 +257,8 @@ static fw_rc start(struct serve *s, const char *dir, struct fw_err *err)
     if (rc == FW_OK)
         rc = start_loops(s, err);
     if (rc == FW_OK)
+        rc = start_alerting(s, err);
+    if (rc == FW_OK)
         rc = start_collector(s, err);
     return rc;
 }
@@ -241,6 +275,8 @@ static void stop(struct serve *s)
         http_server_stop(s->http, STOP_PATIENCE_MS);
         local_server_stop(s->local);
     }
+    watcher_stop(s->watcher);
+    notifier_stop(s->notifier);
     workers_stop(s->workers);
     end_loops(s);
     local_server_close(s->local);

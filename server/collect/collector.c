@@ -11,8 +11,9 @@
 #include "storage/base/log.h"
 
 #define MOUNT_PATIENCE_MS 2000
-#define TELL_EVERY 40 /* rounds between two log lines about the same trouble   \
-                       */
+#define TELL_EVERY                                                             \
+    40 /* rounds between two log lines about the same trouble                  \
+        */
 
 struct collector {
     struct collector_options options;
@@ -34,11 +35,13 @@ static void name_instance(struct collector *c)
     (void)snprintf(c->instance, sizeof(c->instance), "localhost");
     if (host_read(c->host.proc, "sys/kernel/hostname", &text)) {
         struct fw_str rest = {text.data, text.len};
-        struct fw_str word = line_word(&rest);
+        struct fw_str line = {"", 0};
+        struct fw_str word;
 
-        if (word.n > 0 && line_is_text((struct fw_str){text.data, word.n}))
-            host_copy((struct fw_str){text.data, strcspn(text.data, " \n")},
-                      c->instance, sizeof(c->instance));
+        (void)host_line(&rest, &line);
+        word = line_word(&line);
+        if (word.n > 0 && line_is_text(word))
+            host_copy(word, c->instance, sizeof(c->instance));
     }
     fw_buf_release(&text);
 }

@@ -127,8 +127,11 @@ static bool read_attribute(const struct host *host, const char *device,
     ok = host_read(host->sys, path, &text);
     if (ok) {
         struct fw_str rest = {text.data, text.len};
+        struct fw_str line;
 
-        host_copy(line_word(&rest), out, bytes);
+        ok = host_line(&rest, &line);
+        if (ok)
+            host_copy(line_word(&line), out, bytes);
     }
     fw_buf_release(&text);
     return ok;

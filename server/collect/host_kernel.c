@@ -173,13 +173,13 @@ bool host_uname(const struct host *host, struct sample_set *set)
 bool host_filefd(const struct host *host, struct sample_set *set)
 {
     struct fw_buf text;
-    struct fw_str rest;
+    struct fw_str rest, line;
     bool ok = host_read(host->proc, "sys/fs/file-nr", &text);
     double allocated, unused, most;
 
     rest = (struct fw_str){text.data, text.len};
-    ok = ok && host_number(&rest, &allocated) && host_number(&rest, &unused) &&
-         host_number(&rest, &most);
+    ok = ok && host_line(&rest, &line) && host_number(&line, &allocated) &&
+         host_number(&line, &unused) && host_number(&line, &most);
     if (ok) {
         sample_set_add(set, "node_filefd_allocated", allocated, NULL);
         sample_set_add(set, "node_filefd_maximum", most, NULL);

@@ -46,6 +46,7 @@ struct line_conn {
     struct line_part *part;
     struct line_conn *prev, *next; /* of the part */
     char name[64];
+    uint64_t accepted_ns;
 
     enum conn_state state;
     bool hung;     /* the peer is gone: not watched, read while it lasts */
@@ -702,8 +703,8 @@ static void on_begin(struct loop_task *task)
     if (part->first != NULL)
         part->first->prev = conn;
     part->first = conn;
-    peers_add(part->peers, &conn->peer, part->loop, evict,
-              loop_now_ns(part->loop));
+    /* Since it was accepted: loops begin with their newcomers in any order. */
+    peers_add(part->peers, &conn->peer, part->loop, evict, conn->accepted_ns);
     conn->interest = EPOLLIN;
     if (loop_add(part->loop, &conn->watch, EPOLLIN, &err) != FW_OK) {
         fw_log(FW_LOG_ERROR, "%s: %s", conn->name, err.text);
@@ -725,6 +726,7 @@ fw_rc line_conn_start(struct line_part *part, int fd, const char *name)
         return FW_ENOMEM;
     }
     conn->part = part;
+    conn->accepted_ns = loop_now_ns(part->loop);
     conn->watch = (struct loop_watch){fd, on_ready};
     conn->begin.run = on_begin;
     conn->last = &conn->first;

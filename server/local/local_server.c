@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -120,19 +121,24 @@ static void run_command(struct local_conn *conn)
                          .store = options->store,
                          .data_dir = fw_store_dir(options->store),
                          .cancel = &conn->cancel};
+    /* Parsing moves the words of its array about; ours keeps each once. */
+    char **words = calloc((size_t)request->argc + 1, sizeof(*request->argv));
     char code = FW_EXIT_FAIL;
 
     cli.out = fopencookie(conn, "w", (cookie_io_functions_t){.write = on_out});
     cli.err = fopencookie(conn, "w", (cookie_io_functions_t){.write = on_err});
-    if (cli.out != NULL && cli.err != NULL) {
+    if (cli.out != NULL && cli.err != NULL && words != NULL) {
+        memcpy(words, request->argv,
+               (size_t)request->argc * sizeof(*request->argv));
         (void)setvbuf(cli.out, NULL, _IOFBF, OUT_BUFFER_BYTES);
         (void)setvbuf(cli.err, NULL, _IOLBF, BUFSIZ);
-        code = (char)commands_run_here(&cli, request->argc, request->argv);
+        code = (char)commands_run_here(&cli, request->argc, words);
     }
     if (cli.out != NULL)
         (void)fclose(cli.out);
     if (cli.err != NULL)
         (void)fclose(cli.err);
+    free(words);
     (void)write_frame(conn, LOCAL_EXIT, &code, 1);
 }
 
