@@ -57,6 +57,22 @@
 #define FW_MAX_OUTBOX 10000 /* notifications waiting */
 #define FW_MAX_REPLY_BYTES ((size_t)256 << 20)
 
+/* HTTP */
+#define FW_MAX_HTTP_HEAD_BYTES 16384  /* request line and header fields */
+#define FW_MAX_HTTP_TARGET_BYTES 8192 /* path and query string */
+#define FW_MAX_HTTP_FIELDS 100
+#define FW_MAX_HTTP_FORM_BYTES (1 << 20)  /* body of a query */
+#define FW_MAX_HTTP_BODY_BYTES (32 << 20) /* decoded body of a write */
+#define FW_MAX_HTTP_RATIO 200 /* decoded : sent, beyond the first MiB */
+#define FW_MAX_HTTP_MEMORY_BYTES ((size_t)256 << 20) /* bodies, together */
+#define FW_MAX_HTTP_PARAMETERS 1024
+#define FW_HTTP_HEAD_MS 10000   /* from the first byte to the end of the head */
+#define FW_HTTP_IDLE_MS 120000  /* between two requests */
+#define FW_HTTP_GRACE_MS 10000  /* then the least rate applies */
+#define FW_HTTP_LEAST_RATE 1024 /* bytes a second of a body */
+#define FW_HTTP_STALL_MS 30000  /* a reader that takes less than the rate */
+#define FW_HTTP_PIECE_BYTES 65536 /* of a streamed reply */
+
 /* Forecasting */
 #define FW_MAX_FORECAST_SAMPLES 1000000 /* samples of one series */
 #define FW_MAX_FORECAST_SERIES 100000   /* series of one command */
