@@ -86,41 +86,47 @@ static void consider_sparse(struct choice *best, size_t n,
                  packed_bytes(n, 1) + packed_bytes(n - l->count[0], w));
 }
 
-static size_t rice_bytes(const uint64_t *u, size_t n, unsigned k)
+static uint64_t rice_bits(const uint64_t *u, size_t n, unsigned k)
 {
-    return packed_bytes(n, k) +
-           packed_bytes(n + codec_kernels()->quotients(u, n, k), 1);
+    return n * (k + 1) + codec_kernels()->quotients(u, n, k);
+}
+
+static size_t rice_bytes(size_t n, unsigned k, uint64_t bits)
+{
+    return packed_bytes(n, k) + packed_bytes(bits - n * k, 1);
 }
 
 /*
- * The size is convex in k and its best k lies next to log2 of the mean
- * [Rice and Plaunt 1971; Kiely, IPN Progress Report 42-159]: walk downhill.
+ * The bits are convex in k: one more k costs n and saves the sum of
+ * ceil(q / 2), which only shrinks. The best k lies next to log2 of the mean
+ * [Rice and Plaunt 1971]: start there and walk downhill.
  */
 static void consider_rice(struct choice *best, const uint64_t *u, size_t n,
                           const struct codec_lengths *l, unsigned top)
 {
-    unsigned low = top > 8 ? top - 8 : 0;
+    unsigned low = 0;
     unsigned k;
-    size_t here;
+    uint64_t here;
+    uint64_t there;
 
     if (top == 0 || top > 56)
         return;
     while (l->max >> low > CODEC_UNARY_MAX)
         low++;
     k = bit_length(l->sum / n);
-    k = k > 0 ? k - 1 : 0;
-    k = k < low ? low : k;
-    here = rice_bytes(u, n, k);
-    if (here > best->bytes + n / 8) /* the next k saves at most this */
+    k = k > low + 1 ? k - 1 : low;
+    here = rice_bits(u, n, k);
+    if (here / 8 > best->bytes + n / 8) /* a neighbour saves at most this */
         return;
-    for (unsigned next = k + 1; next <= RICE_MAX; next++) {
-        size_t there = rice_bytes(u, n, next);
-        if (there >= here)
-            break;
+    while (k > low && (there = rice_bits(u, n, k - 1)) < here) {
         here = there;
-        k = next;
+        k--;
     }
-    consider(best, (uint8_t)(TAG_RICE + k), here);
+    while (k < RICE_MAX && (there = rice_bits(u, n, k + 1)) < here) {
+        here = there;
+        k++;
+    }
+    consider(best, (uint8_t)(TAG_RICE + k), rice_bytes(n, k, here));
 }
 
 uint8_t bits_choose(const uint64_t *u, size_t n, size_t *bytes)
@@ -178,7 +184,7 @@ size_t bits_size(const uint64_t *u, size_t n, uint8_t tag)
     assert(tag < TAG_END);
     if (lengths.max >> (tag - TAG_RICE) > CODEC_UNARY_MAX)
         return SIZE_MAX;
-    return rice_bytes(u, n, tag - TAG_RICE);
+    return rice_bytes(n, tag - TAG_RICE, rice_bits(u, n, tag - TAG_RICE));
 }
 
 /* ---- writing ------------------------------------------------------------ */

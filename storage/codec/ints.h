@@ -47,6 +47,9 @@ struct ints_manner {
 void ints_plan(uint64_t *x, size_t n, struct ints_plan *best);
 void ints_plan_like(uint64_t *x, size_t n, struct ints_manner manner,
                     struct ints_plan *plan);
+/* Plans without prediction or divisor, and leaves x as it is. */
+void ints_plan_plain(const uint64_t *x, size_t n, struct ints_plan *plan);
+
 struct ints_manner ints_manner_of(const struct ints_plan *plan);
 
 /* Writes plan->bytes and may overwrite BITS_SLACK bytes behind them. */

@@ -257,6 +257,17 @@ void ints_plan_like(uint64_t *x, size_t n, struct ints_manner manner,
     plan_groups(x, plan);
 }
 
+void ints_plan_plain(const uint64_t *x, size_t n, struct ints_plan *plan)
+{
+    struct ints_survey survey;
+
+    assert(n > 0 && n <= INTS_MAX);
+    *plan = (struct ints_plan){.n = n, .gcd = 1};
+    ints_survey(x, n, plan->line, SAMPLE_FEW, &survey);
+    line_start(&plan->line, x, survey.min, false);
+    plan_groups(x, plan);
+}
+
 struct ints_manner ints_manner_of(const struct ints_plan *plan)
 {
     uint64_t part = plan->line.step & ((UINT64_C(1) << CODEC_GRID_SHIFT) - 1);

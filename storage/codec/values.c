@@ -108,29 +108,52 @@ static const uint8_t *read_varint(const uint8_t *in, const uint8_t *end,
     return bytes == 0 ? NULL : in + bytes;
 }
 
+static const uint8_t *read_few_gaps(const uint8_t *in, const uint8_t *end,
+                                    size_t count, uint64_t *gaps)
+{
+    for (size_t i = 0; i < count && in != NULL; i++)
+        in = read_varint(in, end, &gaps[i]);
+    return in;
+}
+
+static const uint8_t *read_gaps(const uint8_t *in, const uint8_t *end,
+                                size_t count, uint64_t *gaps)
+{
+    struct ints_reader reader;
+
+    if (count < VALUES_GAPS_RUN)
+        return read_few_gaps(in, end, count, gaps);
+    if (!ints_open(&reader, in, end))
+        return NULL;
+    for (size_t i = 0; i < count; i += CODEC_GROUP)
+        if (!ints_next(&reader, group_size(count, i), gaps + i))
+            return NULL;
+    return reader.in;
+}
+
 static const uint8_t *read_exceptions(const uint8_t *in, const uint8_t *end,
                                       size_t n, double *out)
 {
-    uint16_t places[VALUES_RUN];
+    uint64_t gaps[VALUES_RUN + CODEC_ROOM];
     uint64_t count;
-    uint64_t place = 0;
+    uint64_t at = 0;
+    size_t step;
 
     in = read_varint(in, end, &count);
-    if (in == NULL || count > n)
+    if (in == NULL || count / 2 > n)
+        return NULL;
+    step = count % 2 != 0 ? 0 : 8; /* from the bits of one to the next */
+    count /= 2;
+    in = read_gaps(in, end, count, gaps);
+    if (in == NULL || (size_t)(end - in) / 8 < (step != 0 ? count : 1))
         return NULL;
     for (size_t i = 0; i < count; i++) {
-        uint64_t gap;
-        in = read_varint(in, end, &gap);
-        if (in == NULL || gap >= n - place)
+        if (gaps[i] >= n - at)
             return NULL;
-        place += gap;
-        places[i] = (uint16_t)place;
+        at += gaps[i];
+        out[at] = fw_double_of_bits(fw_get_le64(in + step * i));
     }
-    if ((size_t)(end - in) / 8 < count)
-        return NULL;
-    for (size_t i = 0; i < count; i++, in += 8)
-        out[places[i]] = fw_double_of_bits(fw_get_le64(in));
-    return in;
+    return in + (step != 0 ? 8 * count : 8);
 }
 
 static const uint8_t *read_decimals(const uint8_t *in, const uint8_t *end,

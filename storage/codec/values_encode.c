@@ -21,6 +21,7 @@
 #include "storage/base/bytes.h"
 #include "storage/codec/bits.h"
 #include "storage/codec/values.h"
+#include "storage/codec/values_decimals.h"
 #include "storage/codec/values_dictionary.h"
 #include "storage/codec/values_format.h"
 
@@ -33,188 +34,6 @@ size_t values_bound(size_t n)
     return n * sizeof(double) + (n + VALUES_RUN - 1) / VALUES_RUN + BITS_SLACK;
 }
 
-static size_t group_size(size_t n, size_t at)
-{
-    return n - at < CODEC_GROUP ? n - at : CODEC_GROUP;
-}
-
-static size_t varint_bytes(uint64_t v)
-{
-    size_t bytes = 1;
-
-    for (; v >= 0x80; v >>= 7)
-        bytes++;
-    return bytes;
-}
-
-/* ---- decimals ----------------------------------------------------------- */
-
-/* A run written as decimals: q / 10^k, ulps apart, exceptions aside. */
-struct decimals {
-    unsigned k;
-    size_t exceptions;
-    uint64_t any_ulps;
-    size_t bytes;
-    struct ints_plan plan;
-    struct ints_plan ulps_plan;
-    uint64_t failed[VALUES_RUN / 64];
-    uint64_t q[VALUES_RUN];
-    uint64_t ulps[VALUES_RUN];
-};
-
-static bool failed_at(const struct decimals *d, size_t i)
-{
-    return (d->failed[i / 64] >> (i % 64) & 1) != 0;
-}
-
-/* Tries k digits; false once more than `limit` values do not follow. */
-static bool decimals_try(const double *v, size_t n, unsigned k, size_t limit,
-                         struct decimals *d)
-{
-    d->k = k;
-    d->exceptions = 0;
-    d->any_ulps = 0;
-    for (size_t i = 0; i < n; i += CODEC_GROUP) {
-        d->exceptions += codec_kernels()->decimal(
-            v + i, group_size(n, i), k, d->q + i, d->ulps + i, &d->any_ulps,
-            d->failed + i / 64);
-        if (d->exceptions > limit)
-            return false;
-    }
-    return true;
-}
-
-/* An exception takes its neighbour's integer, which costs next to nothing. */
-static void fill_exceptions(struct decimals *d, size_t n)
-{
-    size_t good = 0;
-
-    while (failed_at(d, good))
-        good++;
-    for (size_t i = 0; i < n; i++) {
-        if (failed_at(d, i))
-            d->q[i] = d->q[good];
-        else
-            good = i;
-    }
-}
-
-static size_t exceptions_bytes(const struct decimals *d, size_t n)
-{
-    size_t bytes = varint_bytes(d->exceptions) + 8 * d->exceptions;
-    size_t last = 0;
-
-    for (size_t i = 0; i < n; i++) {
-        if (failed_at(d, i)) {
-            bytes += varint_bytes(i - last);
-            last = i;
-        }
-    }
-    return bytes;
-}
-
-/* Plans what decimals_try left in d; `like` may be NULL. */
-static void decimals_plan(struct decimals *d, size_t n,
-                          const struct ints_manner *like)
-{
-    if (d->exceptions > 0)
-        fill_exceptions(d, n);
-    if (like != NULL)
-        ints_plan_like(d->q, n, *like, &d->plan);
-    else
-        ints_plan(d->q, n, &d->plan);
-    d->bytes = 1 + d->plan.bytes;
-    if (d->any_ulps != 0) {
-        ints_plan_like(d->ulps, n, (struct ints_manner){.zigzag = true},
-                       &d->ulps_plan);
-        d->bytes += d->ulps_plan.bytes;
-    }
-    if (d->exceptions > 0)
-        d->bytes += exceptions_bytes(d, n);
-}
-
-static size_t exceptions_limit(size_t n)
-{
-    return n < 16 ? 1 : n / 16;
-}
-
-/* The least k at or above `k` under which at most `limit` values fail. */
-static bool decimals_find(const double *v, size_t n, unsigned k, size_t limit,
-                          struct decimals *d)
-{
-    for (; k <= CODEC_DECIMALS_MAX; k++)
-        if (decimals_try(v, n, k, limit, d))
-            return true;
-    return false;
-}
-
-/*
- * Fewer digits with exceptions or more digits without them? Only the sizes
- * can tell, so where there are many exceptions both are planned.
- */
-static bool decimals_search(const double *v, size_t n, struct decimals *d)
-{
-    size_t bytes;
-    size_t few;
-    unsigned k;
-
-    if (!decimals_find(v, n, 0, exceptions_limit(n), d))
-        return false;
-    k = d->k;
-    few = d->exceptions;
-    decimals_plan(d, n, NULL);
-    bytes = d->bytes;
-    if (few == 0)
-        return true;
-    if (decimals_find(v, n, k + 1, few / 2, d)) {
-        decimals_plan(d, n, NULL);
-        if (d->bytes < bytes)
-            return true;
-    }
-    (void)decimals_try(v, n, k, n, d); /* it passed a moment ago */
-    decimals_plan(d, n, NULL);
-    return true;
-}
-
-static size_t exceptions_write(const struct decimals *d, const double *v,
-                               size_t n, uint8_t *out)
-{
-    uint8_t *p = out + fw_varint_put(out, d->exceptions);
-    size_t last = 0;
-
-    for (size_t i = 0; i < n; i++) {
-        if (failed_at(d, i)) {
-            p += fw_varint_put(p, i - last);
-            last = i;
-        }
-    }
-    for (size_t i = 0; i < n; i++) {
-        if (failed_at(d, i)) {
-            fw_put_le64(p, fw_double_bits(v[i]));
-            p += 8;
-        }
-    }
-    return (size_t)(p - out);
-}
-
-static size_t decimals_write(const struct decimals *d, const double *v,
-                             size_t n, uint8_t *out)
-{
-    uint8_t *p = out + 1;
-
-    out[0] = (uint8_t)(VALUES_DECIMAL | d->k);
-    p += ints_write(d->q, &d->plan, p);
-    if (d->any_ulps != 0) {
-        out[0] |= VALUES_DECIMAL_ULPS;
-        p += ints_write(d->ulps, &d->ulps_plan, p);
-    }
-    if (d->exceptions > 0) {
-        out[0] |= VALUES_DECIMAL_EXCEPTIONS;
-        p += exceptions_write(d, v, n, p);
-    }
-    return (size_t)(p - out);
-}
-
 /* ---- the other ways ----------------------------------------------------- */
 
 static bool all_equal(const double *v, size_t n)
@@ -222,8 +41,8 @@ static bool all_equal(const double *v, size_t n)
     uint64_t first = fw_double_bits(v[0]);
     uint64_t any = 0;
 
-    for (size_t i = 1; i < n && any == 0; i += CODEC_GROUP)
-        for (size_t j = i; j < i + group_size(n, i); j++)
+    for (size_t i = 0; i < n && any == 0; i += CODEC_GROUP)
+        for (size_t j = i; j < n && j < i + CODEC_GROUP; j++)
             any |= fw_double_bits(v[j]) ^ first;
     return any == 0;
 }
@@ -310,12 +129,11 @@ static size_t decimals_like(const double *v, size_t n,
                             const struct values_hint *hint, uint8_t *out)
 {
     struct ints_manner manner = hint_manner(hint);
-    struct decimals d;
+    struct values_decimals d;
 
-    if (!decimals_try(v, n, hint->decimals, exceptions_limit(n), &d))
+    if (!values_decimals_like(v, n, hint->decimals, manner, &d))
         return 0;
-    decimals_plan(&d, n, &manner);
-    return still_fits(hint, d.bytes, n) ? decimals_write(&d, v, n, out) : 0;
+    return still_fits(hint, d.bytes, n) ? values_decimals_write(&d, v, out) : 0;
 }
 
 static size_t ordered_like(const double *v, size_t n,
@@ -350,10 +168,10 @@ static size_t write_like(const double *v, size_t n, struct values_hint *hint,
 static size_t write_plain(const double *v, size_t n, struct values_hint *hint,
                           size_t limit, uint8_t *out)
 {
-    struct decimals d;
+    struct values_decimals d;
     struct ordered o;
     size_t raw = 1 + n * sizeof(double);
-    bool decimal = decimals_search(v, n, &d);
+    bool decimal = values_decimals_search(v, n, &d);
 
     if (limit <= GOOD_BYTES * n ||
         (decimal && d.exceptions == 0 && d.bytes <= GOOD_BYTES * n))
@@ -364,7 +182,7 @@ static size_t write_plain(const double *v, size_t n, struct values_hint *hint,
         if (d.bytes >= limit)
             return 0;
         hint_set(hint, VALUES_DECIMAL, d.k, &d.plan, d.bytes, n);
-        return decimals_write(&d, v, n, out);
+        return values_decimals_write(&d, v, out);
     }
     if (o.bytes < raw) {
         if (o.bytes >= limit)

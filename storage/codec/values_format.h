@@ -13,8 +13,10 @@
  *   0x80 + flags   decimals: k in bits 0-4; integers (ints.h); with bit 6 the
  *                  ulps (ints.h), with bit 5 the exceptions
  *
- * Exceptions are a varint count, the gaps between their places as varints,
- * and then their bits, 8 bytes each.
+ * Exceptions are a varint of twice their count, plus one if all have the same
+ * bits; the gap from each to the next (from 0 to the first), as varints or,
+ * if they are VALUES_GAPS_RUN or more, as integers (ints.h); and then their
+ * bits, 8 bytes each or once for all.
  */
 #ifndef STORAGE_CODEC_VALUES_FORMAT_H
 #define STORAGE_CODEC_VALUES_FORMAT_H
@@ -23,6 +25,8 @@
 
 #define VALUES_RUN INTS_MAX
 #define VALUES_ENTRIES_MAX (VALUES_RUN / 3) /* of a dictionary */
+
+#define VALUES_GAPS_RUN 8
 
 enum {
     VALUES_RAW = 0x00,

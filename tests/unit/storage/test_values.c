@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * test_values.c - blocks of values come back bit for bit.
+ * test_values.c - blocks of values come back bit for bit, by every kind of
+ * kernels that this processor has.
  *
  * ctest: timeout=300
  */
@@ -16,9 +17,9 @@
 #include "tests/support/synth.h"
 
 #if defined(__SANITIZE_ADDRESS__) || !defined(__OPTIMIZE__)
-#define TOTAL_VALUES 4000000
+#define TOTAL_VALUES 1500000
 #else
-#define TOTAL_VALUES 10000000
+#define TOTAL_VALUES 4000000 /* by each kind of kernels */
 #endif
 #define LENGTH_MAX 100000
 #define STALE UINT64_C(0x7ff0000000000002)
@@ -188,12 +189,24 @@ static void fill_line(struct synth_rng *rng, double *v, size_t n)
         v[i] = rint(slope * (double)i + synth_normal(rng));
 }
 
+/* A ratio of two rates, when at times nothing happens: 0 / 0. */
+static void fill_ratio(struct synth_rng *rng, double *v, size_t n)
+{
+    uint64_t one_in = 1 + below(rng, 8);
+
+    for (size_t i = 0; i < n; i++) {
+        v[i] = (double)below(rng, 1000) / 1000;
+        if (below(rng, one_in) == 0)
+            v[i] = fw_double_of_bits(UINT64_C(0x7ff8000000000001));
+    }
+}
+
 static fill_fn *const g_fills[] = {
     fill_random_bits, fill_odd,          fill_decimal_walk,
     fill_computed,    fill_counter,      fill_decimal_with_odd,
     fill_few,         fill_alternating,  fill_floats,
     fill_full_walk,   fill_big_integers, fill_mostly_constant,
-    fill_multiples,   fill_line,
+    fill_multiples,   fill_line,         fill_ratio,
 };
 #define FILL_COUNT (sizeof(g_fills) / sizeof(*g_fills))
 
@@ -335,6 +348,30 @@ static void any_bytes_in_a_hint_do_no_harm(void **state)
     }
 }
 
+static void all_kernels_write_the_same_bytes(void **state)
+{
+    struct synth_rng rng = synth_seed(15);
+    const struct codec_kernels *now = codec_kernels();
+    struct values_hint hints[2] = {0};
+    double v[600];
+
+    (void)state;
+    for (size_t i = 0; i < 2000; i++) {
+        size_t n = 1 + below(&rng, 600);
+        uint8_t *bytes[2];
+        size_t len[2];
+        g_fills[i / 10 % FILL_COUNT](&rng, v, n);
+        for (unsigned k = 0; k < 2; k++) {
+            codec_kernels_use(k == 0 ? codec_kernels_at(0) : now);
+            len[k] = encode(v, n, i % 2 == 0 ? NULL : &hints[k], &bytes[k]);
+        }
+        assert_int_equal(len[0], len[1]);
+        assert_memory_equal(bytes[0], bytes[1], len[0]);
+        free(bytes[0]);
+        free(bytes[1]);
+    }
+}
+
 /* ---- sizes -------------------------------------------------------------- */
 
 static size_t size_of(const double *v, size_t n)
@@ -387,6 +424,20 @@ static void computed_decimals_stay_small(void **state)
 
     (void)state;
     fill_computed(&rng, v, 512);
+    assert_true(size_of(v, 512) < 512 * 2);
+}
+
+static void equal_exceptions_are_written_once(void **state)
+{
+    struct synth_rng rng = synth_seed(5);
+    double v[512];
+
+    (void)state;
+    for (size_t i = 0; i < 512; i++) {
+        v[i] = (double)below(&rng, 1000) / 1000;
+        if (below(&rng, 3) == 0)
+            v[i] = fw_double_of_bits(STALE);
+    }
     assert_true(size_of(v, 512) < 512 * 2);
 }
 
@@ -483,15 +534,26 @@ int main(void)
         cmocka_unit_test(all_short_rows_of_odd_values_come_back),
         cmocka_unit_test(a_hint_of_other_data_does_no_harm),
         cmocka_unit_test(any_bytes_in_a_hint_do_no_harm),
+        cmocka_unit_test(all_kernels_write_the_same_bytes),
         cmocka_unit_test(a_constant_takes_at_most_nine_bytes),
         cmocka_unit_test(a_line_takes_a_few_bytes),
         cmocka_unit_test(noise_never_takes_more_than_raw),
         cmocka_unit_test(computed_decimals_stay_small),
+        cmocka_unit_test(equal_exceptions_are_written_once),
         cmocka_unit_test(every_flipped_bit_gives_values_or_an_error),
         cmocka_unit_test(a_block_cut_short_is_refused),
         cmocka_unit_test(bytes_left_over_are_refused),
         cmocka_unit_test(random_bytes_give_values_or_an_error),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    int failed = 0;
+
+    for (unsigned i = 0; i < CODEC_KERNELS; i++) {
+        if (codec_kernels_at(i) == NULL)
+            continue;
+        codec_kernels_use(codec_kernels_at(i));
+        print_message("kernels: %s\n", codec_kernels()->name);
+        failed += cmocka_run_group_tests(tests, NULL, NULL);
+    }
+    return failed;
 }
