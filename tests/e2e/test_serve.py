@@ -13,7 +13,7 @@ class Serve(Case):
     def refuse(self, *args, **env):
         """serve with these options ends by itself; its result."""
         return run("serve", *args, "--listen-line", "127.0.0.1:0",
-                   env=env or None)
+                   "--listen-http", "off", env=env or None)
 
     def test_the_ready_line_names_what_is_open(self):
         server = self.serve("--collect", "off")
@@ -25,10 +25,11 @@ class Serve(Case):
 
     def test_a_listener_can_be_off(self):
         server = Server(self.tmp / "data", "--listen-line", "off",
-                        "--collect", "off", listen=())
+                        "--listen-http", "off", "--collect", "off", listen=())
         self.addCleanup(server.kill9)
         server.start()
         self.assertEqual(server.ready["line"], "off")
+        self.assertEqual(server.ready["http"], "off")
         server.stop()
 
     def test_a_folder_with_blanks_and_quotes_is_quoted(self):
@@ -68,16 +69,18 @@ class Serve(Case):
         taken.listen()
         self.addCleanup(taken.close)
         port = taken.getsockname()[1]
-        got = run("serve", "--data", self.tmp / "data", "--listen-line",
-                  "127.0.0.1:%d" % port)
-        self.assertEqual(got.rc, 3, got)
-        self.assertIn("127.0.0.1:%d is in use" % port, got.err)
-        self.assertIn("another port", got.err)
+        for name, other in (("line", "http"), ("http", "line")):
+            got = run("serve", "--data", self.tmp / "data",
+                      "--listen-" + name, "127.0.0.1:%d" % port,
+                      "--listen-" + other, "off")
+            self.assertEqual(got.rc, 3, got)
+            self.assertIn("127.0.0.1:%d is in use" % port, got.err)
+            self.assertIn("another port", got.err)
 
     def test_two_servers_do_not_share_a_port(self):
         server = self.serve("--collect", "off")
         got = run("serve", "--data", self.tmp / "other", "--listen-line",
-                  "%s:%d" % server.addr())
+                  "%s:%d" % server.addr(), "--listen-http", "off")
         self.assertEqual(got.rc, 3, got)
         self.assertIn("in use", got.err)
 
@@ -121,7 +124,7 @@ class Serve(Case):
     def test_a_config_file_sets_what_options_do_not(self):
         config = self.write("forewarn.yml",
                             "data: %s\nlisten_line: 127.0.0.1:0\n"
-                            "collect: off\n" % (self.tmp / "from-file"))
+                            "listen_http: off\ncollect: off\n" % (self.tmp / "from-file"))
         process = Process([BIN, "serve", "--config", config],
                           env={"FOREWARN_DATA": ""})
         self.addCleanup(process.kill9)
