@@ -48,6 +48,7 @@ void http_reader_next(struct http_reader *reader, uint64_t now_ns)
     reader->state = HTTP_READING_HEAD;
     reader->seen = 0;
     reader->begun = false;
+    reader->blank = 0;
     reader->began_ns = now_ns;
     reader->chunk = (struct chunk){0};
     reader->wire = 0;
@@ -221,15 +222,36 @@ static size_t feed_body(struct http_reader *reader, const char *bytes, size_t n)
     return take;
 }
 
+/* An empty line before a request is to be ignored [RFC 9112, 2.2]. */
+static size_t skip_blank_line(struct http_reader *reader, const char *bytes,
+                              size_t n)
+{
+    size_t used = 0;
+
+    if (reader->blank == 0 && bytes[0] == '\r') {
+        reader->blank = 1;
+        used = 1;
+    }
+    if (reader->blank == 1 && used < n) {
+        if (bytes[used] == '\n') {
+            reader->blank = 2;
+            used++;
+        } else {
+            refuse(reader, 400, "a CR without its LF");
+        }
+    }
+    return used;
+}
+
 size_t http_reader_feed(struct http_reader *reader, const char *bytes, size_t n,
                         uint64_t now_ns)
 {
     size_t used = 0;
 
-    /* An empty line before a request is to be ignored [RFC 9112, 2.2]. */
-    if (reader->state == HTTP_READING_HEAD && reader->bytes.len == 0 &&
-        n >= 2 && memcmp(bytes, "\r\n", 2) == 0)
-        used = 2;
+    if (n == 0)
+        return 0;
+    if (reader->state == HTTP_READING_HEAD && reader->bytes.len == 0)
+        used = skip_blank_line(reader, bytes, n);
     if (used == n)
         return used;
     if (reader->state == HTTP_READING_HEAD)

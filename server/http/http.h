@@ -43,6 +43,7 @@ struct http_reader {
     uint64_t began_ns;     /* first byte of the head, or of the wait for it */
     uint64_t body_ns;
     bool begun;             /* a byte of this request has come */
+    int blank;              /* bytes of an empty line before it: 0, 1 or 2 */
     _Atomic size_t *memory; /* bytes of all readers' bodies, or NULL */
     size_t held;            /* our part of it */
 };

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * fuzz_remote_write.c - a body as protobuf and as a snappy block. What passes
+ * the check is then read to the last sample, inside its bytes.
+ */
+#include <stdint.h>
+#include <stdlib.h>
+
+#include "server/ingest/remote_write.h"
+#include "server/ingest/snappy.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void read_all(struct fw_str body)
+{
+    struct fw_err err = {0};
+    struct rw_series series;
+    fw_rc rc;
+
+    while ((rc = rw_next(&body, &series, &err)) == FW_OK) {
+        struct fw_label labels[FW_MAX_LABELS + 1];
+        struct fw_str rest = series.bytes;
+        size_t n, samples = 0;
+        double v;
+        fw_ms t;
+
+        rw_labels(&series, labels, &n);
+        for (size_t i = 0; i < n; i++)
+            if (labels[i].name.n > series.bytes.n ||
+                labels[i].value.n > series.bytes.n)
+                abort();
+        while (rw_sample(&rest, &t, &v))
+            samples++;
+        if (samples != series.samples || series.name.n > series.bytes.n)
+            abort();
+    }
+    if (rc != FW_END && err.text[0] == '\0')
+        abort();
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct fw_str body = {(const char *)data, size};
+    struct fw_buf plain = FW_BUF_INIT(1 << 20);
+    struct fw_err err = {0};
+
+    read_all(body);
+    if (snappy_block_add(body, &plain, &err) == FW_OK)
+        read_all((struct fw_str){plain.data, plain.len});
+    else if (err.text[0] == '\0')
+        abort();
+    fw_buf_release(&plain);
+    return 0;
+}
