@@ -35,7 +35,8 @@ struct line_pending {
     bool is_token;
     bool done;
     fw_rc rc;
-    uint32_t refused;        /* samples */
+    uint32_t samples;        /* of the batch */
+    uint32_t refused;        /* of them */
     char text[REASON_BYTES]; /* the token, or the reason of a refusal */
 };
 
@@ -241,6 +242,9 @@ static void on_answer(struct loop_task *task)
 
     conn->batches--;
     p->done = true;
+    if (p->refused > 0)
+        bad_lines_refused(conn->part->bad, loop_now_ns(conn->part->loop),
+                          conn->name, p->refused, p->text);
     if (conn->state == CONN_CLOSED) {
         forget_tokens(conn);
         free_if_over(conn);
@@ -256,18 +260,10 @@ static void on_done(void *self, const struct fw_append_result *result)
     struct line_pending *p = self;
 
     p->rc = result->rc;
-    p->refused = result->too_old + result->too_new;
-    if (result->rc != FW_OK)
-        (void)snprintf(p->text, sizeof(p->text), "%.255s", result->err.text);
-    else if (result->too_old > 0)
-        (void)snprintf(p->text, sizeof(p->text),
-                       "%" PRIu32 " samples are behind the out-of-order window",
-                       result->too_old);
-    else if (result->too_new > 0)
-        (void)snprintf(p->text, sizeof(p->text),
-                       "%" PRIu32 " samples are too far ahead",
-                       result->too_new);
-    line_stats_add(&p->conn->part->stats->refused, p->refused);
+    p->refused =
+        result->rc == FW_OK ? result->too_old + result->too_new : p->samples;
+    /* The sentence for rc, or for the first sample that was refused. */
+    (void)snprintf(p->text, sizeof(p->text), "%.255s", result->err.text);
     loop_post(p->loop, &p->task);
 }
 
@@ -318,11 +314,9 @@ static void lose_batch(struct line_conn *conn, const char *reason)
 {
     struct line_part *part = conn->part;
 
-    line_stats_add(&part->stats->refused, conn->intake.batch.n);
+    bad_lines_refused(part->bad, loop_now_ns(part->loop), conn->name,
+                      conn->intake.batch.n, reason);
     conn->intake.batch.n = 0;
-    bad_lines_name(part->bad, loop_now_ns(part->loop), conn->name,
-                   conn->line_number, LINE_NOT_STORED, reason,
-                   (struct fw_str){"", 0});
 }
 
 /*
@@ -349,6 +343,7 @@ static void submit(struct line_conn *conn)
         link_pending(conn, p);
     }
     conn->waiting = NULL;
+    p->samples = (uint32_t)conn->intake.batch.n;
     rc = fw_store_submit(part->store, &conn->intake.batch, on_done, p, &err);
     if (rc == FW_OK) {
         conn->batches++;

@@ -41,23 +41,41 @@ static bool may_name(struct bad_lines *bad, uint64_t now_ns, uint64_t *unnamed)
     return yes;
 }
 
+/* True if it may be named now; says first how many were not. */
+static bool begin_naming(struct bad_lines *bad, uint64_t now_ns)
+{
+    uint64_t unnamed;
+
+    if (!may_name(bad, now_ns, &unnamed)) {
+        line_stats_add(&bad->stats->bad_unlogged, 1);
+        return false;
+    }
+    if (unnamed > 0)
+        fw_log(FW_LOG_WARN, "%" PRIu64 " more bad lines were not named here",
+               unnamed);
+    return true;
+}
+
 void bad_lines_name(struct bad_lines *bad, uint64_t now_ns, const char *from,
                     uint64_t number, enum line_fault fault, const char *detail,
                     struct fw_str text)
 {
     bool cut = text.n > SHOWN_BYTES;
-    uint64_t unnamed;
 
     line_stats_add(&bad->stats->bad[fault], 1);
-    if (!may_name(bad, now_ns, &unnamed)) {
-        line_stats_add(&bad->stats->bad_unlogged, 1);
+    if (!begin_naming(bad, now_ns))
         return;
-    }
-    if (unnamed > 0)
-        fw_log(FW_LOG_WARN, "%" PRIu64 " more bad lines were not named here",
-               unnamed);
     fw_log(FW_LOG_WARN, "bad line %" PRIu64 " from %s: %s%s%s: '%.*s%s'",
            number, from, line_fault_text(fault), detail != NULL ? ": " : "",
            detail != NULL ? detail : "", (int)(cut ? SHOWN_BYTES : text.n),
            text.p, cut ? "..." : "");
+}
+
+void bad_lines_refused(struct bad_lines *bad, uint64_t now_ns, const char *from,
+                       uint64_t samples, const char *reason)
+{
+    line_stats_add(&bad->stats->refused, samples);
+    if (begin_naming(bad, now_ns))
+        fw_log(FW_LOG_WARN, "%" PRIu64 " samples from %s were not stored: %s",
+               samples, from, reason);
 }

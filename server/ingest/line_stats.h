@@ -51,4 +51,8 @@ void bad_lines_name(struct bad_lines *bad, uint64_t now_ns, const char *from,
                     uint64_t number, enum line_fault fault, const char *detail,
                     struct fw_str text);
 
+/* The same for good lines whose samples the store would not take. */
+void bad_lines_refused(struct bad_lines *bad, uint64_t now_ns, const char *from,
+                       uint64_t samples, const char *reason);
+
 #endif
