@@ -50,9 +50,16 @@ static fw_rc set_by_option(struct config *config, const char *option,
     return FW_OK;
 }
 
-static fw_rc load_config(struct fw_cli *cli, const struct fw_args *args,
-                         struct config **out, struct fw_err *err)
+struct call {
+    const struct fw_cli *cli;
+    struct fw_args args;
+};
+
+/* The file, and the options over it. `self` is a struct call. */
+static fw_rc load_config(void *self, struct config **out, struct fw_err *err)
 {
+    const struct fw_cli *cli = ((struct call *)self)->cli;
+    const struct fw_args *args = &((struct call *)self)->args;
     const char *path = fw_args_get(cli, args, "config");
     struct config *config = NULL;
     fw_rc rc = path != NULL ? config_load(path, &config, err)
@@ -84,24 +91,29 @@ static const char *choose_data_dir(const struct fw_cli *cli,
 
 static int cmd_serve(struct fw_cli *cli, int argc, char **argv)
 {
+    struct call call = {.cli = cli};
+    struct serve_setup setup = {.clock = cli->clock,
+                                .ready = cli->err,
+                                .load = load_config,
+                                .self = &call};
     struct config *config = NULL;
     struct fw_err err = {0};
-    struct fw_args args;
-    fw_rc rc = fw_cli_parse(cli, argc, argv, &args);
+    fw_rc rc = fw_cli_parse(cli, argc, argv, &call.args);
 
     if (rc != FW_OK)
         return rc == FW_END ? FW_EXIT_OK : FW_EXIT_USAGE;
-    if (args.rest_count > 0) {
+    if (call.args.rest_count > 0) {
         (void)fw_err_set(&err, FW_EINVAL,
-                         "'%s' is too much: serve takes "
-                         "options only",
-                         args.rest[0]);
+                         "'%s' is too much: serve takes options only",
+                         call.args.rest[0]);
         return fw_cli_fail(cli, &err);
     }
-    rc = load_config(cli, &args, &config, &err);
-    if (rc == FW_OK)
-        rc = serve_run(config, choose_data_dir(cli, config), cli->clock,
-                       cli->err, &err);
+    rc = load_config(&call, &config, &err);
+    if (rc == FW_OK) {
+        setup.config = config;
+        setup.dir = choose_data_dir(cli, config);
+        rc = serve_run(&setup, &err);
+    }
     config_free(config);
     return rc == FW_OK ? FW_EXIT_OK : fw_cli_fail(cli, &err);
 }

@@ -146,15 +146,17 @@ static void add_process(fw_ms started, struct sample_set *set)
     }
 }
 
-static void add_alerting(struct self_metrics *m, struct sample_set *set)
+void self_metrics_add_alerting(struct watcher *watcher,
+                               struct notifier *notifier,
+                               struct sample_set *set)
 {
     struct watcher_stats w = {0};
     struct notifier_stats n = {0};
 
-    if (m->watcher != NULL)
-        watcher_stats(m->watcher, &w);
-    if (m->notifier != NULL)
-        notifier_stats(m->notifier, &n);
+    if (watcher != NULL)
+        watcher_stats(watcher, &w);
+    if (notifier != NULL)
+        notifier_stats(notifier, &n);
     {
         const struct row rows[] = {
             {"forewarn_watch_looks_total", (double)w.looks},
@@ -194,7 +196,6 @@ void self_metrics_add(void *self, struct sample_set *set)
     if (m->local != NULL)
         sample_set_add(set, "forewarn_local_commands_total",
                        (double)local_server_answered(m->local), NULL);
-    add_alerting(m, set);
     add_process(m->started, set);
     sample_set_add(set, "forewarn_build_info", 1, "version", FW_VERSION, NULL);
 }

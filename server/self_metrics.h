@@ -18,12 +18,15 @@ struct self_metrics {
     struct peers *peers;
     struct workers *workers;
     struct local_server *local;
-    struct watcher *watcher;
-    struct notifier *notifier;
     fw_ms started; /* epoch */
 };
 
 /* Adds everything. Any thread. `self` is a struct self_metrics. */
 void self_metrics_add(void *self, struct sample_set *set);
+
+/* The counters of watches and notifications; each may be NULL: zeros. */
+void self_metrics_add_alerting(struct watcher *watcher,
+                               struct notifier *notifier,
+                               struct sample_set *set);
 
 #endif

@@ -44,8 +44,10 @@ struct serve {
     struct api api;
     char retention_text[FW_DURATION_TEXT_BYTES];
     struct collector *collector;
-    struct notifier *notifier;
-    struct watcher *watcher;
+    struct config *reloaded;       /* NULL: that of the setup; main thread */
+    pthread_mutex_t alerting_lock; /* takes those two's locks inside */
+    struct notifier *notifier;     /* alerting_lock; main thread sets it */
+    struct watcher *watcher;       /* alerting_lock; main thread sets it */
     struct self_metrics metrics;
 };
 
@@ -143,6 +145,9 @@ static void add_own_values(void *self, struct sample_set *set)
     struct serve *s = self;
 
     self_metrics_add(&s->metrics, set);
+    (void)pthread_mutex_lock(&s->alerting_lock);
+    self_metrics_add_alerting(s->watcher, s->notifier, set);
+    (void)pthread_mutex_unlock(&s->alerting_lock);
     api_metrics_add(&s->api, set);
 }
 
@@ -197,8 +202,6 @@ static void gather_parts(struct serve *s)
                                        .peers = &s->peers,
                                        .workers = s->workers,
                                        .local = s->local,
-                                       .watcher = s->watcher,
-                                       .notifier = s->notifier,
                                        .started = fw_clock_now(s->clock)};
 }
 
@@ -220,9 +223,20 @@ static void wake_notifier(void *notifier)
     notifier_wake(notifier);
 }
 
+static void set_alerting(struct serve *s, struct notifier *notifier,
+                         struct watcher *watcher)
+{
+    (void)pthread_mutex_lock(&s->alerting_lock);
+    s->notifier = notifier;
+    s->watcher = watcher;
+    (void)pthread_mutex_unlock(&s->alerting_lock);
+}
+
 static fw_rc start_alerting(struct serve *s, struct fw_err *err)
 {
     const struct config *config = s->config;
+    struct notifier *notifier = NULL;
+    struct watcher *watcher = NULL;
     struct notifier_options notify = {.store = s->store,
                                       .clock = s->clock,
                                       .webhooks = config->webhooks,
@@ -235,10 +249,23 @@ static fw_rc start_alerting(struct serve *s, struct fw_err *err)
                                     .webhook_count = config->webhook_count,
                                     .retention = config->retention,
                                     .wake = wake_notifier};
-    fw_rc rc = notifier_start(&notify, &s->notifier, err);
+    fw_rc rc = notifier_start(&notify, &notifier, err);
 
-    watch.wake_self = s->notifier;
-    return rc == FW_OK ? watcher_start(&watch, &s->watcher, err) : rc;
+    watch.wake_self = notifier;
+    if (rc == FW_OK)
+        rc = watcher_start(&watch, &watcher, err);
+    set_alerting(s, notifier, watcher);
+    return rc;
+}
+
+static void stop_alerting(struct serve *s)
+{
+    struct notifier *notifier = s->notifier;
+    struct watcher *watcher = s->watcher;
+
+    set_alerting(s, NULL, NULL);
+    watcher_stop(watcher);
+    notifier_stop(notifier);
 }
 
 static fw_rc start(struct serve *s, const char *dir, struct fw_err *err)
@@ -275,8 +302,7 @@ static void stop(struct serve *s)
         http_server_stop(s->http, STOP_PATIENCE_MS);
         local_server_stop(s->local);
     }
-    watcher_stop(s->watcher);
-    notifier_stop(s->notifier);
+    stop_alerting(s);
     workers_stop(s->workers);
     end_loops(s);
     local_server_close(s->local);
@@ -334,32 +360,54 @@ static fw_rc say_ready(const struct serve *s, FILE *to)
     return rc;
 }
 
-static void reload(void)
+/*
+ * Watches and webhooks begin anew with what the files say now; what has been
+ * predicted and told so far is in the store. A file that is wrong changes
+ * nothing.
+ */
+static void reload(struct serve *s, const struct serve_setup *setup)
 {
+    struct config *fresh = NULL;
+    struct fw_err err = {0};
+    fw_rc rc;
+
     sd_notify_send("RELOADING=1");
-    fw_log(FW_LOG_WARN, "SIGHUP: the configuration is read at the start only; "
-                        "restart to change it");
+    rc = setup->load(setup->self, &fresh, &err);
+    if (rc == FW_OK) {
+        stop_alerting(s);
+        s->config = fresh;
+        config_free(s->reloaded);
+        s->reloaded = fresh;
+        fw_log_set_level(fresh->log_level);
+        rc = start_alerting(s, &err);
+    }
+    if (rc == FW_OK)
+        fw_log(FW_LOG_INFO,
+               "configuration read again: %zu watches, %zu webhooks; other "
+               "keys wait for a restart",
+               fresh->watch_count, fresh->webhook_count);
+    else
+        fw_log(FW_LOG_ERROR, "configuration not read again: %s", err.text);
     sd_notify_send("READY=1");
 }
 
-static void wait_for_end(const sigset_t *signals)
+static void wait_for_end(struct serve *s, const struct serve_setup *setup,
+                         const sigset_t *signals)
 {
     int number = 0;
 
     while (number != SIGTERM && number != SIGINT) {
         number = sigwaitinfo(signals, NULL);
         if (number == SIGHUP)
-            reload();
+            reload(s, setup);
     }
     fw_log(FW_LOG_INFO, "stopping on %s",
            number == SIGTERM ? "SIGTERM" : "SIGINT");
 }
 
-fw_rc serve_run(const struct config *config, const char *dir,
-                const struct fw_clock *clock, FILE *err_stream,
-                struct fw_err *err)
+fw_rc serve_run(const struct serve_setup *setup, struct fw_err *err)
 {
-    struct serve serve = {.config = config, .clock = clock};
+    struct serve serve = {.config = setup->config, .clock = setup->clock};
     sigset_t signals;
     sigset_t before;
     fw_rc rc;
@@ -370,17 +418,20 @@ fw_rc serve_run(const struct config *config, const char *dir,
     (void)sigaddset(&signals, SIGINT);
     (void)sigaddset(&signals, SIGHUP);
     (void)pthread_sigmask(SIG_BLOCK, &signals, &before);
-    fw_log_set_level(config->log_level);
-    peers_init(&serve.peers, config->max_connections);
-    rc = start(&serve, dir, err);
+    fw_log_set_level(setup->config->log_level);
+    peers_init(&serve.peers, setup->config->max_connections);
+    (void)pthread_mutex_init(&serve.alerting_lock, NULL);
+    rc = start(&serve, setup->dir, err);
     if (rc == FW_OK)
-        rc = say_ready(&serve, err_stream);
+        rc = say_ready(&serve, setup->ready);
     if (rc == FW_OK) {
         sd_notify_send("READY=1");
-        wait_for_end(&signals);
+        wait_for_end(&serve, setup, &signals);
         sd_notify_send("STOPPING=1");
     }
     stop(&serve);
+    config_free(serve.reloaded);
+    (void)pthread_mutex_destroy(&serve.alerting_lock);
     peers_release(&serve.peers);
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
     return rc;

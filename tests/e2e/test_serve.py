@@ -55,10 +55,23 @@ class Serve(Case):
             self.assertEqual(server.wait(), 0)
             self.assertFalse((self.tmp / "data/forewarn.sock").exists())
 
-    def test_sighup_does_not_end_it(self):
-        server = self.serve("--collect", "off")
+    def test_sighup_reads_the_watches_again(self):
+        watch = """
+  - watch: Filling
+    expr: filling
+    breach: '> 90'
+    horizon: 1h
+    owner: ops
+    reason: the disk is full
+"""
+        config = self.write("forewarn.yml", "collect: off\n")
+        server = self.serve("--config", config)
+        self.write("forewarn.yml", "collect: off\nwatches:" + watch)
         server.signal(signal.SIGHUP)
-        server.wait_log("SIGHUP")
+        server.wait_log("configuration read again: 1 watches")
+        self.write("forewarn.yml", "colect: off\n")
+        server.signal(signal.SIGHUP)
+        server.wait_log("configuration not read again: .*forewarn.yml:1:")
         with server.line_client() as line:
             line.sync()
         server.stop()
