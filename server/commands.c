@@ -11,6 +11,7 @@
 
 #include "predict/predict.h"
 #include "query/query.h"
+#include "server/alert_commands.h"
 #include "server/local/local_client.h"
 #include "server/serve.h"
 #include "storage/base/str.h"
@@ -31,8 +32,8 @@ static const struct fw_command own_commands[] = {
 
 /* In the order of `forewarn help`. */
 static const struct fw_command *const tables[] = {
-    serve_commands,      fw_query_commands, fw_predict_commands,
-    fw_storage_commands, own_commands,
+    serve_commands, fw_query_commands,   fw_predict_commands,
+    alert_commands, fw_storage_commands, own_commands,
 };
 #define TABLE_COUNT (sizeof(tables) / sizeof(tables[0]))
 

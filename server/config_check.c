@@ -6,6 +6,7 @@
 
 #include "storage/base/limits.h"
 
+#define EXPR_ARENA_BYTES ((size_t)16 << 20)
 #define MAX_WATCH_NAME_BYTES 200 /* it is a key of small tables */
 
 fw_rc config_fail(const struct config_file *f, const struct node *at,
@@ -93,6 +94,53 @@ static fw_rc check_spans(const struct config_file *f, const struct node *map,
     return FW_OK;
 }
 
+/*
+ * The place inside a value, where it stands in the file as it reads; else the
+ * place where the value begins.
+ */
+static struct node place_in(const struct node *value, int line, int column)
+{
+    struct node at = *value;
+
+    if (value->one_line && line <= 1 && column > 0)
+        at.column += column - 1;
+    return at;
+}
+
+/* Parsed here only to be refused with its place; the watcher parses it again.
+ */
+static fw_rc check_expr(const struct config_file *f, const struct node *map,
+                        const struct config_watch *w, struct fw_err *err)
+{
+    const struct node *value = value_of(map, "expr");
+    struct fw_arena *arena = fw_arena_new(EXPR_ARENA_BYTES);
+    struct fw_query *query = NULL;
+    struct fw_err inner = {0};
+    struct node at;
+    fw_rc rc;
+
+    if (arena == NULL)
+        return fw_err_set(err, FW_ENOMEM, "out of memory");
+    rc = fw_query_parse(fw_str_of(w->expr), arena, &query, &inner);
+    if (rc == FW_EINVAL || rc == FW_ETOOBIG) {
+        at = place_in(value, inner.line, inner.column);
+        rc = config_fail(f, &at, err, "%s", inner.text);
+    } else if (rc != FW_OK) {
+        rc = fw_err_set(err, rc, "%s", inner.text);
+    } else if (fw_query_type(query) == FW_STRING ||
+               fw_query_type(query) == FW_MATRIX) {
+        rc = config_fail(f, value, err,
+                         "'expr' must give one value per series and instant: "
+                         "%s",
+                         fw_query_type(query) == FW_STRING
+                             ? "a text cannot be watched"
+                             : "put a function such as avg_over_time() around "
+                               "the range");
+    }
+    fw_arena_free(arena);
+    return rc;
+}
+
 static fw_rc check_breach(const struct config_file *f, const struct node *map,
                           struct config_watch *w, struct fw_err *err)
 {
@@ -114,6 +162,8 @@ fw_rc config_check_watch(const struct config_file *f, const struct node *map,
     watch->file = f->name;
     derive(watch);
     rc = check_name(f, map, watch, err);
+    if (rc == FW_OK)
+        rc = check_expr(f, map, watch, err);
     if (rc == FW_OK)
         rc = check_breach(f, map, watch, err);
     if (rc == FW_OK)

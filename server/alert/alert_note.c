@@ -164,12 +164,26 @@ static fw_rc add_resolved(const struct alert_note *n, struct fw_buf *out)
     return rc;
 }
 
+fw_rc alert_note_name(const struct config_watch *watch,
+                      const struct fw_labels *labels, struct fw_buf *out)
+{
+    struct fw_label v[FW_MAX_LABELS];
+    struct fw_labels rest = {v, 0};
+    fw_rc rc = fw_buf_adds(out, watch->name);
+
+    /* The metric's name says nothing that the watch's does not. */
+    for (size_t i = 0; i < labels->n && rest.n < FW_MAX_LABELS; i++)
+        if (!fw_str_eq(labels->v[i].name, FW_STR(FW_METRIC_NAME)))
+            v[rest.n++] = labels->v[i];
+    if (rc == FW_OK && rest.n > 0)
+        rc = fw_labels_print(out, &rest);
+    return rc;
+}
+
 fw_rc alert_note_sentence(const struct alert_note *n, struct fw_buf *out)
 {
-    fw_rc rc = fw_buf_adds(out, n->watch->name);
+    fw_rc rc = alert_note_name(n->watch, n->labels, out);
 
-    if (rc == FW_OK)
-        rc = fw_labels_print(out, n->labels);
     if (rc == FW_OK)
         rc = fw_buf_addc(out, ' ');
     if (rc != FW_OK)

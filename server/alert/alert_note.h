@@ -25,6 +25,11 @@ struct alert_note {
 FW_CHECK fw_rc alert_note_sentence(const struct alert_note *note,
                                    struct fw_buf *out);
 
+/* Adds `DiskFull{host="a"}`: the watch, and what tells its series apart. */
+FW_CHECK fw_rc alert_note_name(const struct config_watch *watch,
+                               const struct fw_labels *labels,
+                               struct fw_buf *out);
+
 /* Adds the JSON body. */
 FW_CHECK fw_rc alert_note_payload(const struct alert_note *note,
                                   struct fw_buf *out);

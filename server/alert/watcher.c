@@ -143,8 +143,7 @@ static void log_score(const struct watching *g, const struct watched *s,
     char span[FW_DURATION_TEXT_BYTES];
 
     if (p->kind != PREDICTION_ALERT ||
-        fw_buf_adds(&name, g->watch->name) != FW_OK ||
-        fw_labels_print(&name, &s->labels) != FW_OK)
+        alert_note_name(g->watch, &s->labels, &name) != FW_OK)
         goto out;
     if (score->outcome == OUTCOME_BREACH) {
         (void)fw_format_span(span, score->breached_at - p->made_at);

@@ -235,6 +235,17 @@ static const struct mistake mistakes[] = {
      "a limit begins with"},
     {"watches:\n  - watch: A\n    expr: a\n    breach: \"> high\"\n" WATCH_TAIL,
      4, 14, "lacks a finite number"},
+    {"watches:\n  - watch: A\n    expr: rate(a[5m]\n    breach: '> "
+     "1'\n" WATCH_TAIL,
+     3, 21, "rate(a[5m]"},
+    {"watches:\n  - watch: A\n    expr: \"sum(b) bye (c)\"\n    breach: '> "
+     "1'\n" WATCH_TAIL,
+     3, 19, "bye"},
+    {"watches:\n  - watch: A\n    expr: b[5m]\n    breach: '> 1'\n" WATCH_TAIL,
+     3, 11, "avg_over_time()"},
+    {"watches:\n  - watch: A\n    expr: '\"words\"'\n    breach: '> "
+     "1'\n" WATCH_TAIL,
+     3, 12, "a text cannot be watched"},
     {"notify: {webhook: []}\n", 1, 10, "did you mean 'webhooks'?"},
     {"notify:\n  webhooks:\n    - timeout: 3s\n", 3, 7, "lacks 'url'"},
     {"notify: {webhooks: [{url: ftp://x/}]}\n", 1, 27, "a URL such as"},

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * alert_commands.h - report, watches, record, config and emit: rows for the
+ * table of commands.
+ */
+#ifndef SERVER_ALERT_COMMANDS_H
+#define SERVER_ALERT_COMMANDS_H
+
+#include "server/alert/watch_table.h"
+#include "storage/base/cli.h"
+
+extern const struct fw_command alert_commands[]; /* ends with zeros */
+
+int cmd_watches(struct fw_cli *cli, int argc, char **argv);
+int cmd_record(struct fw_cli *cli, int argc, char **argv);
+int cmd_report(struct fw_cli *cli, int argc, char **argv);
+int cmd_config(struct fw_cli *cli, int argc, char **argv);
+int cmd_emit(struct fw_cli *cli, int argc, char **argv);
+
+extern const struct fw_option report_options[];
+extern const struct fw_option emit_options[];
+
+/*
+ * What these commands work on: the store of the folder or of the server they
+ * run in, one read transaction, and the watches it holds. Zero, then open.
+ */
+struct alert_view {
+    struct fw_cli *cli;
+    struct fw_arena *arena;
+    struct fw_store *store;
+    struct fw_txn *txn;
+    struct config_watch *watches; /* by name */
+    size_t watch_count;
+};
+FW_CHECK fw_rc alert_view_open(struct alert_view *view, struct fw_cli *cli,
+                               struct fw_err *err);
+void alert_view_close(struct alert_view *view);
+
+/*
+ * Leaves only the watch `name`; FW_ENOTFOUND names the nearest one.
+ */
+FW_CHECK fw_rc alert_view_choose(struct alert_view *view, const char *name,
+                                 struct fw_err *err);
+
+/* The record of a watch; all zeros where there is none yet. */
+FW_CHECK fw_rc alert_view_totals(struct alert_view *view,
+                                 const struct config_watch *watch,
+                                 struct totals *out, struct fw_err *err);
+
+#endif

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * alert_view.c - what the commands about watches have in common, and their
+ * rows.
+ */
+#include <string.h>
+
+#include "server/alert_commands.h"
+#include "storage/base/limits.h"
+
+fw_rc alert_view_open(struct alert_view *view, struct fw_cli *cli,
+                      struct fw_err *err)
+{
+    fw_rc rc;
+
+    view->cli = cli;
+    view->arena = fw_arena_new(FW_MAX_QUERY_BYTES);
+    if (view->arena == NULL)
+        return fw_err_set(err, FW_ENOMEM, "out of memory");
+    rc = fw_cli_store_open(cli, &view->store, err);
+    if (rc == FW_OK)
+        rc = fw_txn_begin(view->store, false, &view->txn, err);
+    if (rc == FW_OK)
+        rc = watch_table_all(view->txn, view->arena, &view->watches,
+                             &view->watch_count, err);
+    return rc;
+}
+
+void alert_view_close(struct alert_view *view)
+{
+    if (view->txn != NULL)
+        fw_txn_abort(view->txn);
+    if (view->store != NULL)
+        fw_cli_store_close(view->cli, view->store);
+    fw_arena_free(view->arena);
+    *view = (struct alert_view){0};
+}
+
+fw_rc alert_view_choose(struct alert_view *view, const char *name,
+                        struct fw_err *err)
+{
+    const char **names =
+        fw_arena_calloc(view->arena, view->watch_count + 1, sizeof(*names));
+    const char *near;
+
+    if (names == NULL)
+        return fw_arena_err(view->arena, err);
+    for (size_t i = 0; i < view->watch_count; i++) {
+        if (strcmp(view->watches[i].name, name) == 0) {
+            view->watches += i;
+            view->watch_count = 1;
+            return FW_OK;
+        }
+        names[i] = view->watches[i].name;
+    }
+    near = fw_nearest(name, names, view->watch_count);
+    if (near != NULL)
+        return fw_err_set(err, FW_ENOTFOUND,
+                          "no watch '%s'; did you mean '%s'?", name, near);
+    return fw_err_set(err, FW_ENOTFOUND,
+                      "no watch '%s' ('forewarn watches' lists them)", name);
+}
+
+fw_rc alert_view_totals(struct alert_view *view,
+                        const struct config_watch *watch, struct totals *out,
+                        struct fw_err *err)
+{
+    struct totals totals = {0};
+    fw_rc rc = totals_get(view->txn, fw_str_of(watch->name), &totals, err);
+
+    if (rc < 0)
+        return fw_err_prefix(err, "the record of '%s'", watch->name);
+    *out = totals;
+    return FW_OK;
+}
+
+static const struct fw_option listing_options[] = {
+    {"format", 'f', "FORMAT", "table", "table or json"},
+    {0},
+};
+
+const struct fw_command alert_commands[] = {
+    {"report", cmd_report, "[WATCH]",
+     "for each watch: value, probability, time to breach, record",
+     "The watches are those of the server that writes to the data folder, or "
+     "those of\n--config FILE. Most urgent first.\n\n"
+     "  forewarn report\n  forewarn report --format html --output report.html",
+     report_options, FW_CMD_DATA},
+    {"watches", cmd_watches, NULL,
+     "the watched series and where their alerts stand", NULL, listing_options,
+     FW_CMD_DATA},
+    {"record", cmd_record, "[WATCH]",
+     "how often each watch was right; with a name, its claims one by one", NULL,
+     listing_options, FW_CMD_DATA},
+    {"config", cmd_config, "check FILE | defaults | keys",
+     "check a forewarn.yml, or print one of all defaults",
+     "check FILE  says what is wrong with it, with line and column\n"
+     "defaults    a forewarn.yml with every key at its default\n"
+     "keys        the names of all keys, one a line",
+     NULL, FW_CMD_LOCAL},
+    {"emit", cmd_emit, "[LINE]...",
+     "send lines, or standard input, to the line port and wait until durable",
+     "  forewarn emit 'disk,host=a used=17'\n"
+     "  tail -f samples.txt | forewarn emit --to 127.0.0.1:9778",
+     emit_options, FW_CMD_LOCAL},
+    {0},
+};

@@ -1,0 +1,688 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* ctest: timeout=900 */
+/*
+ * The watcher over a world of the test's own making: time is a fake clock,
+ * values are a function of it, and forecasts are either what the test says or
+ * predict's own over those values.
+ */
+#include "tests/support/fixture.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "server/alert/watcher.h"
+#include "server/notify/outbox.h"
+#include "tests/support/fake_clock.h"
+#include "tests/support/synth.h"
+#include "tests/support/tmpdir.h"
+
+#define START (1700000000 * FW_SECOND)
+
+struct world {
+    struct fake_clock clock;
+    struct fw_store *store;
+    const char *dir;
+    struct config_watch watch;
+    struct watcher *watcher;
+    fw_ms sample;                             /* between two values */
+    fw_ms born;                               /* of the first value */
+    double (*value)(fw_ms since, void *self); /* NaN: missing */
+    void *self;
+    double probability; /* what the forecast says; NaN: cannot tell */
+    bool real;          /* let predict say it */
+    bool fail;          /* the query cannot be answered */
+    char host[32];
+    /* what was heard */
+    int firing, breached, resolved, right, false_alarms;
+    char last[1024], breach_line[1024];
+};
+
+static struct world w;
+static struct fw_err err;
+
+static const struct config_webhook hook = {.url = "http://127.0.0.1:9/"};
+
+static void ok(fw_rc rc)
+{
+    if (rc != FW_OK)
+        fail_msg("%s: %s", fw_rc_name(rc), err.text);
+}
+
+/* ---- the world -------------------------------------------------------------
+ */
+
+static double flat(fw_ms since, void *self)
+{
+    (void)since;
+    return *(double *)self;
+}
+
+static fw_rc add_labels(struct fw_arena *arena, struct fw_labels *out)
+{
+    struct fw_label *v = fw_arena_calloc(arena, 1, sizeof(*v));
+
+    v[0] = (struct fw_label){FW_STR("host"), fw_str_of(w.host)};
+    *out = (struct fw_labels){v, 1};
+    return FW_OK;
+}
+
+static fw_rc see(void *self, struct fw_str expr, fw_ms from, fw_ms to,
+                 fw_ms step, struct fw_arena *arena, struct fw_result *result,
+                 struct fw_err *e)
+{
+    size_t n = (size_t)((to - from) / step) + 1, kept = 0;
+    struct fw_result_series *s = fw_arena_calloc(arena, 1, sizeof(*s));
+
+    (void)self;
+    (void)expr;
+    if (w.fail)
+        return fw_err_set(e, FW_ETOOBIG, "too much");
+    s->t = fw_arena_calloc(arena, n, sizeof(*s->t));
+    s->v = fw_arena_calloc(arena, n, sizeof(*s->v));
+    for (size_t i = 0; i < n; i++) {
+        fw_ms t = from + (fw_ms)i * step;
+        double v = w.value((t - w.born) / w.sample * w.sample, w.self);
+
+        if (isnan(v))
+            continue;
+        s->t[kept] = t;
+        s->v[kept++] = v;
+    }
+    s->n = kept;
+    (void)add_labels(arena, &s->labels);
+    *result = (struct fw_result){
+        .type = FW_MATRIX, .series = s, .count = kept > 0 ? 1 : 0};
+    return FW_OK;
+}
+
+static fw_rc predict_really(fw_ms history,
+                            const struct fw_forecast_options *options,
+                            struct fw_arena *arena, struct fw_forecast **out,
+                            struct fw_err *e)
+{
+    fw_ms from = options->now - history;
+    size_t n = 0, cap;
+    fw_ms *t;
+    double *v;
+
+    if (from < w.born)
+        from = w.born;
+    cap = (size_t)((options->now - from) / w.sample) + 2;
+    t = fw_arena_calloc(arena, cap, sizeof(*t));
+    v = fw_arena_calloc(arena, cap, sizeof(*v));
+    for (fw_ms at = from; at <= options->now; at += w.sample) {
+        double x = w.value((at - w.born) / w.sample * w.sample, w.self);
+
+        if (isnan(x))
+            continue;
+        t[n] = at;
+        v[n++] = x;
+    }
+    return fw_forecast_run(t, v, n, options, arena, out, e);
+}
+
+static fw_rc foresee(void *self, struct fw_str expr, fw_ms history,
+                     const struct fw_forecast_options *options,
+                     struct fw_arena *arena, struct fw_forecast_series **out,
+                     size_t *count, struct fw_err *e)
+{
+    struct fw_forecast_series *s = fw_arena_calloc(arena, 1, sizeof(*s));
+    struct fw_forecast *f = fw_arena_calloc(arena, 1, sizeof(*f));
+
+    (void)self;
+    (void)expr;
+    if (w.real) {
+        ok(predict_really(history, options, arena, &f, e));
+    } else {
+        f->verdict = isnan(w.probability) ? FW_CANNOT_TELL : FW_TREND;
+        f->reason = isnan(w.probability) ? FW_GAPS : FW_REASON_NONE;
+        f->has_passage = !isnan(w.probability);
+        f->model = "oracle";
+        f->passage = (struct fw_passage){.probability = w.probability,
+                                         .p10 = FW_MINUTE,
+                                         .p50 = 10 * FW_MINUTE,
+                                         .p90 = -1};
+    }
+    s->forecast = f;
+    (void)add_labels(arena, &s->labels);
+    *out = s;
+    *count = 1;
+    return FW_OK;
+}
+
+static void hear(void *self, enum fw_log_level level, const char *line)
+{
+    (void)self;
+    (void)level;
+    w.firing += strstr(line, "} predicted: ") != NULL;
+    w.breached += strstr(line, "} breached: ") != NULL;
+    w.resolved += strstr(line, "} resolved: ") != NULL;
+    w.right += strstr(line, "}: right, ") != NULL;
+    w.false_alarms += strstr(line, "}: false alarm") != NULL;
+    (void)snprintf(w.last, sizeof(w.last), "%s", line);
+    if (strstr(line, "} breached: ") != NULL)
+        (void)snprintf(w.breach_line, sizeof(w.breach_line), "%s", line);
+}
+
+static void open_watcher(void)
+{
+    static const struct watcher_sight sight = {see, foresee, NULL};
+    struct watcher_options options = {.store = w.store,
+                                      .clock = &w.clock.clock,
+                                      .watches = &w.watch,
+                                      .watch_count = 1,
+                                      .webhooks = &hook,
+                                      .webhook_count = 1,
+                                      .sight = &sight};
+
+    ok(watcher_open(&options, &w.watcher, &err));
+}
+
+static void open_world(void)
+{
+    struct fw_store_options options = {
+        .create = true, .clock = &w.clock.clock, .linger = -1, .disk_floor = 1};
+
+    ok(fw_store_open(w.dir, &options, &w.store, &err));
+    open_watcher();
+}
+
+static void close_world(void)
+{
+    watcher_close(w.watcher);
+    fw_store_close(w.store);
+    w.watcher = NULL;
+}
+
+static int begin(void **state)
+{
+    static double quiet = 1;
+
+    (void)state;
+    w = (struct world){
+        .dir = tmpdir_new(),
+        .sample = FW_MINUTE,
+        .born = START,
+        .value = flat,
+        .self = &quiet,
+        .probability = 0.1,
+        .watch = {.name = "Disk",
+                  .expr = "x",
+                  .breach_text = "> 90",
+                  .breach = {.side = FW_ABOVE, .limit = 90},
+                  .horizon = FW_HOUR,
+                  .history = 4 * FW_DAY,
+                  .interval = FW_MINUTE,
+                  .probability = 0.8,
+                  .recover = 0.6,
+                  .owner = "o",
+                  .reason = "r",
+                  .file = "f",
+                  .line = 1},
+    };
+    (void)snprintf(w.host, sizeof(w.host), "a");
+    fake_clock_init(&w.clock, START);
+    fw_log_to(hear, NULL);
+    open_world();
+    return 0;
+}
+
+static int end(void **state)
+{
+    (void)state;
+    if (w.watcher != NULL)
+        close_world();
+    fw_log_to(NULL, NULL);
+    return 0;
+}
+
+/* Lets `span` pass, a look at each interval. */
+static void pass(fw_ms span)
+{
+    fw_ms until = fw_clock_now(&w.clock.clock) + span;
+
+    while (fw_clock_now(&w.clock.clock) < until) {
+        fw_ms wait;
+
+        fake_clock_advance(&w.clock, 1);
+        wait = watcher_step(w.watcher);
+        if (wait > until - fw_clock_now(&w.clock.clock))
+            wait = until - fw_clock_now(&w.clock.clock);
+        fake_clock_advance(&w.clock, wait > 1 ? wait - 1 : 0);
+    }
+}
+
+static struct fw_record record_now(struct totals *totals)
+{
+    struct fw_txn *txn = NULL;
+    struct fw_record r;
+    struct totals t;
+
+    ok(fw_txn_begin(w.store, false, &txn, &err));
+    ok(totals_get(txn, FW_STR("Disk"), &t, &err));
+    fw_txn_abort(txn);
+    totals_record(&t, &r);
+    if (totals != NULL)
+        *totals = t;
+    return r;
+}
+
+static bool count_note(void *self, const struct note *note)
+{
+    int *n = self;
+
+    (*n)++;
+    assert_true(fw_str_eq(note->url, fw_str_of(hook.url)));
+    return true;
+}
+
+static int outbox_count(void)
+{
+    struct fw_txn *txn = NULL;
+    int n = 0;
+
+    ok(fw_txn_begin(w.store, false, &txn, &err));
+    ok(outbox_walk(txn, count_note, &n, &err));
+    fw_txn_abort(txn);
+    return n;
+}
+
+/* ---- what it does with a forecast that the test dictates
+ * ---------------------- */
+
+static void a_quiet_watch_says_nothing_and_is_graded(void **state)
+{
+    struct fw_record r;
+
+    (void)state;
+    pass(6 * FW_HOUR);
+    r = record_now(NULL);
+    assert_int_equal(w.firing + w.breached + w.resolved, 0);
+    assert_int_equal(outbox_count(), 0);
+    /* One each 2.5 minutes rounded up to a look; those of the last hour wait */
+    assert_in_range(r.predictions, 95, 125);
+    assert_true(fabs(r.brier - 0.01) < 1e-9);
+}
+
+static void an_announced_breach_is_told_and_scored_right(void **state)
+{
+    double level = 50;
+    struct totals totals;
+    struct fw_record r;
+
+    (void)state;
+    w.self = &level;
+    pass(30 * FW_MINUTE);
+    w.probability = 0.95;
+    pass(20 * FW_MINUTE);
+    assert_int_equal(w.firing, 1);
+    assert_int_equal(outbox_count(), 1);
+    level = 95;
+    pass(5 * FW_MINUTE);
+    assert_int_equal(w.breached, 1);
+    assert_int_equal(w.right, 1);
+    assert_int_equal(outbox_count(), 2);
+    r = record_now(&totals);
+    assert_int_equal(r.right, 1);
+    assert_int_equal(r.missed, 0);
+    assert_in_range(r.median_lead, 17 * FW_MINUTE, 20 * FW_MINUTE);
+    assert_true(totals.bins[9].breaches > 0);
+    level = 20;
+    w.probability = 0.1;
+    pass(FW_HOUR);
+    assert_int_equal(w.resolved, 1);
+    assert_int_equal(w.breached, 1);
+    assert_int_equal(outbox_count(), 3);
+}
+
+static void a_false_alarm_is_counted_against_it(void **state)
+{
+    struct fw_record r;
+
+    (void)state;
+    w.probability = 0.9;
+    pass(10 * FW_MINUTE);
+    w.probability = 0.1;
+    pass(2 * FW_HOUR);
+    assert_int_equal(w.firing, 1);
+    assert_int_equal(w.resolved, 1);
+    assert_int_equal(w.false_alarms, 1);
+    r = record_now(NULL);
+    assert_int_equal(r.false_alarms, 1);
+    assert_int_equal(r.right, 0);
+}
+
+static void a_breach_that_nobody_foretold_is_missed(void **state)
+{
+    double level = 50;
+    struct fw_record r;
+
+    (void)state;
+    w.self = &level;
+    pass(30 * FW_MINUTE);
+    level = 99;
+    pass(5 * FW_MINUTE);
+    assert_int_equal(w.breached, 1);
+    assert_non_null(strstr(w.breach_line, "it was not foretold"));
+    r = record_now(NULL);
+    assert_int_equal(r.missed, 1);
+    level = 50;
+    pass(30 * FW_MINUTE);
+    assert_int_equal(w.resolved, 1);
+}
+
+static void what_was_beyond_at_the_start_is_not_missed(void **state)
+{
+    double level = 99;
+
+    (void)state;
+    w.self = &level;
+    pass(30 * FW_MINUTE);
+    assert_int_equal(w.breached, 1);
+    assert_int_equal(record_now(NULL).missed, 0);
+}
+
+static void cannot_tell_is_neither_alert_nor_prediction(void **state)
+{
+    (void)state;
+    w.probability = NAN;
+    pass(3 * FW_HOUR);
+    assert_int_equal(w.firing + w.breached + w.resolved, 0);
+    assert_int_equal(record_now(NULL).predictions, 0);
+}
+
+static double gone_after_an_hour(fw_ms since, void *self)
+{
+    (void)self;
+    return since < FW_HOUR ? 50 : NAN;
+}
+
+static void missing_input_makes_predictions_void(void **state)
+{
+    struct totals totals;
+
+    (void)state;
+    w.value = gone_after_an_hour;
+    pass(50 * FW_MINUTE);
+    w.probability = 0.9;
+    pass(9 * FW_MINUTE);
+    w.probability = NAN;
+    pass(3 * FW_HOUR);
+    (void)record_now(&totals);
+    assert_true(totals.voided > 0);
+    assert_int_equal(totals.false_alarms, 0);
+    assert_int_equal(w.resolved, 1); /* the alert went with its input */
+}
+
+static void a_failing_query_is_said_once_and_recovers(void **state)
+{
+    struct watcher_stats stats;
+
+    (void)state;
+    pass(10 * FW_MINUTE);
+    w.fail = true;
+    pass(10 * FW_MINUTE);
+    assert_non_null(strstr(w.last, "watch 'Disk' cannot be looked at: too "
+                                   "much"));
+    w.last[0] = '\0';
+    pass(10 * FW_MINUTE);
+    assert_string_equal(w.last, "");
+    w.fail = false;
+    pass(10 * FW_MINUTE);
+    assert_non_null(strstr(w.last, "can be looked at again"));
+    watcher_stats(w.watcher, &stats);
+    assert_in_range(stats.failures, 19, 21);
+    assert_int_equal(stats.series, 1);
+}
+
+/* ---- restarts
+ * ------------------------------------------------------------------- */
+
+static void a_restart_neither_forgets_nor_repeats(void **state)
+{
+    double level = 50;
+
+    (void)state;
+    w.self = &level;
+    pass(10 * FW_MINUTE);
+    w.probability = 0.9;
+    pass(10 * FW_MINUTE);
+    assert_int_equal(w.firing, 1);
+    close_world();
+    open_world();
+    pass(10 * FW_MINUTE);
+    assert_int_equal(w.firing, 1);
+    assert_int_equal(outbox_count(), 1);
+    close_world();
+    level = 95; /* it breaks while nobody looks */
+    fake_clock_advance(&w.clock, 10 * FW_MINUTE);
+    open_world();
+    pass(3 * FW_MINUTE);
+    assert_int_equal(w.breached, 1);
+    assert_int_equal(w.right, 1);
+    assert_int_equal(record_now(NULL).right, 1);
+}
+
+static void a_pending_alert_goes_on_after_a_restart(void **state)
+{
+    (void)state;
+    pass(10 * FW_MINUTE);
+    w.probability = 0.9;
+    pass(FW_MINUTE); /* one look */
+    assert_int_equal(w.firing, 0);
+    close_world();
+    open_world();
+    pass(FW_MINUTE);
+    assert_int_equal(w.firing, 1);
+}
+
+static void another_question_starts_another_record(void **state)
+{
+    (void)state;
+    w.probability = 0.9;
+    pass(2 * FW_HOUR);
+    assert_int_equal(w.firing, 1);
+    assert_true(record_now(NULL).predictions > 0);
+    close_world();
+    w.watch.breach_text = "> 95";
+    w.watch.breach.limit = 95;
+    w.probability = 0.1;
+    open_world();
+    assert_int_equal(w.resolved, 1);
+    assert_non_null(strstr(w.last, "its watch was changed or removed"));
+    assert_int_equal(record_now(NULL).predictions, 0);
+    assert_int_equal(outbox_count(), 2);
+    pass(2 * FW_HOUR);
+    assert_int_equal(record_now(NULL).false_alarms, 0);
+}
+
+/* ---- clocks
+ * ---------------------------------------------------------------------- */
+
+static void a_clock_set_back_and_forth_fires_nothing(void **state)
+{
+    (void)state;
+    pass(2 * FW_HOUR);
+    fake_clock_step(&w.clock, fw_clock_now(&w.clock.clock) - 30 * FW_MINUTE);
+    pass(FW_HOUR);
+    fake_clock_step(&w.clock, fw_clock_now(&w.clock.clock) + FW_DAY);
+    pass(FW_HOUR);
+    fake_clock_step(&w.clock, fw_clock_now(&w.clock.clock) - 300 * FW_DAY);
+    pass(FW_HOUR);
+    assert_int_equal(w.firing + w.breached, 0);
+}
+
+/* ---- a month, with predict's own forecasts
+ * -------------------------------------- */
+
+#define MONTH (30 * FW_DAY)
+
+/* Noise that is a function of time: the same at each reading. */
+static double noise(fw_ms since, double sigma)
+{
+    struct synth_rng rng = synth_seed(
+        fixture_seed() + (uint64_t)(since / FW_MINUTE) * 2654435761u);
+
+    return sigma * synth_normal(&rng);
+}
+
+static double hours(fw_ms since)
+{
+    return (double)since / (double)FW_HOUR;
+}
+
+/* A log that grows to 80 and is rotated, every 18 hours. */
+static double sawtooth(fw_ms since, void *self)
+{
+    (void)self;
+    return 20 + 60 * fmod(hours(since), 18) / 18 + noise(since, 0.5);
+}
+
+/* A job that takes 45 minutes each night, up to 85. */
+static double nightly(fw_ms since, void *self)
+{
+    double in_day = fmod(hours(since), 24);
+
+    (void)self;
+    return (in_day > 2 && in_day < 2.75 ? 80 : 30) + noise(since, 1.5);
+}
+
+static double flat_noise(fw_ms since, void *self)
+{
+    (void)self;
+    return 60 + noise(since, 4);
+}
+
+/* Somebody copies a large folder one day. */
+static double one_jump(fw_ms since, void *self)
+{
+    (void)self;
+    return (since > 16 * FW_DAY + 7 * FW_HOUR ? 75 : 40) + noise(since, 0.8);
+}
+
+/* From day 24 on, 1.5 an hour up from 40: past 90 after 33 hours. */
+static double leak(fw_ms since, void *self)
+{
+    double t = hours(since - 24 * FW_DAY);
+
+    (void)self;
+    return 40 + (t > 0 ? 1.5 * t : 0) + noise(since, 1.0);
+}
+
+/* A disk that fills over the month with a working day's rhythm. */
+static double filling_disk(fw_ms since, void *self)
+{
+    double t = hours(since);
+
+    (void)self;
+    return 20 + 2.7 * t / 24 - 0.4 * cos(2 * M_PI * t / 24) +
+           noise(since, 0.15);
+}
+
+static void live_a_month(double (*value)(fw_ms since, void *self))
+{
+    w.real = true;
+    w.value = value;
+    w.born = START - 4 * FW_DAY; /* what it saw before it was watched */
+    w.sample = 30 * FW_MINUTE;
+    close_world();
+    w.watch.interval = FW_HOUR;
+    w.watch.horizon = 6 * FW_HOUR;
+    w.watch.history = 4 * FW_DAY;
+    open_world();
+    pass(MONTH);
+}
+
+static void no_page_in_a_month(double (*value)(fw_ms since, void *self))
+{
+    struct fw_record r;
+
+    live_a_month(value);
+    r = record_now(NULL);
+    print_message("brier %.4f over %d predictions\n", r.brier,
+                  (int)r.predictions);
+    assert_int_equal(w.breached, 0);
+    assert_int_equal(w.firing, 0);
+    assert_true(r.predictions > 600);
+}
+
+static void one_page_in_time(double (*value)(fw_ms since, void *self))
+{
+    struct fw_record r;
+
+    live_a_month(value);
+    r = record_now(NULL);
+    print_message("lead %d min, %d right, %d false, %d missed, brier %.4f\n",
+                  (int)(r.median_lead / FW_MINUTE), (int)r.right,
+                  (int)r.false_alarms, (int)r.missed, r.brier);
+    assert_int_equal(r.missed, 0);
+    assert_true(r.right >= 1);
+    assert_true(r.false_alarms <= 1);
+    assert_true(w.right == (int)r.right);
+    assert_true(r.median_lead >= 2 * FW_HOUR);
+}
+
+static void a_sawtooth_does_not_page(void **state)
+{
+    (void)state;
+    no_page_in_a_month(sawtooth);
+}
+
+static void a_nightly_peak_does_not_page(void **state)
+{
+    (void)state;
+    no_page_in_a_month(nightly);
+}
+
+static void flat_with_noise_does_not_page(void **state)
+{
+    (void)state;
+    no_page_in_a_month(flat_noise);
+}
+
+static void one_jump_does_not_page(void **state)
+{
+    (void)state;
+    no_page_in_a_month(one_jump);
+}
+
+static void a_leak_pages_in_time(void **state)
+{
+    (void)state;
+    one_page_in_time(leak);
+}
+
+static void a_filling_disk_pages_in_time(void **state)
+{
+    (void)state;
+    one_page_in_time(filling_disk);
+}
+
+#define WORLD_TEST(test) cmocka_unit_test_setup_teardown(test, begin, end)
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        WORLD_TEST(a_quiet_watch_says_nothing_and_is_graded),
+        WORLD_TEST(an_announced_breach_is_told_and_scored_right),
+        WORLD_TEST(a_false_alarm_is_counted_against_it),
+        WORLD_TEST(a_breach_that_nobody_foretold_is_missed),
+        WORLD_TEST(what_was_beyond_at_the_start_is_not_missed),
+        WORLD_TEST(cannot_tell_is_neither_alert_nor_prediction),
+        WORLD_TEST(missing_input_makes_predictions_void),
+        WORLD_TEST(a_failing_query_is_said_once_and_recovers),
+        WORLD_TEST(a_restart_neither_forgets_nor_repeats),
+        WORLD_TEST(a_pending_alert_goes_on_after_a_restart),
+        WORLD_TEST(another_question_starts_another_record),
+        WORLD_TEST(a_clock_set_back_and_forth_fires_nothing),
+        WORLD_TEST(a_sawtooth_does_not_page),
+        WORLD_TEST(a_nightly_peak_does_not_page),
+        WORLD_TEST(flat_with_noise_does_not_page),
+        WORLD_TEST(one_jump_does_not_page),
+        WORLD_TEST(a_leak_pages_in_time),
+        WORLD_TEST(a_filling_disk_pages_in_time),
+    };
+
+    return fixture_main(argc, argv, tests);
+}
