@@ -149,6 +149,16 @@ static void key_time(struct fw_json *j, const char *key, fw_ms t)
         fw_json_seconds(j, t);
 }
 
+/* Seconds, or null for "beyond the horizon". */
+static void key_span(struct fw_json *j, const char *key, fw_ms span)
+{
+    fw_json_key(j, key);
+    if (span < 0)
+        fw_json_null(j);
+    else
+        fw_json_seconds(j, span);
+}
+
 static void put_row(struct fw_json *j, const struct row *row)
 {
     const struct outlook *o = &row->state.outlook;
@@ -178,7 +188,9 @@ static void put_row(struct fw_json *j, const struct row *row)
         key_time(j, "lookedAt", o->at);
         fw_json_key(j, "probability");
         fw_json_double(j, o->told ? o->probability : NAN);
-        key_time(j, "timeToBreach", o->told ? o->p50 : -1);
+        key_span(j, "timeToBreach", o->told ? o->p50 : -1);
+        key_span(j, "timeToBreachP10", o->told ? o->p10 : -1);
+        key_span(j, "timeToBreachP90", o->told ? o->p90 : -1);
         key_text(j, "model", o->model);
         if (!o->told && o->at != 0)
             key_text(j, "cannotTell", fw_reason_name(o->reason));
