@@ -64,6 +64,7 @@ const struct function builtin_functions[] = {
      .least = 1,
      .most = 1,
      .type = FW_VECTOR,
+     .flags = FN_KEEPS_NAME, /* as long as it looks at the windows */
      .call = call_absent_over_time,
      .window = window_present},
     MAP("acos", acos),

@@ -165,16 +165,16 @@ static void combine(const struct joining *j, const struct row *many,
 /*
  * Steps at which a group is matched already, by which labels: two rows of the
  * many side may not come to the same result labels at one step, nor, one to
- * one, to any result, even where a comparison then takes the point out.
+ * one, to any result. A point that a comparison takes out does not count.
  */
 struct taken {
     struct rowset set; /* by group (one to one) or by group and labels */
 };
 
 static fw_rc claim(struct joining *j, struct taken *taken, uint32_t group,
-                   const struct fw_labels *labels, const struct row *many,
-                   const struct row *one)
+                   const struct row *result)
 {
+    const struct fw_labels *labels = &result->labels;
     bool single = j->node->matching.card == ONE_TO_ONE;
     char *key = fw_arena_printf(j->ev->arena, "%u", group);
     struct fw_label *v;
@@ -192,7 +192,7 @@ static fw_rc claim(struct joining *j, struct taken *taken, uint32_t group,
     full = (struct fw_labels){v, single ? 1 : labels->n + 1};
     rc = rowset_find_or_add(&taken->set, &full, &at, &is_new);
     for (size_t i = 0; i < j->steps && rc == FW_OK; i++) {
-        if (is_absent(many->v[i]) || is_absent(one->v[i]))
+        if (is_absent(result->v[i]))
             continue;
         if (!is_absent(taken->set.rows[at].v[i]))
             return fw_err_set(
@@ -214,15 +214,13 @@ static fw_rc join_pair(struct joining *j, struct taken *taken, uint32_t group,
 
     if (!overlap(many, one, j->steps))
         return FW_OK;
-    rc = result_labels(j, many, one, &result.labels);
-    if (rc == FW_OK && taken != NULL)
-        rc = claim(j, taken, group, &result.labels, many, one);
-    if (rc != FW_OK)
-        return rc;
     combine(j, many, one, buffer);
     if (row_is_empty(buffer, j->steps))
         return FW_OK;
-    return rowset_merge(&j->result, &result, false);
+    rc = result_labels(j, many, one, &result.labels);
+    if (rc == FW_OK && taken != NULL)
+        rc = claim(j, taken, group, &result);
+    return rc == FW_OK ? rowset_merge(&j->result, &result, false) : rc;
 }
 
 /* How many rows of the many side each group has, to spare lone ones a check */

@@ -81,7 +81,10 @@ static void note_non_counter(struct eval *ev, const struct node *call,
 {
     static const char *const ends[] = {"_total", "_sum", "_count", "_bucket"};
     struct fw_str name = fw_labels_get(labels, FW_STR(FW_METRIC_NAME));
+    struct span span = call->args[0]->span;
 
+    if (node_inside(call->args[0])->kind == NODE_SUBQUERY)
+        span = (struct span){0, 0}; /* where Prometheus says it is */
     for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
         size_t n = strlen(ends[i]);
 
@@ -89,7 +92,7 @@ static void note_non_counter(struct eval *ev, const struct node *call,
             return;
     }
     if (name.n > 0)
-        notes_add(&ev->notes, NOTE_INFO, call->args[0]->span,
+        notes_add(&ev->notes, NOTE_INFO, span,
                   "metric might not be a counter, name does not end in "
                   "_total/_sum/_count/_bucket: \"%.*s\"",
                   FW_STR_ARG(name));

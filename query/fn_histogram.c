@@ -88,7 +88,7 @@ static double bucket_quantile(double q, struct bucket *b, size_t n,
     if (!(isinf(b[n - 1].bound) && b[n - 1].bound > 0))
         return NAN;
     *forced = make_monotonic(b, n);
-    if (n < 2 || b[n - 1].count == 0 || isnan(b[n - 1].count))
+    if (n < 2 || b[n - 1].count == 0)
         return NAN;
     rank = q * b[n - 1].count;
     while (i < n - 1 && !(b[i].count >= rank))
@@ -110,7 +110,7 @@ static double bucket_quantile(double q, struct bucket *b, size_t n,
 struct histograms {
     struct sink sink;
     struct eval *ev;
-    const struct node *call, *arg;
+    const struct node *arg;
     struct rowset rows;   /* the buckets */
     struct rowset owners; /* the histograms: labels without `le` */
     double *bounds;       /* of each bucket */
@@ -144,8 +144,9 @@ static fw_rc take_bucket(struct sink *sink, struct row *row)
     if (!parse_bound(le, &h->bounds[n])) {
         notes_add(&h->ev->notes, NOTE_WARNING, h->arg->span,
                   "bucket label \"le\" is missing or has a malformed value of "
-                  "\"%.*s\"",
-                  FW_STR_ARG(le));
+                  "\"%.*s\" for metric name \"%.*s\"",
+                  FW_STR_ARG(le),
+                  FW_STR_ARG(fw_labels_get(&row->labels, NAME_LABEL)));
         return FW_OK;
     }
     if (!labels_set(h->ev->arena, &owner, FW_STR("le"), FW_STR("")))
@@ -277,14 +278,26 @@ static double fraction_point(const struct histograms *h, const double *numbers,
     return (rank_of(high, b, n) - rank_of(low, b, n)) / all;
 }
 
+static void note_quantiles(struct eval *ev, const struct node *arg,
+                           const double *q, size_t steps)
+{
+    char text[FW_DOUBLE_TEXT_BYTES];
+
+    for (size_t i = 0; i < steps; i++) {
+        if (q[i] >= 0 && q[i] <= 1)
+            continue;
+        (void)fw_format_double(text, q[i]);
+        notes_add(&ev->notes, NOTE_WARNING, arg->span,
+                  "quantile value should be between 0 and 1, got %s", text);
+    }
+}
+
 static fw_rc over_histograms(struct eval *ev, const struct node *call,
                              size_t vector, bucket_fn fn,
                              const struct grid *grid, struct sink *sink)
 {
-    struct histograms h = {.sink = {take_bucket},
-                           .ev = ev,
-                           .call = call,
-                           .arg = call->args[vector]};
+    struct histograms h = {
+        .sink = {take_bucket}, .ev = ev, .arg = call->args[vector]};
     struct unnamer u;
     double *numbers[2] = {NULL, NULL};
     fw_rc rc = FW_OK;
@@ -295,6 +308,8 @@ static fw_rc over_histograms(struct eval *ev, const struct node *call,
         return rc;
     unnamer_init(&u, ev, h.arg, grid, false, sink);
     rc = collect(&h, grid);
+    if (fn == quantile_point)
+        note_quantiles(ev, call->args[0], numbers[0], grid->count);
     if (rc == FW_OK)
         rc = push_histograms(&h, grid, numbers, fn, &u.sink);
     rc = unnamer_finish(&u, rc);
@@ -302,24 +317,10 @@ static fw_rc over_histograms(struct eval *ev, const struct node *call,
     return rc;
 }
 
-/* As window_quantile() and the aggregation tell it. */
-static double noted_quantile(const struct histograms *h, const double *numbers,
-                             struct bucket *b, size_t n)
-{
-    char text[FW_DOUBLE_TEXT_BYTES];
-
-    if (!(numbers[0] >= 0 && numbers[0] <= 1)) {
-        (void)fw_format_double(text, numbers[0]);
-        notes_add(&h->ev->notes, NOTE_WARNING, h->call->args[0]->span,
-                  "quantile value should be between 0 and 1, got %s", text);
-    }
-    return quantile_point(h, numbers, b, n);
-}
-
 fw_rc call_histogram_quantile(struct eval *ev, const struct node *call,
                               const struct grid *grid, struct sink *sink)
 {
-    return over_histograms(ev, call, 1, noted_quantile, grid, sink);
+    return over_histograms(ev, call, 1, quantile_point, grid, sink);
 }
 
 fw_rc call_histogram_fraction(struct eval *ev, const struct node *call,

@@ -38,27 +38,29 @@ int64_t days_of_date(struct date d)
 
 /* ---- Parts of a time in seconds ------------------------------------------ */
 
-/* Whole seconds, as Go converts them: towards zero, odd ones to the least. */
-static int64_t whole(double v)
-{
-    if (!(v > -9.2e18 && v < 9.2e18))
-        return INT64_MIN / 2;
-    return (int64_t)v;
-}
-
-static int64_t floor_div(int64_t a, int64_t b)
-{
-    return a / b - (a % b < 0);
-}
+/*
+ * A time in whole seconds, cut towards zero, as a day and the seconds of it.
+ * What no int64 holds, NaN too, becomes 2^63 seconds after the epoch: that is
+ * what Prometheus makes of it.
+ */
+#define LAST_DAY 106751991167300
+#define LAST_SECOND 55808
 
 static int64_t day_number(double v)
 {
-    return floor_div(whole(v), 86400);
+    int64_t t;
+
+    if (!(v >= -9223372036854775808.0 && v < 9223372036854775808.0))
+        return LAST_DAY;
+    t = (int64_t)v;
+    return t / 86400 - (t % 86400 < 0);
 }
 
 static int64_t second_of_day(double v)
 {
-    return whole(v) - day_number(v) * 86400;
+    if (!(v >= -9223372036854775808.0 && v < 9223372036854775808.0))
+        return LAST_SECOND;
+    return (int64_t)v - day_number(v) * 86400;
 }
 
 double date_minute(double v)
@@ -98,6 +100,8 @@ double date_month(double v)
 
 double date_year(double v)
 {
+    if (day_number(v) == LAST_DAY)
+        return -292277026596; /* Go's count of years overflows there */
     return (double)date_of_days(day_number(v)).year;
 }
 

@@ -13,61 +13,67 @@ void notes_init(struct notes *notes, struct fw_arena *arena,
     *notes = (struct notes){.arena = arena, .query = query};
 }
 
-static bool is_there(const struct notes *notes, enum note_kind kind,
-                     struct fw_str text)
+static struct note *find(struct notes *notes, enum note_kind kind,
+                         const char *text)
 {
     for (size_t i = 0; i < notes->count[kind]; i++) {
-        if (fw_str_eq(notes->list[kind][i], text))
-            return true;
+        if (strcmp(notes->list[kind][i].text, text) == 0)
+            return &notes->list[kind][i];
     }
-    return false;
+    return NULL;
 }
 
 void notes_add(struct notes *notes, enum note_kind kind, struct span span,
                const char *fmt, ...)
 {
-    struct place place = place_of(notes->query, span.from);
-    char body[512];
-    char text[640];
-    char *kept;
+    struct note *there;
+    char text[512];
+    const char *kept;
     va_list ap;
 
     va_start(ap, fmt);
-    (void)vsnprintf(body, sizeof(body), fmt, ap);
+    (void)vsnprintf(text, sizeof(text), fmt, ap);
     va_end(ap);
-    (void)snprintf(text, sizeof(text), "PromQL %s: %s (%d:%d)",
-                   kind_names[kind], body, place.line, place.column);
-    if (is_there(notes, kind, fw_str_of(text)))
+    there = find(notes, kind, text);
+    if (there != NULL) {
+        there->span = span;
         return;
+    }
     if (notes->count[kind] == NOTES_MAX) {
         notes->omitted[kind]++;
         return;
     }
     kept = fw_arena_strdup(notes->arena, text);
     if (kept != NULL)
-        notes->list[kind][notes->count[kind]++] = fw_str_of(kept);
+        notes->list[kind][notes->count[kind]++] = (struct note){kept, span};
 }
 
 static struct fw_str *take_list(struct notes *notes, enum note_kind kind,
                                 size_t *count)
 {
-    struct fw_str *list = notes->list[kind];
     size_t n = notes->count[kind];
-    struct fw_str *copy;
+    struct fw_str *list = fw_arena_alloc(notes->arena, (n + 1) * sizeof(*list));
+    size_t out = 0;
+    const char *text;
 
-    if (notes->omitted[kind] > 0) {
-        const char *more =
-            fw_arena_printf(notes->arena, "%zu more %s annotations omitted",
-                            notes->omitted[kind], kind_names[kind]);
+    for (size_t i = 0; i < n && list != NULL; i++) {
+        const struct note *note = &notes->list[kind][i];
+        struct place place = place_of(notes->query, note->span.from);
 
-        if (more != NULL)
-            list[n++] = fw_str_of(more);
+        text = fw_arena_printf(notes->arena, "PromQL %s: %s (%d:%d)",
+                               kind_names[kind], note->text, place.line,
+                               place.column);
+        if (text != NULL)
+            list[out++] = fw_str_of(text);
     }
-    copy = fw_arena_alloc(notes->arena, n * sizeof(*copy));
-    *count = copy != NULL ? n : 0;
-    if (copy != NULL && n > 0)
-        memcpy(copy, list, n * sizeof(*copy));
-    return copy;
+    if (notes->omitted[kind] > 0 && list != NULL) {
+        text = fw_arena_printf(notes->arena, "%zu more %s annotations omitted",
+                               notes->omitted[kind], kind_names[kind]);
+        if (text != NULL)
+            list[out++] = fw_str_of(text);
+    }
+    *count = out;
+    return list;
 }
 
 void notes_finish(struct notes *notes, struct fw_result *result)

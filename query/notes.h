@@ -12,10 +12,15 @@
 
 enum note_kind { NOTE_WARNING, NOTE_INFO };
 
+struct note {
+    const char *text; /* without the place */
+    struct span span;
+};
+
 struct notes {
     struct fw_arena *arena;
     struct fw_str query;
-    struct fw_str list[2][NOTES_MAX + 1];
+    struct note list[2][NOTES_MAX];
     size_t count[2];
     size_t omitted[2];
 };
@@ -23,11 +28,17 @@ struct notes {
 void notes_init(struct notes *notes, struct fw_arena *arena,
                 struct fw_str query);
 
-/* Adds "PromQL warning: text (line:column)"; a lack of memory loses it. */
+/*
+ * Adds a note. Of notes with one text the last place is kept. A lack of memory
+ * loses it.
+ */
 void notes_add(struct notes *notes, enum note_kind kind, struct span span,
                const char *fmt, ...) FW_PRINTF(4, 5);
 
-/* Adds "N more ... omitted" where some were, and hands the lists over. */
+/*
+ * Hands over "PromQL warning: text (line:column)" for each, and "N more ...
+ * omitted" where some were.
+ */
 void notes_finish(struct notes *notes, struct fw_result *result);
 
 #endif
