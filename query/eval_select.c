@@ -98,14 +98,19 @@ fw_rc call_timestamp(struct eval *ev, const struct node *call,
                      const struct grid *grid, struct sink *sink)
 {
     const struct node *arg = call->args[0];
+    struct node inside = *node_inside(arg);
     struct unnamer u;
     struct stamp stamp = {{stamp_row}, &u.sink, grid};
     fw_rc rc;
 
     unnamer_init(&u, ev, arg, grid, false, sink);
-    if (node_inside(arg)->kind == NODE_SELECTOR)
-        rc = eval_instants(ev, node_inside(arg), grid, true, &u.sink);
-    else
+    if (inside.kind != NODE_SELECTOR) {
         rc = eval_vector(ev, arg, grid, &stamp.sink);
+    } else {
+        /* With @, Prometheus forgets the offset here; so do we. */
+        if (inside.selector.shift.at_kind != AT_NONE)
+            inside.selector.shift.offset = 0;
+        rc = eval_instants(ev, &inside, grid, true, &u.sink);
+    }
     return unnamer_finish(&u, rc);
 }

@@ -100,8 +100,6 @@ double date_month(double v)
 
 double date_year(double v)
 {
-    if (day_number(v) == LAST_DAY)
-        return -292277026596; /* Go's count of years overflows there */
     return (double)date_of_days(day_number(v)).year;
 }
 

@@ -171,7 +171,10 @@ static bool take_units(struct lexer *lx)
             return false;
         (void)take(lx, "s");
     }
-    return !is_alnum(peek(lx, 0));
+    if (!is_alnum(peek(lx, 0)))
+        return true;
+    lx->at++; /* so that the message shows what spoils it */
+    return false;
 }
 
 static fw_rc number_or_duration(struct lexer *lx, struct token *out,
@@ -186,8 +189,6 @@ static fw_rc number_or_duration(struct lexer *lx, struct token *out,
     out->kind = TOKEN_DURATION;
     if (take_units(lx))
         return FW_OK;
-    if (!done(lx) && is_alnum(peek(lx, 0)))
-        lx->at++;
     bad.to = (uint32_t)lx->at;
     return complain(lx->text, bad, NULL, err,
                     "bad number or duration syntax: \"%.*s\"",
@@ -337,8 +338,6 @@ static fw_rc bracket(struct lexer *lx, struct token *out, struct fw_err *err)
         lx->in_brackets = false;
         break;
     default: /* ':' */
-        if (!lx->in_brackets)
-            return complain(lx->text, here, NULL, err, "unexpected colon ':'");
         if (lx->saw_colon)
             return complain(lx->text, here, NULL, err, "unexpected colon ':'");
         out->kind = TOKEN_COLON;
@@ -361,6 +360,19 @@ static fw_rc at_end(struct lexer *lx, struct token *out, struct fw_err *err)
     return FW_OK;
 }
 
+/* "=~" and "!x" where only "=", "==" and "!=" have a meaning. */
+static fw_rc bad_second(struct lexer *lx, struct fw_err *err)
+{
+    char first = peek(lx, 0);
+    struct span span = {(uint32_t)lx->at, (uint32_t)lx->at + 2};
+
+    if (lx->at + 1 >= lx->text.n)
+        return bad_character(lx, "", err);
+    return complain(lx->text, span, NULL, err,
+                    "unexpected character after '%c': '%c'", first,
+                    peek(lx, 1));
+}
+
 static fw_rc outside(struct lexer *lx, struct token *out, struct fw_err *err)
 {
     char c = peek(lx, 0);
@@ -371,15 +383,18 @@ static fw_rc outside(struct lexer *lx, struct token *out, struct fw_err *err)
         return number_or_duration(lx, out, err);
     if (strchr("(){[]", c) != NULL && c != '\0')
         return bracket(lx, out, err);
-    if (c == ':' && (lx->in_brackets || !is_alpha(peek(lx, 1))))
+    if (c == ':' && lx->in_brackets)
         return bracket(lx, out, err);
     if (is_alpha(c) || c == ':') {
         word(lx, out);
         return FW_OK;
     }
     if (c == '"' || c == '\'' || c == '`')
-        return lx->in_brackets ? bad_character(lx, " inside brackets", err)
-                               : string(lx, out, err);
+        return lx->in_brackets
+                   ? bad_character(lx, " in duration expression", err)
+                   : string(lx, out, err);
+    if ((c == '=' && peek(lx, 1) == '~') || (c == '!' && peek(lx, 1) != '='))
+        return bad_second(lx, err);
     if (sign(lx, out))
         return FW_OK;
     return bad_character(lx, "", err);

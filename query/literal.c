@@ -192,8 +192,16 @@ fw_rc literal_string(struct fw_str text, struct fw_arena *arena,
             to[n] = body.p[i++];
         }
         if (took == 0) {
+            uint32_t cp = 0;
+            size_t len =
+                start + 1 < body.n
+                    ? fw_utf8_next(body.p + start + 1, body.n - start - 1, &cp)
+                    : 0;
+
             *bad = start + 1;
-            return fw_err_set(err, FW_EINVAL, "unknown escape sequence");
+            return fw_err_set(err, FW_EINVAL,
+                              "unknown escape sequence U+%04X '%.*s'", cp,
+                              (int)len, body.p + start + 1);
         }
         n += took;
     }

@@ -9,9 +9,10 @@ static fw_rc label(struct parser *p, struct fw_str *out)
     if (p->token.kind == TOKEN_STRING) {
         fw_rc rc = parse_string(p, out);
 
-        if (rc == FW_OK && out->n == 0)
+        if (rc == FW_OK && (out->n == 0 || !fw_utf8_valid(out->p, out->n)))
             return complain(p->query->text, p->last, NULL, p->err,
-                            "a label name is empty");
+                            "invalid label name for grouping: \"%.*s\"",
+                            FW_STR_ARG(*out));
         return rc;
     }
     *out = parser_text(p, p->token.span);

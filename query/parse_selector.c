@@ -63,9 +63,10 @@ static fw_rc matcher_rest(struct parser *p, struct span start,
  * One item in braces: label="x", "label name"="x" or, once and alone, the
  * metric name in quotes.
  */
-static fw_rc item(struct parser *p, struct selector *sel, bool *is_name,
+static fw_rc item(struct parser *p, struct node *node, bool *is_name,
                   struct fw_matcher *out)
 {
+    struct selector *sel = &node->selector;
     struct span start = p->token.span;
     bool quoted = p->token.kind == TOKEN_STRING;
     fw_rc rc;
@@ -81,8 +82,9 @@ static fw_rc item(struct parser *p, struct selector *sel, bool *is_name,
                           p->token.kind == TOKEN_RIGHT_BRACE);
     if (!*is_name)
         return matcher_rest(p, start, out);
+    node->span.to = p->last.to;
     if (sel->name.n > 0)
-        return complain(p->query->text, start, NULL, p->err,
+        return complain(p->query->text, node->span, NULL, p->err,
                         "metric name must not be set twice: \"%.*s\" or "
                         "\"%.*s\"",
                         FW_STR_ARG(sel->name), FW_STR_ARG(out->name));
@@ -90,8 +92,9 @@ static fw_rc item(struct parser *p, struct selector *sel, bool *is_name,
     return FW_OK;
 }
 
-static fw_rc braces(struct parser *p, struct selector *sel)
+static fw_rc braces(struct parser *p, struct node *node)
 {
+    struct selector *sel = &node->selector;
     void *items = NULL;
     size_t n = 0;
     bool more = true;
@@ -102,7 +105,7 @@ static fw_rc braces(struct parser *p, struct selector *sel)
 
         rc = parser_grow(p, &items, n, sizeof(struct fw_matcher));
         if (rc == FW_OK)
-            rc = item(p, sel, &is_name, (struct fw_matcher *)items + n);
+            rc = item(p, node, &is_name, (struct fw_matcher *)items + n);
         n += !is_name;
         if (rc == FW_OK)
             rc = parser_take(p, TOKEN_COMMA, &more);
@@ -145,7 +148,7 @@ fw_rc parse_selector(struct parser *p, struct node **out)
         rc = parser_next(p);
     }
     if (rc == FW_OK && p->token.kind == TOKEN_LEFT_BRACE)
-        rc = braces(p, &node->selector);
+        rc = braces(p, node);
     if (rc == FW_OK && node->selector.name.n > 0)
         rc = add_name_matcher(p, &node->selector);
     node->span.to = p->last.to;
@@ -155,22 +158,25 @@ fw_rc parse_selector(struct parser *p, struct node **out)
 
 /* ---- Behind an operand -------------------------------------------------- */
 
-/* A duration, or a number of seconds; a sign before it where allowed. */
+/* A duration, or a number of seconds; negative ones where `signs`. */
 static fw_rc span_of_time(struct parser *p, bool signs, const char *context,
                           const char *expected, fw_ms *out)
 {
     struct span start = p->token.span;
-    bool negative = signs && p->token.kind == TOKEN_SUB;
+    bool negative = p->token.kind == TOKEN_SUB;
     struct fw_err why = {0};
     double seconds = 0;
     fw_rc rc = FW_OK;
 
-    if (negative || (signs && p->token.kind == TOKEN_ADD))
+    if (negative || p->token.kind == TOKEN_ADD)
         rc = parser_next(p);
     if (rc != FW_OK)
         return rc;
     if (p->token.kind == TOKEN_DURATION) {
-        rc = fw_parse_duration(parser_text(p, p->token.span), out, &why);
+        rc = fw_parse_duration(parser_text(p, p->token.span), out, NULL);
+        if (rc != FW_OK)
+            rc = fw_err_set(&why, rc, "not a valid duration string: \"%.*s\"",
+                            FW_STR_ARG(parser_text(p, p->token.span)));
     } else if (p->token.kind == TOKEN_NUMBER) {
         rc = literal_number(parser_text(p, p->token.span), &seconds, &why);
         if (rc == FW_OK && !(fabs(seconds) < 9e15))
@@ -181,7 +187,7 @@ static fw_rc span_of_time(struct parser *p, bool signs, const char *context,
         return parser_unexpected(p, context, expected);
     }
     start.to = p->token.span.to;
-    if (rc == FW_OK && !signs && *out <= 0)
+    if (rc == FW_OK && !signs && (negative || *out <= 0))
         rc = fw_err_set(&why, FW_EINVAL, "duration must be greater than 0");
     if (rc != FW_OK)
         return complain(p->query->text, start, NULL, p->err, "%s", why.text);
@@ -238,13 +244,13 @@ static fw_rc brackets(struct parser *p, struct node **node)
     fw_rc rc = parser_next(p);
 
     if (rc == FW_OK)
-        rc = span_of_time(p, false, "subquery or range selector",
-                          "number, duration, step(), or range()", &range);
+        rc = span_of_time(p, false, "subquery selector", "number or duration",
+                          &range);
     if (rc == FW_OK)
         rc = parser_take(p, TOKEN_COLON, &colon);
     if (rc == FW_OK && colon && p->token.kind != TOKEN_RIGHT_BRACKET)
         rc = span_of_time(p, false, "subquery selector",
-                          "number, duration, step(), range(), or \"]\"", &step);
+                          "number or duration or \"]\"", &step);
     if (rc != FW_OK)
         return rc;
     if (p->token.kind != TOKEN_RIGHT_BRACKET)
@@ -289,8 +295,7 @@ static fw_rc offset(struct parser *p, struct node *node)
                         "offset may not be set multiple times");
     rc = parser_next(p);
     if (rc == FW_OK)
-        rc = span_of_time(p, true, "offset",
-                          "number, duration, step(), or range()", &by);
+        rc = span_of_time(p, true, "offset", "number or duration", &by);
     if (rc != FW_OK)
         return rc;
     shift->has_offset = true;
@@ -299,7 +304,8 @@ static fw_rc offset(struct parser *p, struct node *node)
     return FW_OK;
 }
 
-static fw_rc timestamp(struct parser *p, struct shift *shift)
+static fw_rc timestamp(struct parser *p, const struct node *node,
+                       struct shift *shift)
 {
     bool negative = p->token.kind == TOKEN_SUB;
     struct fw_err why = {0};
@@ -320,15 +326,22 @@ static fw_rc timestamp(struct parser *p, struct shift *shift)
     } else {
         return parser_unexpected(p, "@", "timestamp");
     }
-    if (rc == FW_OK && !(fabs(v) < 9.2e15))
-        rc = fw_err_set(&why, FW_EINVAL,
-                        "timestamp out of bounds for @ modifier: %f",
-                        negative ? -v : v);
     if (rc != FW_OK)
         return complain(p->query->text, p->token.span, NULL, p->err, "%s",
                         why.text);
+    v = negative ? -v : v;
+    if (!isfinite(v))
+        return complain(p->query->text, node->span, NULL, p->err,
+                        "timestamp out of bounds for @ modifier: %s",
+                        isnan(v) ? "NaN"
+                        : v > 0  ? "+Inf"
+                                 : "-Inf");
+    if (fabs(v) >= 9.2e15)
+        return complain(p->query->text, node->span, NULL, p->err,
+                        "timestamp out of bounds for @ modifier: %f", v);
     shift->at_kind = AT_TIME;
-    shift->at = (fw_ms)round((negative ? -v : v) * 1000);
+    /* Further away there is nothing, and sums could overflow. */
+    shift->at = (fw_ms)fmin(fmax(round(v * 1000), -0x1p60), 0x1p60);
     return parser_next(p);
 }
 
@@ -345,7 +358,7 @@ static fw_rc edge(struct parser *p, struct shift *shift)
     if (rc == FW_OK && opened)
         rc = parser_take(p, TOKEN_RIGHT_PAREN, &closed);
     if (rc == FW_OK && !closed)
-        return parser_unexpected(p, "@", "\"start()\" or \"end()\"");
+        return parser_unexpected(p, "@", "timestamp");
     shift->at_kind = kind;
     return rc;
 }
@@ -367,7 +380,7 @@ static fw_rc at(struct parser *p, struct node *node)
         return rc;
     rc = p->token.kind == TOKEN_START || p->token.kind == TOKEN_END_OF_QUERY
              ? edge(p, shift)
-             : timestamp(p, shift);
+             : timestamp(p, node, shift);
     node->span.to = p->last.to;
     return rc;
 }

@@ -74,9 +74,6 @@ fw_rc parse_string(struct parser *p, struct fw_str *out)
     }
     if (rc != FW_OK)
         return parser_no_memory(p);
-    if (!fw_utf8_valid(out->p, out->n))
-        return complain(p->query->text, span, NULL, p->err,
-                        "the string is not valid UTF-8");
     return parser_next(p);
 }
 
@@ -97,9 +94,10 @@ static fw_rc number(struct parser *p, struct node **out)
             return complain(p->query->text, p->token.span, NULL, p->err, "%s",
                             why.text);
     } else {
-        if (fw_parse_duration(text, &span, &why) != FW_OK)
-            return complain(p->query->text, p->token.span, NULL, p->err, "%s",
-                            why.text);
+        if (fw_parse_duration(text, &span, NULL) != FW_OK)
+            return complain(p->query->text, p->token.span, NULL, p->err,
+                            "not a valid duration string: \"%.*s\"",
+                            FW_STR_ARG(text));
         node->number = (double)span / 1000;
     }
     *out = node;
