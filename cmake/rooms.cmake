@@ -42,10 +42,14 @@ function(fw_test_marker test source)
 endfunction()
 
 # fw_unit_test(ROOM FILE): one executable per file, linked with its room, the
-# rooms beneath and the fixtures; a call to a room above does not link.
+# rooms beneath and the fixtures; a call to a room above does not link. What
+# lies beside it and is no test_*.c is shared by the tests of its folder.
 function(fw_unit_test room source)
   get_filename_component(stem ${source} NAME_WE)
-  add_executable(${stem} ${source})
+  get_filename_component(folder ${source} DIRECTORY)
+  file(GLOB beside CONFIGURE_DEPENDS ${folder}/*.c)
+  list(FILTER beside EXCLUDE REGEX "/test_[^/]*\\.c$")
+  add_executable(${stem} ${source} ${beside})
   target_link_libraries(${stem} PRIVATE fw_support fw_${room})
   set_target_properties(${stem} PROPERTIES
     RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests/unit

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * script.h - runs scripts of tests/query: data in, expression, wanted answer.
+ * tests/query/README.md has the language.
+ */
+#ifndef TESTS_UNIT_QUERY_SCRIPT_H
+#define TESTS_UNIT_QUERY_SCRIPT_H
+
+#include <stddef.h>
+
+struct script_result {
+    size_t cases;
+    size_t failures; /* each was told on stderr as FILE:LINE: sentence */
+};
+
+struct script_result script_run(const char *path);
+
+#endif
