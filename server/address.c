@@ -148,3 +148,21 @@ out:
         (void)close(s);
     return rc;
 }
+
+fw_rc address_bind_udp(const struct address *address, int *fd,
+                       struct fw_err *err)
+{
+    int s = socket(address->sa.ss_family,
+                   SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+    if (s < 0 ||
+        bind(s, (const struct sockaddr *)&address->sa, address->len) != 0) {
+        fw_rc rc = listen_failed(address, err);
+
+        if (s >= 0)
+            (void)close(s);
+        return rc;
+    }
+    *fd = s;
+    return FW_OK;
+}

@@ -37,4 +37,8 @@ bool address_is_loopback(const struct address *address);
 FW_CHECK fw_rc address_listen(struct address *address, int *fd,
                               struct fw_err *err);
 
+/* A non-blocking UDP socket bound there. Errors as above. */
+FW_CHECK fw_rc address_bind_udp(const struct address *address, int *fd,
+                                struct fw_err *err);
+
 #endif

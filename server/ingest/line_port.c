@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "server/ingest/line_conn.h"
+#include "server/ingest/line_udp.h"
 #include "storage/base/log.h"
 
 #define ACCEPTS_AT_ONCE 64
@@ -28,6 +29,7 @@ struct line_port {
     struct loop_task stop;
     struct loop *loop; /* accepts */
     char address[ADDRESS_TEXT_BYTES];
+    struct line_udp *udp;
     struct line_stats stats;
     struct bad_lines bad;
     _Atomic size_t open;  /* connections, and those with batches in flight */
@@ -161,6 +163,7 @@ static void on_stop(struct loop_task *task)
     loop_remove(port->loop, &port->watch);
     (void)close(port->watch.fd);
     port->watch.fd = -1;
+    line_udp_end(port->udp);
     for (size_t i = 0; i < port->part_count; i++)
         loop_post(port->parts[i].part.loop, &port->parts[i].end);
     atomic_fetch_sub(&port->tasks, 1);
@@ -172,7 +175,8 @@ static void wait_closed(struct line_port *port, fw_ms patience)
     const struct fw_clock *clock = fw_clock_system();
     uint64_t end = fw_clock_mono_ns(clock) + (uint64_t)patience * 1000000u;
 
-    while (atomic_load(&port->open) > 0 || atomic_load(&port->tasks) > 0)
+    while (atomic_load(&port->open) > 0 || atomic_load(&port->tasks) > 0 ||
+           line_udp_in_flight(port->udp) > 0)
         if (patience >= 0 && fw_clock_mono_ns(clock) > end)
             return;
         else
@@ -200,6 +204,7 @@ void line_port_close(struct line_port *port)
         (void)close(port->watch.fd);
     for (size_t i = 0; i < port->part_count; i++)
         free(port->parts[i].part.scratch);
+    line_udp_close(port->udp);
     bad_lines_release(&port->bad);
     free(port);
 }
@@ -230,6 +235,21 @@ static fw_rc part_init(struct line_port *port, size_t i,
     return FW_OK;
 }
 
+static fw_rc open_udp(struct line_port *port,
+                      const struct line_port_options *options,
+                      const struct address *address, struct fw_err *err)
+{
+    struct line_udp_options udp = {.store = options->store,
+                                   .clock = options->clock,
+                                   .loop = port->loop,
+                                   .stats = &port->stats,
+                                   .bad = &port->bad,
+                                   .max_future = options->max_future,
+                                   .address = address};
+
+    return line_udp_open(&udp, &port->udp, err);
+}
+
 fw_rc line_port_open(const struct line_port_options *options,
                      struct line_port **out, struct fw_err *err)
 {
@@ -251,11 +271,18 @@ fw_rc line_port_open(const struct line_port_options *options,
     if (rc != FW_OK)
         goto out;
     address_print(&address, port->address);
+    if (!address_is_loopback(&address))
+        fw_log(FW_LOG_WARN,
+               "%s is open to other machines, and the line port asks for no "
+               "credentials: whoever reaches it may write",
+               port->address);
     rc = loop_add(port->loop, &port->watch, EPOLLIN, err);
     for (; rc == FW_OK && port->part_count < options->loop_count;
          port->part_count++)
         if (part_init(port, port->part_count, options) != FW_OK)
             rc = fw_err_set(err, FW_ENOMEM, "no memory for the line port");
+    if (rc == FW_OK)
+        rc = open_udp(port, options, &address, err);
     if (rc != FW_OK)
         goto out;
     *out = port;

@@ -261,6 +261,18 @@ class Ingest(Case):
             self.one(server, "sum(count_over_time(load_v[1m]))", T + 30),
             8 * 20 * 100)
 
+    def test_datagrams_hold_lines_too(self):
+        server = self.quiet()
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+            udp.connect(server.addr())
+            udp.send(b"u,a=b v=1 %d\nbad\nput w %d 2\n" % (T, T))
+            udp.send(b"x 3 %d" % T)  # its end is the end of a line
+            udp.send(b"")
+        wait_until(lambda: self.value(server, "x"), "the last datagram")
+        self.assertEqual(self.one(server, "u_v"), 1)
+        self.assertEqual(self.one(server, "w"), 2)
+        server.wait_log("bad line 2 from UDP")
+
     def test_a_stop_keeps_what_was_sent(self):
         server = self.quiet()
         line = server.line_client()
