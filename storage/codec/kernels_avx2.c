@@ -47,24 +47,31 @@ struct unpacker {
     unsigned offset[4]; /* of each pair */
 };
 
-static struct unpacker unpacker_of(unsigned width)
+static inline void unpacker_half(struct unpacker *u, unsigned half,
+                                 __m256i number, __m256i width)
+{
+    const __m256i spread = _mm256_set_epi64x(
+        0x0808080808080808, 0, 0x0808080808080808, 0); /* the low byte of each
+                                                          lane to all of it */
+    __m256i bit = _mm256_mul_epu32(number, width);
+    __m256i pair = _mm256_unpacklo_epi64(bit, bit);
+    __m256i first =
+        _mm256_sub_epi64(_mm256_srli_epi64(bit, 3), _mm256_srli_epi64(pair, 3));
+
+    first = _mm256_shuffle_epi8(first, spread);
+    u->bytes[half] =
+        _mm256_add_epi8(first, all_of(UINT64_C(0x0706050403020100)));
+    u->shift[half] = _mm256_and_si256(bit, all_of(7));
+}
+
+static inline struct unpacker unpacker_of(unsigned width)
 {
     struct unpacker u;
-    uint8_t bytes[64];
-    uint64_t shift[8];
 
-    for (unsigned i = 0; i < 8; i++) {
-        unsigned pair = i / 2 * 2 * width; /* the bit it begins at */
-        unsigned first = (i * width - pair / 8 * 8) / 8;
-        u.offset[i / 2] = pair / 8;
-        shift[i] = i * width % 8;
-        for (unsigned b = 0; b < 8; b++)
-            bytes[8 * i + b] = (uint8_t)(first + b);
-    }
-    for (unsigned half = 0; half < 2; half++) {
-        memcpy(&u.bytes[half], bytes + 32 * half, 32);
-        memcpy(&u.shift[half], shift + 4 * half, 32);
-    }
+    unpacker_half(&u, 0, _mm256_set_epi64x(3, 2, 1, 0), all_of(width));
+    unpacker_half(&u, 1, _mm256_set_epi64x(7, 6, 5, 4), all_of(width));
+    for (unsigned pair = 0; pair < 4; pair++)
+        u.offset[pair] = pair * 2 * width / 8;
     u.mask = all_of((UINT64_C(1) << width) - 1);
     return u;
 }

@@ -22,12 +22,15 @@ static const uint8_t *scalar_unrice(const uint8_t *low, unsigned k,
 {
     uint8_t quotients[CODEC_GROUP + 8];
     const uint8_t *after = plain_unary(unary, end, n, quotients);
+    const uint64_t mask = mask_of(k);
+    const uint64_t unit = UINT64_C(1) << k;
 
     if (after == NULL)
         return NULL;
-    plain_unpack(low, k, n, out);
-    for (size_t i = 0; i < n; i++)
-        out[i] |= (uint64_t)quotients[i] << k;
+    for (size_t i = 0, bit = 0; i < n; i++, bit += k) {
+        uint64_t part = fw_get_le64(low + bit / 8) >> (bit % 8) & mask;
+        out[i] = quotients[i] * unit + part;
+    }
     return after;
 }
 
