@@ -343,7 +343,7 @@ static const uint8_t *read_sparse(const uint8_t *in, const uint8_t *end,
                                   unsigned w, size_t n, uint64_t *out)
 {
     uint8_t bitmap[CODEC_GROUP / 8] = {0};
-    uint64_t packed[CODEC_ROOM];
+    CODEC_ALIGNED uint64_t packed[CODEC_ROOM];
     size_t head = packed_bytes(n, 1);
     size_t count;
 

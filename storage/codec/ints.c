@@ -67,7 +67,7 @@ size_t ints_header_write(const struct ints_plan *plan, uint8_t *out)
 
 size_t ints_write(const uint64_t *x, const struct ints_plan *plan, uint8_t *out)
 {
-    uint64_t u[CODEC_ROOM];
+    CODEC_ALIGNED uint64_t u[CODEC_ROOM];
     struct codec_line line = plan->line;
     uint8_t *p = out + ints_header_write(plan, out);
 

@@ -155,7 +155,7 @@ static void candidate_rate(const uint64_t *x, size_t n, struct candidate *c)
 {
     struct codec_lengths lengths;
     struct codec_line line;
-    uint64_t u[CODEC_ROOM];
+    CODEC_ALIGNED uint64_t u[CODEC_ROOM];
 
     ints_survey(x, n, c->line, SAMPLE_FEW, &c->survey);
     line_start(&c->line, x, c->survey.mean, true);

@@ -138,7 +138,7 @@ void ints_survey(const uint64_t *x, size_t n, struct codec_line line,
                  size_t sample_max, struct ints_survey *s)
 {
     int64_t sample[INTS_SAMPLE_MAX];
-    uint64_t r[CODEC_ROOM];
+    CODEC_ALIGNED uint64_t r[CODEC_ROOM];
     size_t lead = ints_lead(line.order);
     size_t stride = (n - lead + sample_max - 1) / sample_max;
     size_t taken = 0;

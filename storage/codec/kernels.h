@@ -22,7 +22,8 @@
 
 #define CODEC_GROUP 128 /* integers that share one way of being packed */
 #define CODEC_ROOM 144  /* a group's buffer: whole vectors may be written */
-#define CODEC_PAD 64    /* bytes a kernel may read past packed bits */
+#define CODEC_ALIGNED _Alignas(64) /* a vector then never spans two lines */
+#define CODEC_PAD 64 /* bytes a kernel may read past packed bits */
 #define CODEC_DECIMALS_MAX 17
 #define CODEC_ULPS_MAX 31   /* how far a value may lie from its decimal */
 #define CODEC_UNARY_MAX 191 /* the largest quotient of a Rice group */

@@ -116,7 +116,7 @@ static const uint8_t *avx2_unrice(const uint8_t *low, unsigned k,
                                   const uint8_t *unary, const uint8_t *end,
                                   size_t n, uint64_t *out)
 {
-    uint8_t quotients[CODEC_GROUP + 8];
+    CODEC_ALIGNED uint8_t quotients[CODEC_GROUP + 8];
     const struct unpacker u = unpacker_of(k);
     const __m128i shift = _mm_cvtsi32_si128((int)k);
     const uint8_t *after = plain_unary(unary, end, n, quotients);

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "storage/base/bytes.h"
+#include "storage/codec/kernels_plain.h"
 
 #define LANES 8
 
@@ -142,7 +143,7 @@ static const uint8_t *avx512_unrice(const uint8_t *low, unsigned k,
                                     const uint8_t *unary, const uint8_t *end,
                                     size_t n, uint64_t *out)
 {
-    uint8_t quotients[CODEC_GROUP + 64];
+    CODEC_ALIGNED uint8_t quotients[CODEC_GROUP + 64];
     const struct unpacker u = unpacker_of(k);
     const __m128i shift = _mm_cvtsi32_si128((int)k);
     const uint8_t *after = unary_read(unary, end, n, quotients);
@@ -372,26 +373,26 @@ static void avx512_unorder(const uint64_t *x, size_t n, double *out)
     }
 }
 
-/* Up to 16 entries live in two registers; more are gathered. */
+/* Up to 16 entries live in two registers; for more, gathering is no faster
+ * than plain loads. */
 static bool avx512_lookup(const double *entries, size_t count,
                           const uint64_t *ranks, size_t n, double *out)
 {
     const __m512i limit = all_of(count);
     const size_t second = count > LANES ? LANES : 0;
+
+    if (count > 2 * LANES)
+        return plain_lookup(entries, count, ranks, n, out);
     const __m512d low = _mm512_maskz_loadu_pd(lanes_of(count, 0), entries);
     const __m512d high =
         _mm512_maskz_loadu_pd(lanes_of(count, second), entries + second);
-
     for (size_t i = 0; i < n; i += LANES) {
         __mmask8 lanes = lanes_of(n, i);
         __m512i rank = _mm512_loadu_si512(ranks + i);
         if (_mm512_mask_cmpge_epu64_mask(lanes, rank, limit) != 0)
             return false;
-        __m512d v = count <= 2 * LANES
-                        ? _mm512_permutex2var_pd(low, rank, high)
-                        : _mm512_mask_i64gather_pd(_mm512_setzero_pd(), lanes,
-                                                   rank, entries, 8);
-        _mm512_mask_storeu_pd(out + i, lanes, v);
+        _mm512_mask_storeu_pd(out + i, lanes,
+                              _mm512_permutex2var_pd(low, rank, high));
     }
     return true;
 }

@@ -20,7 +20,7 @@ static const uint8_t *scalar_unrice(const uint8_t *low, unsigned k,
                                     const uint8_t *unary, const uint8_t *end,
                                     size_t n, uint64_t *out)
 {
-    uint8_t quotients[CODEC_GROUP + 8];
+    CODEC_ALIGNED uint8_t quotients[CODEC_GROUP + 8];
     const uint8_t *after = plain_unary(unary, end, n, quotients);
     const uint64_t mask = mask_of(k);
     const uint64_t unit = UINT64_C(1) << k;

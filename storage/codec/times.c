@@ -40,7 +40,7 @@ static const uint8_t *run_read(const uint8_t *in, const uint8_t *end, size_t n,
                                fw_ms *out)
 {
     struct ints_reader reader;
-    uint64_t x[CODEC_ROOM];
+    CODEC_ALIGNED uint64_t x[CODEC_ROOM];
 
     if (!ints_open(&reader, in, end))
         return NULL;

@@ -49,7 +49,7 @@ static const uint8_t *read_bits(const uint8_t *in, const uint8_t *end, size_t n,
 {
     const struct codec_kernels *k = codec_kernels();
     struct ints_reader reader;
-    uint64_t x[CODEC_ROOM];
+    CODEC_ALIGNED uint64_t x[CODEC_ROOM];
 
     if (!ints_open(&reader, in, end))
         return NULL;
@@ -69,7 +69,7 @@ static const uint8_t *read_quotients(const uint8_t *in, const uint8_t *end,
 {
     const struct codec_kernels *k = codec_kernels();
     struct ints_reader reader;
-    uint64_t x[CODEC_ROOM];
+    CODEC_ALIGNED uint64_t x[CODEC_ROOM];
 
     if (!ints_open(&reader, in, end))
         return NULL;
@@ -87,7 +87,7 @@ static const uint8_t *read_ulps(const uint8_t *in, const uint8_t *end, size_t n,
 {
     const struct codec_kernels *k = codec_kernels();
     struct ints_reader reader;
-    uint64_t x[CODEC_ROOM];
+    CODEC_ALIGNED uint64_t x[CODEC_ROOM];
 
     if (!ints_open(&reader, in, end))
         return NULL;
@@ -199,7 +199,7 @@ static const uint8_t *read_dictionary(const uint8_t *in, const uint8_t *end,
     const struct codec_kernels *k = codec_kernels();
     double entries[VALUES_ENTRIES_MAX];
     struct ints_reader reader;
-    uint64_t ranks[CODEC_ROOM];
+    CODEC_ALIGNED uint64_t ranks[CODEC_ROOM];
     uint64_t count;
 
     in = read_varint(in, end, &count);
