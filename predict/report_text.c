@@ -16,6 +16,18 @@ static void visible(struct report_page *page, struct fw_str text)
         page->rc = fw_add_visible(page->out, text);
 }
 
+/* Label values are whatever a sender liked: directions of text included. */
+static void series_name(struct report_page *page,
+                        const struct fw_labels *labels)
+{
+    struct fw_buf text = FW_BUF_INIT(page->out->max);
+
+    if (page->rc == FW_OK)
+        page->rc = fw_labels_print(&text, labels);
+    visible(page, (struct fw_str){text.data, text.len});
+    fw_buf_release(&text);
+}
+
 static void colored(struct report_page *page, enum report_urgency u,
                     const char *text)
 {
@@ -143,8 +155,7 @@ static void part(struct report_page *page, const struct fw_report_row *row)
     report_put(page, "\n");
     if (page->rc == FW_OK && row->series.labels.n > 0) {
         report_put(page, "  series   ");
-        if (page->rc == FW_OK)
-            page->rc = fw_labels_print(page->out, &row->series.labels);
+        series_name(page, &row->series.labels);
         report_put(page, "\n");
     }
     if (row->owner.n > 0) {
