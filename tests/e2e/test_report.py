@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# ctest: timeout=120
+"""The report in its three formats, over hostile names."""
+import html.parser
+import json
+import pathlib
+import time
+
+from forewarn_e2e import Case, main, wait_until
+
+HOSTILE = [
+    "<script>alert(1)</script>",
+    "\"><img src=x onerror=alert(1)>",
+    "'onmouseover='alert(1)",
+    "&lt;b&gt;&amp;",
+    "]]></style><svg/onload=alert(1)>",
+    "\u202egnp.exe",
+    "\u0085next",
+]
+
+
+class Tags(html.parser.HTMLParser):
+    """The elements and attributes that a browser would see."""
+
+    def __init__(self):
+        super().__init__()
+        self.tags = set()
+        self.attributes = []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.add(tag)
+        self.attributes += attrs
+
+
+class Report(Case):
+    CONFIG = """
+collect: off
+listen_http: off
+watches:
+  - watch: Quiet
+    expr: calm_value
+    breach: "> 100"
+    horizon: 10m
+    history: 1h
+    interval: 1s
+    owner: a@example.org
+    reason: it matters
+  - watch: Urgent <marquee>
+    expr: climb_value
+    breach: "> 100"
+    horizon: 10m
+    history: 1h
+    interval: 1s
+    owner: b@example.org
+    reason: "it fills <blink>up</blink>"
+  - watch: Nothing
+    expr: not_there
+    breach: "> 1"
+    horizon: 10m
+    owner: c@example.org
+    reason: it is gone
+"""
+
+    def setUp(self):
+        super().setUp()
+        self.config = self.write("forewarn.yml", self.CONFIG)
+        self.server = self.serve("--config", self.config, listen=("line",))
+        now = time.time()
+        with self.server.line_client() as line:
+            for ago in range(1800, 0, -10):
+                at = int((now - ago) * 1e9)
+                line.send("calm value=%.3f %d" % (5 + (ago * 7 % 11) / 10, at))
+                for text in HOSTILE:
+                    tag = text.replace("\\", "\\\\").replace(" ", "\\ ") \
+                        .replace(",", "\\,").replace("=", "\\=")
+                    line.send("climb,name=%s value=%.3f %d" % (
+                        tag, 95 - ago / 30 + (ago * 7 % 11) / 20, at))
+            line.sync()
+        wait_until(lambda: "firing" in self.cli(
+            "watches", "--data", self.server.data).out, "an alert")
+
+    def report(self, *args, **kw):
+        return self.cli("report", "--data", self.server.data, *args, **kw)
+
+    def test_text_is_most_urgent_first_and_says_what_is_not_known(self):
+        out = self.report().out
+        self.assertLess(out.index("Urgent"), out.index("Quiet"))
+        self.assertIn("b@example.org", out)
+        self.assertIn("the expression returns no data", out)
+        for bad in ("\x1b", "\u202e", "\u0085"):
+            self.assertNotIn(bad, out)
+
+    def test_json_is_json(self):
+        rows = self.report("--format", "json").json()
+        text = json.dumps(rows, ensure_ascii=False)
+        for name in HOSTILE:
+            self.assertIn(json.dumps(name, ensure_ascii=False)[1:-1], text)
+
+    def test_html_is_one_file_and_escapes_what_is_hostile(self):
+        path = self.tmp / "report.html"
+        self.report("--format", "html", "--output", path)
+        text = path.read_text(encoding="utf-8")
+        tags = Tags()
+        tags.feed(text)
+        self.assertTrue({"html", "svg", "table"} <= tags.tags, tags.tags)
+        self.assertFalse({"script", "img", "marquee", "blink", "b", "iframe",
+                          "link", "object", "form"} & tags.tags, tags.tags)
+        for name, value in tags.attributes:
+            self.assertFalse(name.startswith("on"), (name, value))
+            if name in ("src", "href", "xlink:href"):
+                self.assertTrue(value.startswith("#"), (name, value))
+        self.assertNotIn("<script>", text)
+        self.assertIn("&lt;script&gt;alert(1)", text)
+        keep = pathlib.Path(__file__).parents[2] / "build"
+        if keep.is_dir():
+            (keep / "report.html").write_text(text, encoding="utf-8")
+
+    def test_it_is_the_same_without_the_server(self):
+        self.server.stop()
+        out = self.report().out
+        self.assertIn("Urgent", out)
+        self.assertIn("firing", self.cli("watches", "--data",
+                                         self.server.data).out)
+
+    def test_another_file_of_watches_can_be_reported_on(self):
+        other = self.write("other.yml", """
+watches:
+  - watch: Other
+    expr: calm_value
+    breach: "> 1000"
+    horizon: 5m
+    owner: d@example.org
+    reason: curiosity
+""")
+        out = self.report("--config", other).out
+        self.assertIn("Other", out)
+        self.assertNotIn("Urgent", out)
+
+    def test_one_watch_can_be_asked_for(self):
+        out = self.report("Quiet").out
+        self.assertIn("Quiet", out)
+        self.assertNotIn("Urgent", out)
+        got = self.report("Quite", rc=1)
+        self.assertIn("did you mean 'Quiet'?", got.err)
+        got = self.report("--format", "pdf", rc=2)
+        self.assertIn("text, json, html", got.err)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,232 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# ctest: timeout=300
+"""A watch from outside: foretold, breached, scored, told to a webhook, also
+over the death of the server and of the receiver."""
+import http.server
+import json
+import threading
+import time
+
+from forewarn_e2e import Case, main, wait_until
+
+LIMIT = 1000
+
+
+class Receiver:
+    """A webhook on a port of its own choice, or on a given one."""
+
+    def __init__(self, port=0, answers=(200,)):
+        self.got = []
+        self.answers = list(answers)
+        outer = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                code = outer.answers[0]
+                if len(outer.answers) > 1:
+                    outer.answers.pop(0)
+                outer.got.append((code, dict(self.headers), json.loads(body)))
+                self.send_response(code)
+                if code == 302:
+                    self.send_header("Location", "/elsewhere")
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", port),
+                                                      Handler)
+        self.port = self.server.server_address[1]
+        threading.Thread(target=self.server.serve_forever,
+                         kwargs={"poll_interval": 0.05}, daemon=True).start()
+
+    def good(self):
+        return [body for code, _, body in list(self.got) if code < 300]
+
+    def close(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+class Watch(Case):
+    def receiver(self, port=0, answers=(200,)):
+        made = Receiver(port, answers)
+        self.addCleanup(made.close)
+        return made
+
+    def config(self, port, private="true"):
+        return self.write("forewarn.yml", """
+collect: off
+listen_http: off
+notify:
+  webhooks:
+    - url: http://127.0.0.1:%d/hook
+      timeout: 2s
+      allow_private: %s
+watches:
+  - watch: Filling
+    expr: fill_bytes
+    breach: "> %d"
+    horizon: 60s
+    history: 5m
+    interval: 1s
+    owner: storage@example.org
+    reason: writes fail
+    runbook: https://example.org/run
+    labels: {severity: page}
+""" % (port, private, LIMIT))
+
+    def history(self, server, at_now=920.0, slope=8.0, seconds=240):
+        """Four minutes of an even climb that ends now."""
+        now = time.time()
+        with server.line_client() as line:
+            line.send(*("fill,host=a bytes=%.2f %d" % (
+                at_now - slope * ago + (ago * 7 % 5) / 5,
+                int((now - ago) * 1e9)) for ago in range(seconds, 0, -1)))
+            line.sync()
+
+    def climb(self, server, value, slope=8.0, until=None):
+        """Goes on live, a value a second, until until() is true."""
+        with server.line_client() as line:
+            for _ in range(90):
+                line.send("fill,host=a bytes=%.2f" % value)
+                line.sync()
+                if until():
+                    return value
+                value += slope
+                time.sleep(1)
+        self.fail("it never came:\n" + "\n".join(server.log))
+
+    def test_a_breach_is_foretold_told_and_scored(self):
+        hook = self.receiver()
+        server = self.serve("--config", self.config(hook.port), listen=("line",))
+        self.history(server, at_now=700)
+        value = self.climb(server, 708, until=lambda: hook.good())
+        self.assertLess(value, LIMIT, "told ahead")
+        self.climb(server, value, until=lambda: any(
+            "score Filling" in line for line in server.log))
+        wait_until(lambda: len(hook.good()) >= 2, "the breach to be told")
+        first, second = hook.good()[:2]
+
+        self.assertEqual(first["version"], "4")
+        self.assertEqual(first["status"], "firing")
+        alert = first["alerts"][0]
+        self.assertEqual(alert["labels"], {
+            "alertname": "Filling", "host": "a", "severity": "page"})
+        self.assertEqual(alert["endsAt"], "0001-01-01T00:00:00Z")
+        self.assertEqual(alert["annotations"]["state"], "predicted")
+        self.assertEqual(alert["annotations"]["runbook_url"],
+                         "https://example.org/run")
+        self.assertRegex(alert["fingerprint"], "^[0-9a-f]{16}$")
+        forecast = first["forecast"]
+        self.assertEqual(forecast["state"], "predicted")
+        self.assertGreaterEqual(forecast["probability"], 0.8)
+        self.assertLess(forecast["p10_seconds"], 60)
+        self.assertEqual(forecast["owner"], "storage@example.org")
+        self.assertEqual(forecast["limit"], "> 1000")
+        self.assertTrue(forecast["model"])
+
+        self.assertEqual(second["forecast"]["state"], "breached")
+        self.assertGreater(second["forecast"]["lead_seconds"], 5)
+        self.assertEqual(second["alerts"][0]["fingerprint"],
+                         alert["fingerprint"])
+        self.assertEqual(second["alerts"][0]["startsAt"], alert["startsAt"])
+
+        score = next(x for x in server.log if "score Filling" in x)
+        self.assertRegex(score, "right, [0-9]+ s ahead")
+        record = self.cli("record", "Filling", "--format", "json", "--data",
+                          server.data).json()[0]
+        self.assertEqual((record["right"], record["falseAlarms"],
+                          record["missed"]), (1, 0, 0))
+        self.assertEqual(record["claims"][0]["outcome"], "right")
+        self.assertGreater(record["predictions"], 0)
+        watches = self.cli("watches", "--format", "json", "--data",
+                           server.data).json()
+        self.assertEqual(watches[0]["state"], "breached")
+        self.assertEqual(watches[0]["labels"]["host"], "a")
+        server.stop()
+        # All of it is there without a server, too.
+        again = self.cli("record", "--data", server.data)
+        self.assertRegex(again.out, r"Filling +1 +0 +0")
+
+    def test_a_receiver_that_was_down_is_told_after_a_kill(self):
+        hook = self.receiver()
+        port = hook.port
+        hook.close()
+        config = self.config(port)
+        server = self.serve("--config", config, listen=("line",))
+        self.history(server, at_now=800)
+        self.climb(server, 808, until=lambda: any(
+            "a notification waits" in line for line in server.log))
+        server.kill9()
+        server = self.serve("--config", config, listen=("line",))
+        time.sleep(1)
+        hook = self.receiver(port)
+        wait_until(lambda: hook.good(), "the waiting notification")
+        self.assertEqual(hook.good()[0]["forecast"]["state"], "predicted")
+        server.wait_log("notifications reach http://127.0.0.1:%d/hook again"
+                        % port)
+        # Once delivered it is gone: another start does not repeat it.
+        told = [x["forecast"]["state"] for x in hook.good()]
+        server.stop()
+        server = self.serve("--config", config, listen=("line",))
+        time.sleep(2)
+        now = [x["forecast"]["state"] for x in hook.good()]
+        self.assertEqual(now.count("predicted"), told.count("predicted"))
+        server.stop()
+
+    def test_an_angry_receiver_is_tried_again_and_a_deaf_one_is_not(self):
+        hook = self.receiver(answers=(500, 503, 429, 200))
+        server = self.serve("--config", self.config(hook.port), listen=("line",))
+        self.history(server, at_now=600)
+        self.climb(server, 608, until=lambda: hook.good())
+        self.assertEqual([code for code, _, _ in hook.got][:4],
+                         [500, 503, 429, 200])
+        bodies = [body for _, _, body in hook.got][:4]
+        self.assertEqual(bodies[0], bodies[3])
+        server.kill9()
+
+    def test_a_redirect_is_an_answer_and_not_followed(self):
+        hook = self.receiver(answers=(302,))
+        server = self.serve("--config", self.config(hook.port), listen=("line",))
+        self.history(server, at_now=700)
+        self.climb(server, 708, until=lambda: any(
+            "is given up" in line for line in server.log))
+        self.assertIn("answers with status 302", "\n".join(server.log))
+        server.stop()
+
+    def test_a_private_address_is_refused_unless_allowed(self):
+        hook = self.receiver()
+        server = self.serve("--config", self.config(hook.port, "false"),
+                            listen=("line",))
+        self.history(server, at_now=800)
+        self.climb(server, 808, until=lambda: any(
+            "leads to a loopback" in line for line in server.log))
+        time.sleep(1.5)
+        self.assertEqual(hook.got, [])
+        server.stop()
+
+    def test_little_history_cannot_tell_and_says_so(self):
+        hook = self.receiver()
+        server = self.serve("--config", self.config(hook.port), listen=("line",))
+        with server.line_client() as line:
+            line.send("fill,host=a bytes=1", "fill,host=a bytes=900")
+            line.sync()
+        wait_until(lambda: "cannot tell" in self.cli(
+            "watches", "--data", server.data, rc=None).out, "a first look")
+        self.assertEqual(hook.got, [])
+        server.stop()
+
+    def test_a_folder_without_watches_answers_no(self):
+        server = self.serve(listen=("line",))
+        got = self.cli("watches", "--data", server.data, rc=1)
+        self.assertIn("name some under 'watches:'", got.err)
+        got = self.cli("record", "Nobody", "--data", server.data, rc=1)
+        self.assertIn("no watch 'Nobody'", got.err)
+        server.stop()
+
+
+if __name__ == "__main__":
+    main()
