@@ -3,12 +3,42 @@
 
 #include <stdlib.h>
 
+#include "storage/base/limits.h"
+
 #include "storage/registry_page.h"
 
 struct load_series {
     struct fw_store *store;
     struct seal_state *state;
+    struct fw_err *why;
+    fw_rc rc; /* of what could not be told at once */
 };
+
+static void first_damage(struct fw_store *store, struct fw_err *why,
+                         const struct fw_err *err)
+{
+    (void)atomic_fetch_add(&store->counters.corrupt, 1);
+    if (why->text[0] == '\0')
+        *why = *err;
+}
+
+/*
+ * The ids of a damaged page stay taken, so that its series and new ones do
+ * not mix; and the page stays as it is, for whoever can read it.
+ */
+static void bad_page(void *self, uint32_t page, const struct fw_err *err)
+{
+    struct load_series *load = self;
+    uint32_t next = (page + 1) * REGISTRY_PAGE_SERIES;
+
+    first_damage(load->store, load->why, err);
+    if (page >= FW_MAX_SERIES / REGISTRY_PAGE_SERIES * 2)
+        return; /* no page of ours: its number is part of the damage */
+    if (registry_skip(&load->store->registry, next) != FW_OK)
+        load->rc = FW_ENOMEM;
+    if (next > load->state->registry_saved)
+        load->state->registry_saved = next;
+}
 
 static fw_rc each_series(void *self, uint32_t id,
                          const struct fw_labels *labels, struct fw_err *err)
@@ -34,13 +64,6 @@ struct load_blocks {
     struct partition *part;
     struct fw_err *why;
 };
-
-static void damaged(struct load_blocks *load, const struct fw_err *err)
-{
-    (void)atomic_fetch_add(&load->store->counters.corrupt, 1);
-    if (load->why->text[0] == '\0')
-        *load->why = *err;
-}
 
 static fw_rc add_block(struct load_blocks *load, uint32_t number,
                        const struct segment_block *b)
@@ -73,7 +96,7 @@ static fw_rc each_segment(void *self, uint32_t number, struct fw_str value,
         rc = segment_directory(&segment, &blocks, &why);
     if (rc == FW_ECORRUPT || rc == FW_EVERSION) {
         (void)fw_err_prefix(&why, "%s, segment %u", load->part->path, number);
-        damaged(load, &why);
+        first_damage(load->store, load->why, &why);
         return FW_OK;
     }
     for (uint32_t i = 0; rc == FW_OK && i < segment.block_count; i++)
@@ -93,13 +116,13 @@ static fw_rc load_partition(struct fw_store *store, struct partition *part,
         if (!part->exists)
             return FW_OK; /* planned, and then the power went */
         (void)fw_err_set(&damage, FW_ECORRUPT, "%s is gone", part->path);
-        damaged(&load, &damage);
+        first_damage(store, why, &damage);
         return FW_OK;
     }
     rc = partition_scan(part, each_segment, &load, &damage);
     part->exists = true;
     if (rc == FW_ECORRUPT || rc == FW_EVERSION) {
-        damaged(&load, &damage);
+        first_damage(store, why, &damage);
         return FW_OK;
     }
     return rc == FW_OK ? FW_OK : fw_err_set(err, rc, "%s", damage.text);
@@ -134,9 +157,11 @@ static fw_rc load_partitions(struct fw_store *store, struct fw_err *why,
 fw_rc load_all(struct fw_store *store, struct seal_state *state,
                struct fw_err *why, struct fw_err *err)
 {
-    struct load_series series = {store, state};
-    fw_rc rc = registry_load(store->meta, each_series, &series, err);
+    struct load_series series = {store, state, why, FW_OK};
+    fw_rc rc = registry_load(store->meta, each_series, bad_page, &series, err);
 
+    if (rc == FW_OK && series.rc != FW_OK)
+        rc = fw_err_set(err, series.rc, "out of memory");
     if (rc == FW_OK)
         rc = manifest_load(&store->manifest, err);
     if (rc == FW_OK)

@@ -255,6 +255,17 @@ void registry_describe(struct registry *r, uint32_t id, char *out, size_t n)
     fw_buf_release(&text);
 }
 
+fw_rc registry_skip(struct registry *r, uint32_t next)
+{
+    fw_rc rc = FW_OK;
+
+    (void)pthread_rwlock_wrlock(&r->lock);
+    if (next > 0)
+        rc = room_for(r, next - 1);
+    (void)pthread_rwlock_unlock(&r->lock);
+    return rc;
+}
+
 size_t registry_next_id(struct registry *r)
 {
     size_t n;

@@ -63,6 +63,9 @@ FW_CHECK fw_rc registry_put_definition(struct registry *r, uint32_t id,
 /* The text of the labels, for sentences; never fails, may be cut. */
 void registry_describe(struct registry *r, uint32_t id, char *out, size_t n);
 
+/* No id below `next` is given out any more. FW_ENOMEM. */
+FW_CHECK fw_rc registry_skip(struct registry *r, uint32_t next);
+
 size_t registry_next_id(struct registry *r);
 size_t registry_known(struct registry *r);
 

@@ -134,8 +134,8 @@ fw_rc registry_page_get(struct fw_str bytes, registry_page_each each,
 /* ---- All of them ------------------------------------------------------------
  */
 
-fw_rc registry_load(struct lmdb_env *meta, registry_page_each each, void *self,
-                    struct fw_err *err)
+fw_rc registry_load(struct lmdb_env *meta, registry_page_each each,
+                    registry_page_bad bad, void *self, struct fw_err *err)
 {
     struct lmdb_txn txn = {0};
     struct lmdb_cursor cursor = {0};
@@ -150,8 +150,14 @@ fw_rc registry_load(struct lmdb_env *meta, registry_page_each each, void *self,
         rc =
             lmdb_seek(&cursor, (struct fw_str){&section, 1}, &key, &value, err);
     while (rc == FW_OK && key.n == KEY_BYTES && key.p[0] == META_PAGE) {
-        rc = registry_page_get(value, each, self, err);
-        if (rc == FW_OK)
+        struct fw_err why = {0};
+
+        rc = registry_page_get(value, each, self, &why);
+        if (rc == FW_ECORRUPT)
+            bad(self, fw_get_be32(key.p + 1), &why);
+        else if (rc != FW_OK)
+            (void)fw_err_set(err, rc, "%s", why.text);
+        if (rc == FW_OK || rc == FW_ECORRUPT)
             rc = lmdb_next(&cursor, &key, &value, err);
     }
     lmdb_cursor_close(&cursor);

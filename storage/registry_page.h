@@ -23,9 +23,16 @@ typedef fw_rc (*registry_page_each)(void *self, uint32_t id,
 FW_CHECK fw_rc registry_page_get(struct fw_str bytes, registry_page_each each,
                                  void *self, struct fw_err *err);
 
-/* Calls each(id, labels) for every series in meta/. */
+/* Told of a page that cannot be read. */
+typedef void (*registry_page_bad)(void *self, uint32_t page,
+                                  const struct fw_err *why);
+/*
+ * Calls each(id, labels) for every series in meta/. A damaged page is told to
+ * `bad` and left out.
+ */
 FW_CHECK fw_rc registry_load(struct lmdb_env *meta, registry_page_each each,
-                             void *self, struct fw_err *err);
+                             registry_page_bad bad, void *self,
+                             struct fw_err *err);
 
 /*
  * Writes the pages of the series [from, to) within a transaction of meta/;

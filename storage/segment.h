@@ -36,6 +36,9 @@ struct segment_block {
     double increase; /* sum of the rises, a fall being a reset to 0 */
 };
 
+/* Fills in what the values say: nans, min, max, sum, first, last, increase. */
+void segment_summarise(struct segment_block *b, const double *v, size_t n);
+
 /* ---- Writing --------------------------------------------------------------
  */
 

@@ -126,7 +126,7 @@ static fw_rc add_data(struct segment_writer *w, const double *v, size_t n,
 }
 
 /* Neumaier's summation: the error of each addition is kept and added last. */
-static void summarise(struct segment_block *b, const double *v, size_t n)
+void segment_summarise(struct segment_block *b, const double *v, size_t n)
 {
     double sum = 0, rest = 0, before = NAN;
 
@@ -174,7 +174,7 @@ fw_rc segment_writer_add(struct segment_writer *w, uint32_t series,
         rc = add_data(w, v, n, hint, &block);
     if (rc != FW_OK)
         return rc;
-    summarise(&block, v, n);
+    segment_summarise(&block, v, n);
     w->blocks[w->n++] = block;
     *ref = (struct block_ref){.t_min = t[0],
                               .t_max = t[n - 1],

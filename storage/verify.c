@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "storage/verify.h"
+
+#include <dirent.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "storage/base/bytes.h"
+#include "storage/registry_page.h"
+
+struct verifier {
+    struct fw_store *store;
+    verify_finding finding;
+    void *self;
+    struct verify_totals *totals;
+    struct partition *part;
+    uint32_t segment;
+    fw_ms *t; /* owned: room for the largest block */
+    double *v;
+};
+
+FW_PRINTF(2, 3)
+static void found(struct verifier *v, const char *fmt, ...)
+{
+    char text[FW_ERR_TEXT_BYTES + 512];
+    va_list ap;
+
+    va_start(ap, fmt);
+    (void)vsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    v->totals->findings++;
+    v->finding(v->self, text);
+}
+
+/* ---- Blocks ---------------------------------------------------------------
+ */
+
+static void found_block(struct verifier *v, const struct segment_block *b,
+                        const char *what)
+{
+    char series[512], from[FW_TIME_TEXT_BYTES], to[FW_TIME_TEXT_BYTES];
+
+    registry_describe(&v->store->registry, b->series, series, sizeof(series));
+    (void)fw_format_time(from, b->t_min);
+    (void)fw_format_time(to, b->t_max);
+    found(v, "%s, segment %u, %s from %s to %s: %s", v->part->path, v->segment,
+          series, from, to, what);
+}
+
+static bool same_bits(double a, double b)
+{
+    return fw_double_bits(a) == fw_double_bits(b) || (a != a && b != b);
+}
+
+/* The directory must say what the samples say. */
+static const char *compare_summary(const struct segment_block *said,
+                                   const fw_ms *t, const double *values)
+{
+    struct segment_block is = {0};
+
+    segment_summarise(&is, values, said->n);
+    if (t[0] != said->t_min || t[said->n - 1] != said->t_max)
+        return "its times do not agree with the directory";
+    for (uint32_t i = 1; i < said->n; i++)
+        if (t[i] <= t[i - 1])
+            return "its times do not rise";
+    if (is.nans != said->nans || !same_bits(is.min, said->min) ||
+        !same_bits(is.max, said->max) || !same_bits(is.sum, said->sum) ||
+        !same_bits(is.first, said->first) || !same_bits(is.last, said->last) ||
+        !same_bits(is.increase, said->increase))
+        return "its values do not agree with the directory";
+    return NULL;
+}
+
+static void check_block(struct verifier *v, const struct segment *s,
+                        const struct segment_block *b)
+{
+    struct fw_err err = {0};
+    const char *what;
+    struct fw_buf labels = FW_BUF_INIT(FW_MAX_SERIES_BYTES * 2);
+    fw_rc rc = segment_times(s, b->column, b->n, v->t, &err);
+
+    v->totals->blocks++;
+    v->totals->samples += b->n;
+    if (rc == FW_OK)
+        rc =
+            segment_values(s, b->series, b->offset, b->bytes, b->n, v->v, &err);
+    what = rc == FW_OK ? compare_summary(b, v->t, v->v) : err.text;
+    if (what != NULL)
+        found_block(v, b, what);
+    if (b->t_min < v->part->first || b->t_max > v->part->last)
+        found_block(v, b, "its times belong to another partition");
+    if (registry_put_definition(&v->store->registry, b->series, &labels) ==
+        FW_NONE)
+        found_block(v, b, "its series has no labels in the registry");
+    fw_buf_release(&labels);
+}
+
+static fw_rc check_segment(void *self, uint32_t number, struct fw_str value,
+                           struct fw_err *err)
+{
+    struct verifier *v = self;
+    struct segment_block *blocks = NULL;
+    struct segment segment;
+    struct fw_err why = {0};
+    fw_rc rc = segment_open(&segment, value, &why);
+
+    (void)err; /* whatever is wrong here, the next segment is looked at */
+    v->segment = number;
+    v->totals->segments++;
+    if (rc == FW_OK)
+        rc = segment_directory(&segment, &blocks, &why);
+    if (rc != FW_OK) {
+        found(v, "%s, segment %u: %s", v->part->path, number, why.text);
+        return FW_OK;
+    }
+    for (uint32_t i = 0; i < segment.block_count; i++)
+        check_block(v, &segment, &blocks[i]);
+    for (size_t i = segment.used; i < segment.n; i++)
+        if (segment.p[i] != 0) {
+            found(v, "%s, segment %u: bytes behind its end are not zero",
+                  v->part->path, number);
+            break;
+        }
+    free(blocks);
+    return FW_OK;
+}
+
+/* ---- Partitions -----------------------------------------------------------
+ */
+
+static void check_partition(struct verifier *v, struct partition *part)
+{
+    struct fw_err err = {0};
+
+    v->part = part;
+    if (!fw_file_exists(part->path)) {
+        if (part->exists)
+            found(v, "%s is gone", part->path);
+        return;
+    }
+    v->totals->partitions++;
+    if (partition_scan(part, check_segment, v, &err) != FW_OK)
+        found(v, "%s", err.text);
+}
+
+/* A file that no entry of the manifest names holds data nobody reads. */
+static void check_strays(struct verifier *v, struct partition **list,
+                         size_t count)
+{
+    DIR *d = opendir(v->store->manifest.dir);
+    struct dirent *entry;
+
+    while (d != NULL && (entry = readdir(d)) != NULL) {
+        size_t n = strlen(entry->d_name);
+        bool known = n < 4 || strcmp(entry->d_name + n - 4, ".hot") != 0;
+
+        for (size_t i = 0; i < count && !known; i++)
+            known = strcmp(list[i]->name, entry->d_name) == 0;
+        if (!known)
+            found(v, "%s/%s is no partition the manifest knows",
+                  v->store->manifest.dir, entry->d_name);
+    }
+    if (d != NULL)
+        (void)closedir(d);
+}
+
+static fw_rc check_partitions(struct verifier *v, struct fw_err *err)
+{
+    struct partition **list = NULL;
+    size_t count = 0;
+
+    if (manifest_list(&v->store->manifest, &list, &count) != FW_OK)
+        return fw_err_set(err, FW_ENOMEM, "out of memory");
+    for (size_t i = 0; i < count; i++)
+        check_partition(v, list[i]);
+    check_strays(v, list, count);
+    manifest_list_free(list, count);
+    return FW_OK;
+}
+
+/* ---- Registry and journal
+ * -----------------------------------------------------
+ */
+
+static fw_rc count_series(void *self, uint32_t id,
+                          const struct fw_labels *labels, struct fw_err *err)
+{
+    struct verifier *v = self;
+
+    (void)id;
+    (void)labels;
+    (void)err;
+    v->totals->series++;
+    return FW_OK;
+}
+
+static void bad_page(void *self, uint32_t page, const struct fw_err *why)
+{
+    struct verifier *v = self;
+
+    found(v, "%s/meta, registry page %u: %s", v->store->dir, page, why->text);
+}
+
+static const char *read_record(struct verifier *v, uint64_t seq,
+                               struct fw_str text, struct fw_err *why)
+{
+    struct fw_label room[FW_MAX_LABELS];
+    struct fw_labels labels;
+    struct journal_reader reader;
+    uint32_t id = 0;
+    fw_ms t = 0;
+    uint64_t bits = 0;
+    fw_rc rc = journal_reader_open(&reader, text, why);
+
+    if (rc == FW_OK && reader.seq != seq)
+        return "it stands at the place of another one";
+    while (rc == FW_OK)
+        rc = journal_reader_definition(&reader, &id, room, &labels, why);
+    if (rc == FW_END)
+        rc = FW_OK;
+    while (rc == FW_OK) {
+        rc = journal_reader_sample(&reader, &id, &t, &bits, why);
+        if (rc == FW_OK && id >= registry_next_id(&v->store->registry))
+            return "it has samples of a series that is defined nowhere";
+    }
+    return rc == FW_END ? NULL : why->text;
+}
+
+static fw_rc check_record(void *self, uint64_t seq, struct fw_str text,
+                          struct fw_err *err)
+{
+    struct verifier *v = self;
+    struct fw_err why = {0};
+    const char *what = read_record(v, seq, text, &why);
+
+    (void)err;
+    v->totals->journal_records++;
+    if (what != NULL)
+        found(v, "%s/journal, record %llu: %s", v->store->dir,
+              (unsigned long long)seq, what);
+    return FW_OK;
+}
+
+static fw_rc check_journal(struct verifier *v, struct fw_err *err)
+{
+    struct lmdb_txn txn = {0};
+    fw_rc rc = lmdb_begin_read(v->store->journal.env, &txn, err);
+
+    if (rc == FW_OK)
+        rc = journal_replay(&txn, check_record, v, err);
+    lmdb_end(&txn);
+    return rc;
+}
+
+fw_rc verify_store(struct fw_store *store, verify_finding finding, void *self,
+                   struct verify_totals *totals, struct fw_err *err)
+{
+    struct verifier v = {
+        .store = store, .finding = finding, .self = self, .totals = totals};
+    fw_rc rc = FW_OK;
+
+    *totals = (struct verify_totals){0};
+    v.t = malloc(SEGMENT_SAMPLES_MAX * sizeof(*v.t));
+    v.v = malloc(SEGMENT_SAMPLES_MAX * sizeof(*v.v));
+    if (v.t == NULL || v.v == NULL)
+        rc = fw_err_set(err, FW_ENOMEM, "out of memory");
+    if (rc == FW_OK)
+        rc = registry_load(store->meta, count_series, bad_page, &v, err);
+    if (rc == FW_OK)
+        rc = check_journal(&v, err);
+    if (rc == FW_OK)
+        rc = check_partitions(&v, err);
+    free(v.t);
+    free(v.v);
+    return rc;
+}
