@@ -162,10 +162,13 @@ fw_rc call_label_replace(struct eval *ev, const struct node *call,
     struct fw_str pattern = text_arg(call, 4);
     fw_rc rc;
 
-    if (fw_regex_compile(pattern, &r.regex, NULL) != FW_OK)
-        return fw_err_set(ev->err, FW_EINVAL,
-                          "invalid regular expression in label_replace(): %.*s",
-                          FW_STR_ARG(pattern));
+    rc = fw_regex_compile(pattern, &r.regex, ev->err);
+    if (rc != FW_OK)
+        return rc != FW_EINVAL ? rc
+                               : fw_err_set(ev->err, rc,
+                                            "invalid regular expression in "
+                                            "label_replace(): %.*s",
+                                            FW_STR_ARG(pattern));
     rowset_init(&set, ev->arena, grid->count, ev->err);
     rc = check_name(ev, r.to, "destination", "label_replace");
     if (rc == FW_OK)

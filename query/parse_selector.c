@@ -34,11 +34,13 @@ static fw_rc check_regex(struct parser *p, const struct fw_matcher *m,
                          struct span span)
 {
     struct fw_err why = {0};
+    fw_rc rc;
 
     if (m->op != FW_MATCH_REGEX && m->op != FW_MATCH_NOT_REGEX)
         return FW_OK;
-    if (fw_regex_check(m->value, &why) == FW_OK)
-        return FW_OK;
+    rc = fw_regex_check(m->value, &why);
+    if (rc != FW_EINVAL)
+        return rc == FW_OK ? FW_OK : fw_err_set(p->err, rc, "%s", why.text);
     return complain(p->query->text, span, NULL, p->err, "%s", why.text);
 }
 

@@ -439,7 +439,7 @@ static void run_case(struct script *s)
                                        .step = s->step,
                                        .lookback = s->lookback};
     struct fw_source source = memory_source_as_source(&s->data);
-    struct fw_arena *arena = fw_arena_new(ARENA_BYTES);
+    struct fw_arena *arena;
     struct fw_query *query = NULL;
     struct fw_result result = {0};
     struct fw_err err = {0};
@@ -447,6 +447,8 @@ static void run_case(struct script *s)
 
     if (s->expr == NULL)
         return;
+    arena = fw_arena_new(ARENA_BYTES);
+    FW_ASSERT(arena != NULL);
     rc = fw_query_parse(fw_str_of(s->expr), arena, &query, &err);
     if (rc == FW_OK)
         rc = fw_query_run(query, &source, &options, arena, &result, &err);
