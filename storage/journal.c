@@ -1,9 +1,15 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "storage/journal.h"
 
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include "storage/base/bytes.h"
+#include "storage/base/file.h"
 
 #define KEY_BYTES 8
+#define DATA_NAME "data.mdb"
+#define LOCK_NAME "lock.mdb"
 #define TRIM_STEP 64 /* records deleted in one commit, so none takes long */
 
 static struct fw_str key_of(char room[KEY_BYTES], uint64_t seq)
@@ -43,6 +49,43 @@ static fw_rc find_ends(struct journal *j, struct fw_err *err)
     return rc == FW_END ? FW_OK : rc;
 }
 
+/* The file behind LMDB's lock, 0 where there is none. */
+static ino_t lock_file(const char *dir)
+{
+    char path[FW_PATH_BYTES];
+    struct fw_err err = {0};
+    struct stat st;
+
+    if (fw_path_join(path, dir, LOCK_NAME, &err) != FW_OK ||
+        stat(path, &st) != 0)
+        return 0;
+    return st.st_ino;
+}
+
+/*
+ * A writer that closes removes both files, and another one makes new ones: a
+ * reader must not meet the lock of the old with the data of the new.
+ */
+static fw_rc open_for_reading(struct journal *j, const char *dir,
+                              const struct lmdb_options *options,
+                              struct fw_err *err)
+{
+    fw_rc rc = FW_OK;
+
+    for (int attempt = 0; attempt < 5; attempt++) {
+        ino_t before = lock_file(dir);
+
+        rc = lmdb_open(dir, options, &j->env, err);
+        if (rc == FW_ENOTFOUND)
+            return FW_OK; /* nothing is pending */
+        if (rc != FW_OK || before == 0 || before == lock_file(dir))
+            return rc;
+        journal_close(j);
+    }
+    return fw_err_set(err, FW_EBUSY, "%s is being opened and closed; try again",
+                      dir);
+}
+
 fw_rc journal_open(struct journal *j, const char *dir, bool read_only,
                    size_t map_bytes, struct fw_err *err)
 {
@@ -50,9 +93,10 @@ fw_rc journal_open(struct journal *j, const char *dir, bool read_only,
                                    .map_bytes = map_bytes};
     fw_rc rc;
 
-    *j = (struct journal){0};
-    rc = lmdb_open(dir, &options, &j->env, err);
-    if (rc == FW_OK)
+    *j = (struct journal){.next_seq = 1, .first_seq = 1};
+    rc = read_only ? open_for_reading(j, dir, &options, err)
+                   : lmdb_open(dir, &options, &j->env, err);
+    if (rc == FW_OK && j->env != NULL)
         rc = find_ends(j, err);
     if (rc != FW_OK)
         journal_close(j);
@@ -61,8 +105,24 @@ fw_rc journal_open(struct journal *j, const char *dir, bool read_only,
 
 void journal_close(struct journal *j)
 {
-    lmdb_close(j->env);
+    (void)lmdb_close(j->env);
     j->env = NULL;
+}
+
+void journal_close_and_tidy(struct journal *j, const char *dir)
+{
+    static const char *const names[] = {DATA_NAME, LOCK_NAME};
+    char path[FW_PATH_BYTES];
+    struct fw_err err = {0};
+    bool empty =
+        j->env != NULL && find_ends(j, &err) == FW_OK && j->next_seq == 1;
+
+    /* A reader of this process keeps the files: it would share them later. */
+    empty = lmdb_close(j->env) && empty;
+    j->env = NULL;
+    for (size_t i = 0; empty && i < sizeof(names) / sizeof(names[0]); i++)
+        if (fw_path_join(path, dir, names[i], &err) == FW_OK)
+            (void)unlink(path); /* what stays is an empty journal */
 }
 
 struct append_work {

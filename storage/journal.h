@@ -24,9 +24,19 @@ struct journal {
     _Atomic uint64_t live_bytes; /* of records that are needed, roughly */
 };
 
+/*
+ * No files, no records: read-only, j->env is then NULL. Otherwise they are
+ * made.
+ */
 FW_CHECK fw_rc journal_open(struct journal *j, const char *dir, bool read_only,
                             size_t map_bytes, struct fw_err *err);
 void journal_close(struct journal *j);
+
+/*
+ * Closes, and where nothing is left in it removes the files, which else keep
+ * the size of the busiest moment. The writer of the folder only.
+ */
+void journal_close_and_tidy(struct journal *j, const char *dir);
 
 /*
  * Adds record number j->next_seq and counts on; durable on FW_OK. A record

@@ -183,6 +183,10 @@ fw_rc lmdb_open(const char *path, const struct lmdb_options *options,
 
     (void)pthread_mutex_lock(&table_lock);
     e = find_locked(path);
+    if (e != NULL && e->options.read_only && !options->read_only) {
+        rc = fw_err_set(err, FW_EBUSY, "%s is open for reading here", path);
+        goto out;
+    }
     if (e != NULL) {
         e->users++;
         goto out;
@@ -210,10 +214,12 @@ out:
     return rc;
 }
 
-void lmdb_close(struct lmdb_env *env)
+bool lmdb_close(struct lmdb_env *env)
 {
+    bool last = false;
+
     if (env == NULL)
-        return;
+        return false;
     (void)pthread_mutex_lock(&table_lock);
     if (--env->users == 0) {
         for (struct lmdb_env **at = &table; *at != NULL; at = &(*at)->next)
@@ -222,8 +228,10 @@ void lmdb_close(struct lmdb_env *env)
                 break;
             }
         env_free(env);
+        last = true;
     }
     (void)pthread_mutex_unlock(&table_lock);
+    return last;
 }
 
 fw_rc lmdb_check_shareable(struct fw_err *err)

@@ -32,12 +32,13 @@ struct lmdb_options {
 
 /*
  * Opens (or shares) the environment at `path`. FW_ENOTFOUND, FW_ECORRUPT if it
- * is no LMDB file, FW_EVERSION if another LMDB made it. lmdb_close() gives it
- * back; NULL is fine.
+ * is no LMDB file, FW_EVERSION if another LMDB made it, FW_EBUSY if this
+ * process has it open for reading and now wants to write. lmdb_close() gives it
+ * back (NULL is fine) and answers true if that closed it.
  */
 FW_CHECK fw_rc lmdb_open(const char *path, const struct lmdb_options *options,
                          struct lmdb_env **out, struct fw_err *err);
-void lmdb_close(struct lmdb_env *env);
+bool lmdb_close(struct lmdb_env *env);
 
 /*
  * FW_EVERSION if the LMDB this process runs with destroys the locks of others

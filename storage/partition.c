@@ -48,7 +48,7 @@ void partition_unref(struct partition *p)
 
     if (p == NULL || atomic_fetch_sub(&p->refs, 1) != 1)
         return;
-    lmdb_close(p->env);
+    (void)lmdb_close(p->env);
     if (atomic_load(&p->dropped)) {
         /* Left-overs are found and removed at the next start. */
         (void)snprintf(lock_path, sizeof(lock_path), "%s-lock", p->path);
@@ -97,7 +97,7 @@ bool partition_close_idle(struct partition *p)
         p->env = NULL;
     }
     (void)pthread_mutex_unlock(&p->lock);
-    lmdb_close(idle);
+    (void)lmdb_close(idle);
     return idle != NULL;
 }
 

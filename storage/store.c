@@ -138,11 +138,14 @@ static fw_rc read_everything(struct fw_store *store, struct seal_state *state,
 {
     struct lmdb_txn txn = {0};
     struct fw_err why = {0};
-    fw_rc rc = lmdb_begin_read(store->journal.env, &txn, err);
+    bool journal = store->journal.env != NULL;
+    fw_rc rc = FW_OK;
 
+    if (journal)
+        rc = lmdb_begin_read(store->journal.env, &txn, err);
     if (rc == FW_OK)
         rc = load_all(store, state, &why, err);
-    if (rc == FW_OK)
+    if (rc == FW_OK && journal)
         rc = recover_journal(store, &txn, &why, err);
     lmdb_end(&txn);
     if (rc == FW_OK)
@@ -223,11 +226,14 @@ fw_rc fw_store_open(const char *dir, const struct fw_store_options *options,
 static void seal_rest(struct fw_store *store)
 {
     struct seal_state state = {0};
+    char path[FW_PATH_BYTES];
     struct fw_err err = {0};
 
     sealer_stop(store->sealer, &state);
     if (seal_round(store, &state, SEAL_ALL, 0, &err) == FW_OK)
         (void)!journal_trim(&store->journal, &err);
+    if (fw_path_join(path, store->dir, "journal", &err) == FW_OK)
+        journal_close_and_tidy(&store->journal, path);
 }
 
 void fw_store_close(struct fw_store *store)
@@ -239,7 +245,7 @@ void fw_store_close(struct fw_store *store)
         seal_rest(store);
     manifest_release(&store->manifest);
     journal_close(&store->journal);
-    lmdb_close(store->meta);
+    (void)lmdb_close(store->meta);
     head_release(&store->head);
     registry_release(&store->registry);
     folder_unlock(store->lock_fd);

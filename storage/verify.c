@@ -246,8 +246,11 @@ static fw_rc check_record(void *self, uint64_t seq, struct fw_str text,
 static fw_rc check_journal(struct verifier *v, struct fw_err *err)
 {
     struct lmdb_txn txn = {0};
-    fw_rc rc = lmdb_begin_read(v->store->journal.env, &txn, err);
+    fw_rc rc;
 
+    if (v->store->journal.env == NULL)
+        return FW_OK; /* a folder that was closed well has none */
+    rc = lmdb_begin_read(v->store->journal.env, &txn, err);
     if (rc == FW_OK)
         rc = journal_replay(&txn, check_record, v, err);
     lmdb_end(&txn);
