@@ -30,6 +30,7 @@ struct intake {
     struct fw_index index; /* hash of the raw name -> place in `known` */
     struct intake_known *known;
     size_t known_count, known_cap;
+    uint32_t last;       /* place of the one named last, or FW_INDEX_NONE */
     struct fw_buf names; /* the raw bytes of all known names */
 };
 

@@ -87,6 +87,27 @@ static void protocols_and_orders_of_tags_meet_in_one_series(void **state)
         assert_int_equal(batch->series[0], batch->series[i]);
 }
 
+static void any_order_of_names_finds_the_same_series(void **state)
+{
+    static const int orders[][4] = {{0, 1, 2, 3}, {0, 1, 2, 3}, {3, 2, 1, 0},
+                                    {0, 0, 1, 1}, {2, 0, 3, 1}, {0, 1, 2, 3}};
+    static const char *const lines[] = {"a v=1", "b v=1,w=2", "c 1",
+                                        "put a_v 1700000000 1 x=y"};
+    struct desk *desk = *state;
+    const struct fw_batch *batch = &desk->intake.batch;
+    uint32_t ids[4] = {0};
+
+    for (size_t i = 0; i < 4; i++) {
+        assert_int_equal(take(desk, lines[i]), LINE_OK);
+        ids[i] = batch->series[batch->n - 1];
+    }
+    for (size_t k = 0; k < sizeof(orders) / sizeof(orders[0]); k++)
+        for (size_t i = 0; i < 4; i++) {
+            assert_int_equal(take(desk, lines[orders[k][i]]), LINE_OK);
+            assert_int_equal(batch->series[batch->n - 1], ids[orders[k][i]]);
+        }
+}
+
 static void names_that_only_look_alike_are_kept_apart(void **state)
 {
     struct desk *desk = *state;
@@ -157,6 +178,8 @@ int main(int argc, char **argv)
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(
             protocols_and_orders_of_tags_meet_in_one_series, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(
+            any_order_of_names_finds_the_same_series, set_up, tear_down),
         cmocka_unit_test_setup_teardown(
             names_that_only_look_alike_are_kept_apart, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_bad_line_leaves_nothing_behind,
