@@ -4,6 +4,7 @@
  * another Prometheus scrapes.
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include "server/http/api.h"
 #include "server/http/exposition_out.h"
@@ -14,6 +15,7 @@ struct federation {
     struct fw_series *series;
     size_t n, next;
     fw_ms now;
+    enum exposition_names names;
     bool begun;
     struct fw_str family; /* metric name of the last line */
 };
@@ -49,12 +51,12 @@ static fw_rc newest(const struct federation *fed, uint32_t series, fw_ms *t,
 }
 
 /* An empty label `instance` keeps the scraper from adding its own. */
-static fw_rc put_line(struct fw_buf *out, const struct fw_labels *labels,
-                      fw_ms t, double v)
+static fw_rc put_line(const struct federation *fed, struct fw_buf *out,
+                      const struct fw_labels *labels, fw_ms t, double v)
 {
     const struct fw_label instance = {FW_STR("instance"), FW_STR("")};
     char text[FW_DOUBLE_TEXT_BYTES];
-    fw_rc rc = exposition_put_series(out, labels, &instance);
+    fw_rc rc = exposition_put_series(out, labels, &instance, fed->names);
 
     (void)fw_format_double(text, v);
     return rc == FW_OK ? fw_buf_printf(out, " %s %lld\n", text, (long long)t)
@@ -72,7 +74,7 @@ static fw_rc put_type(struct federation *fed, struct fw_buf *out,
     fed->family = name;
     rc = fw_buf_adds(out, "# TYPE ");
     if (rc == FW_OK)
-        rc = exposition_put_name(out, name);
+        rc = exposition_put_name(out, name, fed->names);
     return rc == FW_OK ? fw_buf_adds(out, " untyped\n") : rc;
 }
 
@@ -93,7 +95,7 @@ static fw_rc federate_more(void *self, struct fw_buf *out)
         if (rc == FW_OK)
             rc = put_type(fed, out, name);
         if (rc == FW_OK)
-            rc = put_line(out, &series->labels, t, v);
+            rc = put_line(fed, out, &series->labels, t, v);
         return rc;
     }
     return FW_END;
@@ -108,6 +110,15 @@ static int by_name(const void *a, const void *b)
     return cmp != 0 ? cmp : fw_labels_cmp(&x->labels, &y->labels);
 }
 
+/* True where the scraper says that it reads names in quotes. */
+static bool reads_utf8(const struct call *call)
+{
+    struct fw_str accept = http_head_get(call->head, "accept");
+
+    return accept.n > 0 &&
+           memmem(accept.p, accept.n, "escaping=allow-utf-8", 20) != NULL;
+}
+
 void api_federate(struct call *call)
 {
     struct federation *fed = fw_arena_calloc(call->arena, 1, sizeof(*fed));
@@ -118,16 +129,20 @@ void api_federate(struct call *call)
         call_error(call, 503, NULL, "out of memory");
         return;
     }
-    if (!api_selectors(call, true, &asked, &count))
+    if (!api_selectors(call, false, &asked, &count))
         return;
     fed->api = call->api;
     fed->now = fw_clock_now(call->api->clock);
+    fed->names = reads_utf8(call) ? EXPOSITION_UTF8 : EXPOSITION_UNDERSCORES;
     if (!api_select(call, asked, count, fed->now - FW_QUERY_LOOKBACK_MS,
                     fed->now, &fed->series, &fed->n))
         return;
     if (fed->n > 0)
         qsort(fed->series, fed->n, sizeof(*fed->series), by_name);
-    call->reply.type = "text/plain; version=0.0.4; charset=utf-8";
+    call->reply.type =
+        fed->names == EXPOSITION_UTF8
+            ? "text/plain; version=0.0.4; charset=utf-8; escaping=allow-utf-8"
+            : "text/plain; version=0.0.4; charset=utf-8; escaping=underscores";
     call->reply.more = federate_more;
     call->reply.self = fed;
 }

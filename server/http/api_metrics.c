@@ -109,7 +109,7 @@ static fw_rc put_set(struct fw_buf *out, struct sample_set *set, bool open)
             rc = put_type(out, family, open);
         }
         if (rc == FW_OK)
-            rc = exposition_put_series(out, &labels, NULL);
+            rc = exposition_put_series(out, &labels, NULL, EXPOSITION_UTF8);
         (void)fw_format_double(text, sample->v);
         if (rc == FW_OK)
             rc = fw_buf_printf(out, " %s\n", text);

@@ -2,7 +2,7 @@
 #include "server/http/api.h"
 
 #include <math.h>
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
 /* Beyond it a double of milliseconds has no milliseconds any more. */
@@ -11,8 +11,9 @@
 /* How much of a wrong value an error repeats. */
 #define ECHO_BYTES 200
 
+/* `before` and `kind` are what Prometheus says around the value. */
 static bool complain(struct call *call, const char *name, struct fw_str value,
-                     const char *kind)
+                     const char *before, const char *kind)
 {
     struct fw_buf quoted = FW_BUF_INIT(8 * ECHO_BYTES);
     struct fw_json json;
@@ -22,8 +23,9 @@ static bool complain(struct call *call, const char *name, struct fw_str value,
     fw_json_init(&json, &quoted);
     fw_json_str(&json, value);
     call_error(call, 400, NULL,
-               "invalid parameter \"%s\": cannot parse %s to a valid %s", name,
-               fw_json_rc(&json) == FW_OK ? quoted.data : "it", kind);
+               "invalid parameter \"%s\": %scannot parse %s to a valid %s",
+               name, before, fw_json_rc(&json) == FW_OK ? quoted.data : "it",
+               kind);
     fw_buf_release(&quoted);
     return false;
 }
@@ -57,6 +59,7 @@ bool api_time(struct call *call, const char *name, bool required, fw_ms *out)
 {
     struct fw_str text = form_get(&call->form, name);
     struct fw_err err = {0};
+    char before[64];
 
     if (text.n == 0 && !required)
         return true;
@@ -66,7 +69,9 @@ bool api_time(struct call *call, const char *name, bool required, fw_ms *out)
         memchr(text.p, 'T', text.n) != NULL &&
         fw_parse_time(text, 0, out, &err) == FW_OK)
         return true;
-    return complain(call, name, text, "timestamp");
+    (void)snprintf(before, sizeof(before),
+                   required ? "" : "invalid time value for '%s': ", name);
+    return complain(call, name, text, before, "timestamp");
 }
 
 bool api_duration(struct call *call, const char *name, bool required,
@@ -79,7 +84,7 @@ bool api_duration(struct call *call, const char *name, bool required,
         return true;
     if (parse_seconds(text, out) || fw_parse_duration(text, out, &err) == FW_OK)
         return true;
-    return complain(call, name, text, "duration");
+    return complain(call, name, text, "", "duration");
 }
 
 bool api_limit(struct call *call, size_t *out)

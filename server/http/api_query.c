@@ -320,8 +320,7 @@ void api_query_exemplars(struct call *call)
         return;
     if (end < start) {
         call_error(call, 400, NULL,
-                   "invalid parameter \"end\": end timestamp must not be "
-                   "before start timestamp");
+                   "end timestamp must not be before start timestamp");
         return;
     }
     call_data_begin(call, &json);

@@ -358,6 +358,7 @@ static struct fw_str unescape(struct fw_str name, struct fw_arena *arena)
 
 void api_label_values(struct call *call)
 {
+    struct fw_buf shown = FW_BUF_INIT(4 * FW_MAX_HTTP_TARGET_BYTES);
     struct fw_str name;
     struct fw_err err = {0};
 
@@ -367,7 +368,11 @@ void api_label_values(struct call *call)
     }
     name = unescape(name, call->arena);
     if (!fw_utf8_valid(name.p, name.n) || name.n > FW_MAX_LABEL_NAME_BYTES) {
-        call_error(call, 400, NULL, "invalid label name");
+        if (fw_add_visible(&shown, name) != FW_OK)
+            fw_buf_clear(&shown);
+        call_error(call, 400, NULL, "invalid label name: \"%s\"",
+                   shown.data != NULL ? shown.data : "");
+        fw_buf_release(&shown);
         return;
     }
     answer_texts(call, &name);

@@ -32,7 +32,7 @@ static void check_line(struct fw_str text, struct fw_arena *arena)
     if (read_line(text, arena, &first)) {
         struct fw_labels a = {first.v, first.n};
 
-        if (exposition_put_series(&out, &a, NULL) != FW_OK ||
+        if (exposition_put_series(&out, &a, NULL, EXPOSITION_UTF8) != FW_OK ||
             fw_buf_adds(&out, " 1") != FW_OK)
             abort();
         if (!read_line((struct fw_str){out.data, out.len}, arena, &second) ||
