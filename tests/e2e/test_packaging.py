@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is shipped beside the binary: the systemd unit."""
+"""What is shipped beside the binary: the systemd unit, forewarn.yml."""
 import re
 import shutil
 import subprocess
@@ -30,5 +30,19 @@ class SystemdUnit(e2e.Case):
         self.assertEqual(start[:2], ["/usr/bin/forewarn", "serve"])
 
 
+class Configuration(e2e.Case):
+    def test_what_is_shipped_is_valid_and_so_are_its_examples(self):
+        path = e2e.TOP / "packaging/forewarn.yml"
+        self.cli("config", "check", path)
+        examples = re.sub(r"(?m)^#(?! )", "", path.read_text())
+        examples = re.sub(r"(?m)^#(?=  )", "", examples)
+        self.assertIn("\nwatches:\n  - watch: DiskFull\n", examples)
+        self.cli("config", "check", self.write("all.yml", examples))
+        wrong = self.write("bad.yml", examples.replace("retention", "retenton"))
+        got = self.cli("config", "check", wrong, rc=None)
+        self.assertNotEqual(got.rc, 0)
+        self.assertIn("retention", got.err + got.out)
+
+
 if __name__ == "__main__":
-    unittest.main(verbosity=2)
+    e2e.main()
