@@ -327,8 +327,8 @@ static fw_rc put_time_labels(const struct layout *l, struct fw_buf *out)
 {
     int left = l->label_width + 2;
     int end = left + l->canvas.columns;
-    int at = 0;
-    fw_rc rc = FW_OK;
+    int at = l->label_width >= 3 ? l->label_width : 0;
+    fw_rc rc = at > 0 ? fw_buf_printf(out, "%*s", at, "UTC") : FW_OK;
 
     for (fw_ms t = l->times.first; t <= l->times.to && rc == FW_OK;
          t += l->times.step) {
@@ -340,7 +340,7 @@ static fw_rc put_time_labels(const struct layout *l, struct fw_buf *out)
         start = left + column_of(l, t) - n / 2;
         if (start + n > end)
             start = end - n;
-        if (start < at + (at > 0))
+        if (start <= at)
             continue;
         rc = fw_buf_printf(out, "%*s%s", start - at, "", label);
         at = start + n;

@@ -250,7 +250,7 @@ static fw_rc check_options(const struct fw_query *query,
         return fw_err_set(err, FW_EINVAL,
                           "zero or negative query resolution step widths are "
                           "not accepted. Try a positive integer");
-    if (length / options->step >= FW_MAX_QUERY_POINTS)
+    if (length / options->step > FW_MAX_QUERY_POINTS)
         return fw_err_set(err, FW_EINVAL,
                           "exceeded maximum resolution of %d points per "
                           "timeseries. Try decreasing the query resolution "

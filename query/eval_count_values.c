@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* eval_count_values.c - count_values: a series for each value there is. */
-#include <math.h>
-
 #include "query/group.h"
+#include "query/literal.h"
 
 struct counting {
     struct sink sink;
@@ -13,44 +12,13 @@ struct counting {
     size_t steps;
 };
 
-/*
- * The value as Go's 'f' format writes it: the shortest digits, never with an
- * exponent. `out` has room for the 309 digits of the largest double.
- */
-static size_t plain_number(char *out, size_t room, double v)
-{
-    char text[FW_DOUBLE_TEXT_BYTES];
-    size_t n = fw_format_double(text, v);
-    const char *e = memchr(text, 'e', n);
-    int decimals = 0;
-
-    if (e == NULL)
-        return (size_t)snprintf(out, room, "%s", text);
-    /* Digits behind the point that the exponent leaves. */
-    decimals = -(int)strtol(e + 1, NULL, 10);
-    if (memchr(text, '.', (size_t)(e - text)) != NULL)
-        decimals += (int)(e - text) - 2 - (text[0] == '-');
-    if (decimals > 0)
-        return (size_t)snprintf(out, room, "%.*f", decimals, v);
-    /* 1.5e+22: the shortest digits, then zeros. */
-    n = 0;
-    for (const char *p = text; p < e; p++) {
-        if (*p != '.')
-            out[n++] = *p;
-    }
-    for (int i = decimals; i < 0 && n + 1 < room; i++)
-        out[n++] = '0';
-    out[n] = '\0';
-    return n;
-}
-
 static fw_rc count_point(struct counting *c, const struct fw_labels *labels,
                          size_t i, double v)
 {
     struct fw_labels with = *labels;
-    char text[400];
+    char text[LITERAL_PLAIN_BYTES];
     char *kept;
-    size_t n = plain_number(text, sizeof(text), v);
+    size_t n = literal_plain(text, v);
     size_t group = 0;
     bool is_new = false;
     struct row *row;

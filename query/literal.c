@@ -2,6 +2,7 @@
 #include "query/literal.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <strings.h>
 
 /* ---- Numbers ------------------------------------------------------------ */
@@ -87,6 +88,33 @@ fw_rc literal_number(struct fw_str text, double *out, struct fw_err *err)
         return fw_err_set(err, FW_EINVAL, "error parsing number: '%.*s'",
                           FW_STR_ARG(text));
     return FW_OK;
+}
+
+size_t literal_plain(char out[LITERAL_PLAIN_BYTES], double v)
+{
+    char text[FW_DOUBLE_TEXT_BYTES];
+    size_t n = fw_format_double(text, v);
+    const char *e = memchr(text, 'e', n);
+    int decimals = 0;
+
+    if (e == NULL)
+        return (size_t)snprintf(out, LITERAL_PLAIN_BYTES, "%s", text);
+    /* Digits behind the point that the exponent leaves. */
+    decimals = -(int)strtol(e + 1, NULL, 10);
+    if (memchr(text, '.', (size_t)(e - text)) != NULL)
+        decimals += (int)(e - text) - 2 - (text[0] == '-');
+    if (decimals > 0)
+        return (size_t)snprintf(out, LITERAL_PLAIN_BYTES, "%.*f", decimals, v);
+    /* 1.5e+22: the shortest digits, then zeros. */
+    n = 0;
+    for (const char *p = text; p < e; p++) {
+        if (*p != '.')
+            out[n++] = *p;
+    }
+    for (int i = decimals; i < 0 && n + 1 < LITERAL_PLAIN_BYTES; i++)
+        out[n++] = '0';
+    out[n] = '\0';
+    return n;
 }
 
 /* ---- Strings ------------------------------------------------------------ */

@@ -15,6 +15,13 @@ FW_CHECK fw_rc literal_number(struct fw_str text, double *out,
                               struct fw_err *err);
 
 /*
+ * A number as Go's 'f' format writes it: the shortest digits that read back as
+ * it, never with an exponent. Returns the length.
+ */
+#define LITERAL_PLAIN_BYTES 400
+size_t literal_plain(char out[LITERAL_PLAIN_BYTES], double v);
+
+/*
  * A quoted string without its quotes and escapes (Go's, in "" and ''; none in
  * backquotes). FW_EINVAL: *bad is the offset of what is wrong in `text`.
  */

@@ -117,6 +117,13 @@ FW_CHECK fw_rc fw_query_run(struct fw_query *query, const struct fw_source *src,
 enum fw_value_type fw_query_type(const struct fw_query *query);
 FW_CHECK fw_rc fw_query_print(const struct fw_query *query, struct fw_buf *out);
 
+/*
+ * The tree as /api/v1/parse_query of Prometheus gives it: the JSON that stands
+ * under "data".
+ */
+FW_CHECK fw_rc fw_query_print_ast(const struct fw_query *query,
+                                  struct fw_buf *out);
+
 /* ---- Printing
  * ------------------------------------------------------------------ */
 
