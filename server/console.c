@@ -38,6 +38,18 @@ void console_default_data_dir(char out[FW_PATH_BYTES])
         (void)snprintf(out, FW_PATH_BYTES, "%s", SYSTEM_DATA_DIR);
 }
 
+/* A terminal of our days, or a locale that says so. */
+static bool shows_utf8(bool tty)
+{
+    const char *names[] = {"LC_ALL", "LC_CTYPE", "LANG"};
+    const char *locale = NULL;
+
+    for (size_t i = 0; i < 3 && locale == NULL; i++)
+        locale = env(names[i]);
+    return tty || (locale != NULL && (strcasestr(locale, "UTF-8") != NULL ||
+                                      strcasestr(locale, "UTF8") != NULL));
+}
+
 static int env_number(const char *name)
 {
     const char *text = env(name);
@@ -79,6 +91,7 @@ void console_init(struct console *console)
     cli->tty = isatty(STDOUT_FILENO) == 1;
     cli->color = cli->tty && env("NO_COLOR") == NULL &&
                  (term == NULL || strcmp(term, "dumb") != 0);
+    cli->utf8 = shows_utf8(cli->tty);
     measure(cli);
     console_default_data_dir(console->data_dir);
 }

@@ -48,7 +48,8 @@ static fw_rc send_request(struct fw_cli *cli, int fd, int argc, char **argv)
     struct fw_buf bytes =
         FW_BUF_INIT(FW_MAX_LOCAL_REQUEST_BYTES + LOCAL_REQUEST_HEAD);
     struct local_request request = {.flags = (cli->tty ? LOCAL_TTY : 0u) |
-                                             (cli->color ? LOCAL_COLOR : 0u),
+                                             (cli->color ? LOCAL_COLOR : 0u) |
+                                             (cli->utf8 ? LOCAL_UTF8 : 0u),
                                     .columns = (uint16_t)cli->columns,
                                     .rows = (uint16_t)cli->rows,
                                     .argc = argc,

@@ -23,10 +23,10 @@
 #define LOCAL_MAX_ARGS 1024
 #define LOCAL_MAX_PAYLOAD 65536 /* of one frame */
 
-enum { LOCAL_TTY = 1, LOCAL_COLOR = 2 };
+enum { LOCAL_TTY = 1, LOCAL_COLOR = 2, LOCAL_UTF8 = 4 };
 
 struct local_request {
-    uint32_t flags; /* LOCAL_TTY, LOCAL_COLOR */
+    uint32_t flags; /* LOCAL_TTY, LOCAL_COLOR, LOCAL_UTF8 */
     uint16_t columns, rows;
     int argc;
     char **argv; /* argc texts and a NULL */

@@ -115,6 +115,7 @@ static void run_command(struct local_conn *conn)
     const struct local_request *request = &conn->request;
     struct fw_cli cli = {.tty = (request->flags & LOCAL_TTY) != 0,
                          .color = (request->flags & LOCAL_COLOR) != 0,
+                         .utf8 = (request->flags & LOCAL_UTF8) != 0,
                          .columns = request->columns,
                          .rows = request->rows,
                          .clock = options->clock,

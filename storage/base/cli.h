@@ -46,6 +46,7 @@ struct fw_cli {
     FILE *err;         /* words */
     bool tty;          /* out is a terminal: draw, align */
     bool color;        /* and it takes colours (NO_COLOR unset) */
+    bool utf8;         /* more than ASCII can be shown there: draw in braille */
     int columns, rows; /* its size; 80 x 24 where unknown */
     const struct fw_clock *clock;
     const struct fw_command *command; /* the row being run */
