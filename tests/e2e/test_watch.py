@@ -220,7 +220,7 @@ watches:
         server.stop()
 
     def test_a_folder_without_watches_answers_no(self):
-        server = self.serve(listen=("line",))
+        server = self.serve()
         got = self.cli("watches", "--data", server.data, rc=1)
         self.assertIn("name some under 'watches:'", got.err)
         got = self.cli("record", "Nobody", "--data", server.data, rc=1)
