@@ -22,6 +22,7 @@
 #define SAMPLE_FEW 31
 #define SAMPLE_MAX INTS_SAMPLE_MAX
 #define CANDIDATES 5
+#define NO_ORDER 0xFFu
 
 static size_t group_size(size_t n, size_t at)
 {
@@ -151,23 +152,34 @@ struct candidate {
     size_t bits;
 };
 
-static void candidate_rate(const uint64_t *x, size_t n, struct candidate *c)
+/* The bits of all residuals by their lengths alone. */
+static size_t rate(const uint64_t *x, size_t n, struct codec_line line,
+                   uint64_t centre, bool zigzag)
 {
-    struct codec_lengths lengths;
-    struct codec_line line;
     CODEC_ALIGNED uint64_t u[CODEC_ROOM];
+    struct codec_lengths lengths;
+    size_t bits = 0;
 
-    ints_survey(x, n, c->line, SAMPLE_FEW, &c->survey);
-    line_start(&c->line, x, c->survey.mean, true);
-    line = c->line;
-    c->bits = 0;
+    line_start(&line, x, centre, zigzag);
     for (size_t i = 0; i < n; i += CODEC_GROUP) {
         size_t m = group_size(n, i);
         codec_kernels()->residual(&line, x + i, m, u);
         codec_kernels()->lengths(u, m, &lengths);
         for (unsigned b = 1; b <= 64; b++)
-            c->bits += b * lengths.count[b];
+            bits += b * lengths.count[b];
     }
+    return bits;
+}
+
+static void candidate_rate(const uint64_t *x, size_t n, struct candidate *c)
+{
+    size_t above;
+
+    ints_survey(x, n, c->line, SAMPLE_FEW, &c->survey);
+    c->bits = rate(x, n, c->line, c->survey.mean, true);
+    above = rate(x, n, c->line, c->survey.min, false);
+    if (above < c->bits)
+        c->bits = above;
 }
 
 static size_t candidates_list(const uint64_t *x, size_t n,
@@ -216,30 +228,38 @@ static void plan_line(const uint64_t *x, struct candidate *c,
         plan_centre(x, &c->line, s->mean, true, plan, best);
 }
 
+/* The likeliest candidate whose order is not `but`, NULL if none is left. */
+static struct candidate *likeliest(struct candidate *list, size_t count,
+                                   unsigned but)
+{
+    struct candidate *best = NULL;
+
+    for (size_t i = 0; i < count; i++)
+        if (list[i].line.order != but &&
+            (best == NULL || list[i].bits < best->bits))
+            best = &list[i];
+    return best;
+}
+
 void ints_plan(uint64_t *x, size_t n, struct ints_plan *best)
 {
     struct candidate list[CANDIDATES];
     struct ints_plan plan = {.n = n};
+    struct candidate *first;
+    struct candidate *second;
     size_t count;
-    size_t first = 0;
-    size_t second = 0;
 
     assert(n > 0 && n <= INTS_MAX);
     plan.gcd = ints_divide(x, n, &plan.base);
     count = candidates_list(x, n, list);
     for (size_t i = 0; i < count; i++)
         candidate_rate(x, n, &list[i]);
-    for (size_t i = 1; i < count; i++)
-        if (list[i].bits < list[first].bits)
-            first = i;
-    second = first == 0 ? count - 1 : 0;
-    for (size_t i = 0; i < count; i++)
-        if (i != first && list[i].bits < list[second].bits)
-            second = i;
+    first = likeliest(list, count, NO_ORDER);
+    second = likeliest(list, count, first->line.order);
     best->bytes = SIZE_MAX;
-    plan_line(x, &list[first], &plan, best);
-    if (second != first)
-        plan_line(x, &list[second], &plan, best);
+    plan_line(x, first, &plan, best);
+    if (second != NULL)
+        plan_line(x, second, &plan, best);
 }
 
 void ints_plan_like(uint64_t *x, size_t n, struct ints_manner manner,
