@@ -114,7 +114,7 @@ static bool still_fits(const struct values_hint *hint, size_t bytes, size_t n)
 {
     size_t before = (size_t)hint->bytes_per_k * n / 1024;
 
-    return bytes <= before + before / 4 + 16 && bytes < 1 + n * sizeof(double);
+    return bytes <= before + before / 16 + 8 && bytes < 1 + n * sizeof(double);
 }
 
 static struct ints_manner hint_manner(const struct values_hint *hint)
