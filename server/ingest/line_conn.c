@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "server/ingest/line_queue.h"
 #include "storage/base/log.h"
 
 #define READS_AT_ONCE 8     /* then the others get their turn */
@@ -17,27 +18,12 @@
 #define PARTIAL_BYTES 65536 /* a piece of a line that goes on */
 #define WRITE_STALL_NS (30 * UINT64_C(1000000000))
 #define LINGER_NS UINT64_C(1000000000)
-#define REASON_BYTES 256
 
 enum conn_state {
     CONN_OPEN,
     CONN_ENDING,    /* no more to read; closes when all is answered */
     CONN_LINGERING, /* told to go: reads and forgets until the peer closes */
     CONN_CLOSED     /* no socket; the store still has batches of it */
-};
-
-/* A batch in flight or a token, in the order they came. */
-struct line_pending {
-    struct loop_task task; /* brings the store's answer to the loop */
-    struct line_conn *conn;
-    struct line_pending *next;
-    struct loop *loop;
-    bool is_token;
-    bool done;
-    fw_rc rc;
-    uint32_t samples;        /* of the batch */
-    uint32_t refused;        /* of them */
-    char text[REASON_BYTES]; /* the token, or the reason of a refusal */
 };
 
 struct line_conn {
@@ -65,12 +51,8 @@ struct line_conn {
     uint64_t lines[LINE_PROTOCOLS], values[LINE_PROTOCOLS], skipped;
     struct line_pending *waiting; /* the batch the store had no room for */
 
-    struct line_pending *first, **last;
-    size_t pending, batches;
-    bool refused;        /* something since the last token was not stored */
-    bool refusal_queued; /* since the last token */
-    bool broken;         /* memory ran out: every token is refused */
-    char reason[REASON_BYTES];
+    struct line_queue queue;
+    size_t batches; /* in flight */
 };
 
 static void run(struct line_conn *conn);
@@ -86,23 +68,6 @@ static void free_if_over(struct line_conn *conn)
     fw_buf_release(&conn->out);
     atomic_fetch_sub(conn->part->open, 1);
     free(conn);
-}
-
-static void forget_tokens(struct line_conn *conn)
-{
-    struct line_pending **place = &conn->first;
-
-    while (*place != NULL) {
-        struct line_pending *p = *place;
-
-        if (p->is_token || p->done) {
-            *place = p->next;
-            free(p);
-        } else {
-            place = &p->next;
-        }
-    }
-    conn->last = place;
 }
 
 void line_conn_drop(struct line_conn *conn)
@@ -124,7 +89,7 @@ void line_conn_drop(struct line_conn *conn)
     if (conn->waiting != NULL)
         conn->waiting->done = true; /* never to be submitted */
     conn->may_free = peers_remove(part->peers, &conn->peer) || conn->evicted;
-    forget_tokens(conn);
+    line_queue_forget(&conn->queue);
     atomic_fetch_sub(&part->count, 1);
     free_if_over(conn);
 }
@@ -153,7 +118,7 @@ static void close_with_verdict(struct line_conn *conn)
 {
     struct linger reset = {.l_onoff = 1, .l_linger = 0};
 
-    if (conn->refused)
+    if (conn->queue.refused)
         (void)setsockopt(conn->watch.fd, SOL_SOCKET, SO_LINGER, &reset,
                          sizeof(reset));
     line_conn_drop(conn);
@@ -207,38 +172,22 @@ static void linger(struct line_conn *conn)
 
 /* ---- batches and tokens ---- */
 
-static void note_refusal(struct line_conn *conn, const char *reason)
+static void answer_token(void *self, const char *token, const char *reason)
 {
-    if (!conn->refused)
-        (void)snprintf(conn->reason, sizeof(conn->reason), "%s", reason);
-    conn->refused = true;
+    answer(self, reason != NULL ? "refused" : "synced", fw_str_of(token),
+           reason);
 }
 
 /* Answers the tokens that have come to the front. */
 static void settle(struct line_conn *conn)
 {
-    while (conn->first != NULL && conn->first->done) {
-        struct line_pending *p = conn->first;
-
-        conn->first = p->next;
-        if (conn->first == NULL)
-            conn->last = &conn->first;
-        conn->pending--;
-        if (p->is_token) {
-            answer(conn, conn->refused ? "refused" : "synced",
-                   fw_str_of(p->text), conn->refused ? conn->reason : NULL);
-            conn->refused = conn->broken;
-        } else if (p->rc != FW_OK || p->refused > 0) {
-            note_refusal(conn, p->text);
-        }
-        free(p);
-    }
+    line_queue_settle(&conn->queue, answer_token, conn);
 }
 
 static void on_answer(struct loop_task *task)
 {
     struct line_pending *p = LOOP_OWNER(task, struct line_pending, task);
-    struct line_conn *conn = p->conn;
+    struct line_conn *conn = p->owner;
 
     conn->batches--;
     p->done = true;
@@ -246,7 +195,7 @@ static void on_answer(struct loop_task *task)
         bad_lines_refused(conn->part->bad, loop_now_ns(conn->part->loop),
                           conn->name, p->refused, p->text);
     if (conn->state == CONN_CLOSED) {
-        forget_tokens(conn);
+        line_queue_forget(&conn->queue);
         free_if_over(conn);
         return;
     }
@@ -258,55 +207,13 @@ static void on_answer(struct loop_task *task)
 static void on_done(void *self, const struct fw_append_result *result)
 {
     struct line_pending *p = self;
+    struct line_conn *conn = p->owner;
 
-    p->rc = result->rc;
-    p->refused =
-        result->rc == FW_OK ? result->too_old + result->too_new : p->samples;
-    /* The sentence for rc, or for the first sample that was refused. */
-    (void)snprintf(p->text, sizeof(p->text), "%.255s", result->err.text);
-    loop_post(p->loop, &p->task);
-}
-
-static struct line_pending *new_pending(struct line_conn *conn)
-{
-    struct line_pending *p = calloc(1, sizeof(*p));
-
-    if (p == NULL)
-        return NULL;
-    p->task.run = on_answer;
-    p->conn = conn;
-    p->loop = conn->part->loop;
-    return p;
-}
-
-static void link_pending(struct line_conn *conn, struct line_pending *p)
-{
-    *conn->last = p;
-    conn->last = &p->next;
-    conn->pending++;
-}
-
-/*
- * A good line could not be taken. The note goes into the queue, for the token
- * behind it and not for one before it.
- */
-static void refuse(struct line_conn *conn, const char *reason)
-{
-    struct line_pending *p;
-
-    if (conn->refusal_queued)
-        return;
-    p = new_pending(conn);
-    if (p == NULL) {
-        conn->broken = true; /* no memory: no promise is made any more */
-        note_refusal(conn, "memory ran out");
-        return;
-    }
-    p->done = true;
-    p->rc = FW_EREADONLY;
-    (void)snprintf(p->text, sizeof(p->text), "%.255s", reason);
-    link_pending(conn, p);
-    conn->refusal_queued = true;
+    line_pending_set(p, result->rc,
+                     result->rc == FW_OK ? result->too_old + result->too_new
+                                         : p->samples,
+                     result->err.text);
+    loop_post(conn->part->loop, &p->task);
 }
 
 /* The store cannot: the samples are lost. */
@@ -334,13 +241,11 @@ static void submit(struct line_conn *conn)
     if (conn->intake.batch.n == 0)
         return;
     if (p == NULL) {
-        p = new_pending(conn);
+        p = line_queue_batch(&conn->queue, conn, on_answer);
         if (p == NULL) {
-            refuse(conn, "memory ran out");
             lose_batch(conn, "memory ran out");
             return;
         }
-        link_pending(conn, p);
     }
     conn->waiting = NULL;
     p->samples = (uint32_t)conn->intake.batch.n;
@@ -353,10 +258,9 @@ static void submit(struct line_conn *conn)
         if (part->retry.place == NULL)
             loop_timer_set(part->loop, &part->retry, RETRY_MS);
     } else {
+        line_pending_set(p, rc, p->samples, err.text);
         p->done = true;
-        p->rc = rc;
-        (void)snprintf(p->text, sizeof(p->text), "%.255s", err.text);
-        lose_batch(conn, p->text);
+        lose_batch(conn, err.text);
     }
 }
 
@@ -373,19 +277,9 @@ static void submit_if_due(struct line_conn *conn)
 
 static void add_token(struct line_conn *conn, struct fw_str token)
 {
-    struct line_pending *p;
-
     submit(conn); /* what came before it must stand before it */
-    p = new_pending(conn);
-    if (p == NULL) {
+    if (line_queue_token(&conn->queue, token) != FW_OK)
         answer(conn, "refused", token, "memory ran out");
-        return;
-    }
-    p->is_token = true;
-    p->done = true;
-    conn->refusal_queued = false;
-    (void)snprintf(p->text, sizeof(p->text), "%.*s", FW_STR_ARG(token));
-    link_pending(conn, p);
 }
 
 /* ---- lines ---- */
@@ -467,8 +361,9 @@ static void take_line(struct line_conn *conn, struct fw_str text, fw_ms now)
              text);
     if (fault == LINE_SERIES_LIMIT || fault == LINE_NOT_STORED ||
         fault == LINE_NO_MEMORY)
-        refuse(conn, conn->intake.err.text[0] != '\0' ? conn->intake.err.text
-                                                      : line_fault_text(fault));
+        line_queue_note(&conn->queue, conn->intake.err.text[0] != '\0'
+                                          ? conn->intake.err.text
+                                          : line_fault_text(fault));
     else if (line_is_foreign(text))
         turn_away(conn);
 }
@@ -478,7 +373,7 @@ static bool may_take(const struct line_conn *conn)
 {
     return (conn->state == CONN_OPEN || conn->state == CONN_ENDING) &&
            conn->waiting == NULL && conn->batches < FW_MAX_LINE_BATCHES &&
-           conn->pending < FW_MAX_LINE_SYNCS &&
+           conn->queue.count < FW_MAX_LINE_SYNCS &&
            conn->out.len + ANSWER_BYTES <= FW_MAX_LINE_REPLY_BYTES;
 }
 
@@ -538,7 +433,7 @@ static void keep_partial(struct line_conn *conn, const char *p, size_t n)
     conn->partial.max = FW_MAX_LINE_BYTES + 2 * LINE_SCRATCH_BYTES;
     if (fw_buf_add(&conn->partial, p, n) != FW_OK) {
         fw_log(FW_LOG_ERROR, "memory ran out: closing %s", conn->name);
-        refuse(conn, "memory ran out");
+        line_queue_note(&conn->queue, "memory ran out");
         conn->state = CONN_ENDING;
         return;
     }
@@ -606,7 +501,7 @@ static void cut_off(struct line_conn *conn)
 static bool is_over(struct line_conn *conn)
 {
     return conn->state == CONN_ENDING && conn->partial.len == 0 &&
-           conn->first == NULL && conn->intake.batch.n == 0 &&
+           conn->queue.first == NULL && conn->intake.batch.n == 0 &&
            conn->out.len == 0;
 }
 
@@ -724,7 +619,7 @@ fw_rc line_conn_start(struct line_part *part, int fd, const char *name)
     conn->accepted_ns = loop_now_ns(part->loop);
     conn->watch = (struct loop_watch){fd, on_ready};
     conn->begin.run = on_begin;
-    conn->last = &conn->first;
+    line_queue_init(&conn->queue);
     fw_buf_init(&conn->out, FW_MAX_LINE_REPLY_BYTES);
     (void)snprintf(conn->name, sizeof(conn->name), "%s", name);
     atomic_fetch_add(part->open, 1);
