@@ -28,41 +28,47 @@ static fw_rc describe(const struct node *node, struct fw_buf *out)
     }
 }
 
-static void print_costs(struct fw_cli *cli, const struct node *node,
-                        const struct node_cost *cost)
+static fw_rc add_costs(struct fw_buf *out, const struct node *node,
+                       const struct node_cost *cost)
 {
+    fw_rc rc = FW_OK;
+
     if (cost->rows > 0)
-        (void)fprintf(cli->out, "  %llu series out",
-                      (unsigned long long)cost->rows);
-    if (node->kind == NODE_SELECTOR)
-        (void)fprintf(cli->out, "  read %llu series, %llu samples",
-                      (unsigned long long)cost->series,
-                      (unsigned long long)cost->samples);
-    if (cost->ns > 0)
-        (void)fprintf(cli->out, "  %.3f ms", (double)cost->ns / 1e6);
+        rc = fw_buf_printf(out, "  %llu series out",
+                           (unsigned long long)cost->rows);
+    if (node->kind == NODE_SELECTOR && rc == FW_OK)
+        rc = fw_buf_printf(out, "  read %llu series, %llu samples",
+                           (unsigned long long)cost->series,
+                           (unsigned long long)cost->samples);
+    if (cost->ns > 0 && rc == FW_OK)
+        rc = fw_buf_printf(out, "  %.3f ms", (double)cost->ns / 1e6);
     if (node->steady && node->kind != NODE_NUMBER &&
-        node->kind != NODE_STRING && node->type != FW_MATRIX)
-        (void)fprintf(cli->out, "  once, for all steps");
+        node->kind != NODE_STRING && node->type != FW_MATRIX && rc == FW_OK)
+        rc = fw_buf_adds(out, "  once, for all steps");
+    return rc;
 }
 
+/* One line per node, indented by depth, costs in a column of their own. */
 static fw_rc print_plan(struct fw_cli *cli, const struct node *node, int depth,
                         const struct node_cost *costs)
 {
     struct fw_buf text = FW_BUF_INIT(FW_MAX_QUERY_TEXT_BYTES * 2);
+    struct fw_buf cost = FW_BUF_INIT(256);
+    int columns = TEXT_COLUMNS - 2 * depth;
     fw_rc rc;
 
     if (node->kind == NODE_PAREN)
         return print_plan(cli, node->args[0], depth, costs);
     rc = describe(node, &text);
-    if (rc == FW_OK) {
-        (void)fprintf(cli->out, "%*s%-*s", 2 * depth, "",
-                      TEXT_COLUMNS - 2 * depth > 0 ? TEXT_COLUMNS - 2 * depth
-                                                   : 0,
-                      text.data);
-        print_costs(cli, node, &costs[node->id]);
-        (void)fputc('\n', cli->out);
-    }
+    if (rc == FW_OK)
+        rc = add_costs(&cost, node, &costs[node->id]);
+    if (rc == FW_OK && cost.len > 0)
+        (void)fprintf(cli->out, "%*s%-*s%s\n", 2 * depth, "",
+                      columns > 0 ? columns : 0, text.data, cost.data);
+    else if (rc == FW_OK)
+        (void)fprintf(cli->out, "%*s%s\n", 2 * depth, "", text.data);
     fw_buf_release(&text);
+    fw_buf_release(&cost);
     for (size_t i = 0; i < node->arg_count && rc == FW_OK; i++)
         rc = print_plan(cli, node->args[i], depth + 1, costs);
     return rc;

@@ -332,9 +332,39 @@ static void push_extreme(struct extremes *e, const double *v, size_t i,
     e->queue[e->first + e->count++] = i;
 }
 
-/* Gives the index of the extreme of each window; NaN counts if all are. */
-static fw_rc walk_extremes(const struct window_job *job, bool max, bool times,
-                           double *out)
+/* The index of the extreme of lo..hi; NaN counts if all are. */
+static size_t find_extreme(const double *v, size_t lo, size_t hi, bool max,
+                           bool late)
+{
+    size_t best = lo;
+
+    for (size_t i = lo + 1; i < hi; i++) {
+        if (isnan(v[best]) || beats(v[i], v[best], max, late))
+            best = i;
+    }
+    return best;
+}
+
+static fw_rc search_extremes(const struct window_job *job, bool max, bool times,
+                             double *out)
+{
+    struct walk w = walk_begin(job);
+
+    while (walk_next(&w)) {
+        size_t best;
+
+        out[w.step] = absent();
+        if (w.hi == w.lo)
+            continue;
+        best = find_extreme(job->v, w.lo, w.hi, max, times);
+        out[w.step] = times ? (double)job->t[best] / 1000 : job->v[best];
+    }
+    return FW_OK;
+}
+
+/* The same where windows overlap: the queue is carried along. */
+static fw_rc carry_extremes(const struct window_job *job, bool max, bool times,
+                            double *out)
 {
     struct extremes e = {
         .queue = scratch_get(job->scratch, job->n * sizeof(size_t))};
@@ -360,6 +390,13 @@ static fw_rc walk_extremes(const struct window_job *job, bool max, bool times,
         out[w.step] = times ? (double)job->t[best] / 1000 : job->v[best];
     }
     return FW_OK;
+}
+
+static fw_rc walk_extremes(const struct window_job *job, bool max, bool times,
+                           double *out)
+{
+    return window_overlaps(job) ? carry_extremes(job, max, times, out)
+                                : search_extremes(job, max, times, out);
 }
 
 fw_rc window_min(const struct window_job *job, double *out)

@@ -443,7 +443,7 @@ class Differential(Case):
         return url
 
     def forewarn(self):
-        server = self.serve(listen=["line"])
+        server = self.serve("--collect", "off", "--retention", "36500d")
         with server.line_client() as line:
             batch = []
             for text in put_lines():
