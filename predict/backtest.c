@@ -7,14 +7,15 @@
 
 #include "predict/numeric.h"
 
-#define FIRST_LEAST 8    /* values before the first origin */
-#define FIRST_SHARE 0.55 /* of the series before the first origin */
+#define FIRST_LEAST 8   /* values before the first origin */
+#define FIRST_SHARE 0.6 /* of the series before the first origin */
 /* A model this much worse than the best one has no say in the median. On
  * clean ramps it keeps the naive forecast from dragging. */
-#define KEEP_WITHIN 1.5
+#define KEEP_WITHIN 2.5
 /* Forecasts may leave the range seen by this many times its width (more when
  * the horizon exceeds the history). */
 #define SANE_RANGE 2.0
+#define FADE 0.93 /* weight of an origin's errors against the next one's */
 
 /* Where to forecast from: evenly over the later part of the past, so that each
  * origin's outcomes are known as far ahead as possible. */
@@ -128,12 +129,17 @@ static void combine(struct backtest *b)
         }
 }
 
-/* Root mean square errors per step: smoothed over neighbours, never falling,
- * and beyond the known steps growing as they did before. */
+/* Root mean square errors per step, newer ones weighing more: smoothed over
+ * neighbours, never falling, and beyond the known steps growing as they did
+ * before. */
 static void spread(struct backtest *b, const double *y, const double *raw)
 {
     double *mean = b->sigma, sum = 0.0, weight = 0.0, growth;
+    double recent[BACKTEST_ORIGINS];
     size_t known = b->known;
+
+    for (size_t i = 0; i + 1 < b->count; i++)
+        recent[i] = pow(FADE, (double)(b->count - 2 - i));
 
     for (size_t i = 0; i + 1 < b->count; i++)
         for (size_t k = 0; k < b->h; k++) {
@@ -155,8 +161,8 @@ static void spread(struct backtest *b, const double *y, const double *raw)
                 double e = b->error[i * b->h + j];
 
                 if (!isnan(e)) {
-                    sum += e * e;
-                    weight += 1.0;
+                    sum += recent[i] * e * e;
+                    weight += recent[i];
                 }
             }
         mean[k] = weight > 0.0 ? sqrt(sum / weight) : 0.0;
@@ -247,7 +253,6 @@ fw_rc backtest_interval(const struct backtest *b, double level,
 {
     double *score = fw_arena_alloc(scratch, b->count * b->h * sizeof(double));
     size_t n = 0;
-    double q;
 
     if (score == NULL)
         return FW_ENOMEM;
@@ -262,12 +267,7 @@ fw_rc backtest_interval(const struct backtest *b, double level,
     if (n == 0)
         return FW_OK;
     numeric_sort(score, n);
-    /* The finite-sample step of conformal prediction, counted in origins: the
-     * errors of one origin are not independent of each other. */
-    q = level * (1.0 + 1.0 / (double)b->count);
-    *factor = numeric_quantile(score, n, fmin(q, 1.0));
-    /* Models were chosen on these very errors, which flatters them. */
-    *factor *= 1.0 + 1.0 / (double)b->count;
+    *factor = numeric_quantile(score, n, level);
     return FW_OK;
 }
 

@@ -12,8 +12,8 @@
 
 #include "predict/models/model.h"
 
-#define BACKTEST_ORIGINS 20 /* past moments forecast from, at most */
-#define BACKTEST_KEEP 5     /* models whose median is taken, at most */
+#define BACKTEST_ORIGINS 24 /* past moments forecast from, at most */
+#define BACKTEST_KEEP 7     /* models whose median is taken, at most */
 
 struct candidate {
     const struct model *model;

@@ -27,6 +27,9 @@
 #define LEAST_FILL 0.2 /* of the grid's recent part */
 #define LEVEL_DEFAULT 0.95
 #define SEED_DEFAULT 0x464f5245 /* any constant would do */
+#define JUMPS_MOST 5            /* more of them are no exception */
+#define JUMP_SIZE 20.0          /* usual steps that make a jump */
+#define JUMP_KEPT 6             /* values a new level lasts at the least */
 #define COMBINED "median of the best"
 
 struct run {
@@ -36,7 +39,8 @@ struct run {
     struct segments segments;
     struct backtest backtest;
     double shift, scale;
-    double *y, *raw; /* scaled */
+    double *y, *raw;           /* scaled */
+    double *level, *level_raw; /* the same without lasting jumps */
     struct fw_arena *arena, *scratch;
     struct fw_forecast *f;
 };
@@ -156,6 +160,55 @@ static fw_rc scale_values(struct run *r)
     return FW_OK;
 }
 
+/*
+ * A rare jump to a level that is then kept (a restart, a file moved) is taken
+ * out by moving what lies before it, so that no model sees a trend in it. Only
+ * for the models: what is shown and what the limit is asked of stays as it is.
+ */
+static fw_rc take_out_jumps(struct run *r)
+{
+    size_t n = r->grid.n, at[JUMPS_MOST], count = 0;
+    double *work = fw_arena_alloc(r->scratch, (n + 1) * sizeof(double));
+    double usual;
+
+    r->level = fw_arena_alloc(r->scratch, n * sizeof(double));
+    r->level_raw = fw_arena_alloc(r->scratch, n * sizeof(double));
+    if (work == NULL || r->level == NULL || r->level_raw == NULL)
+        return FW_ENOMEM;
+    memcpy(r->level, r->y, n * sizeof(double));
+    memcpy(r->level_raw, r->raw, n * sizeof(double));
+    if (n < 4 * JUMP_KEPT || r->f->verdict == FW_SAWTOOTH)
+        return FW_OK;
+    for (size_t i = 1; i < n; i++)
+        work[i - 1] = fabs(r->y[i] - r->y[i - 1]);
+    usual = numeric_median(work, n - 1);
+    for (size_t i = JUMP_KEPT; i + JUMP_KEPT <= n; i++) {
+        double jump = r->y[i] - r->y[i - 1], before, after;
+
+        if (fabs(jump) <= JUMP_SIZE * usual + 1e-9)
+            continue;
+        memcpy(work, r->y + i - JUMP_KEPT, JUMP_KEPT * sizeof(double));
+        before = numeric_median(work, JUMP_KEPT);
+        memcpy(work, r->y + i, JUMP_KEPT * sizeof(double));
+        after = numeric_median(work, JUMP_KEPT);
+        if (fabs(after - before) < 0.7 * fabs(jump) ||
+            (after - before) * jump < 0.0)
+            continue; /* a spike */
+        if (count == JUMPS_MOST)
+            return FW_OK; /* jumping is what it does */
+        at[count++] = i;
+    }
+    for (size_t j = 0; j < count; j++) {
+        double jump = r->y[at[j]] - r->y[at[j] - 1];
+
+        for (size_t i = 0; i < at[j]; i++) {
+            r->level[i] += jump;
+            r->level_raw[i] += jump;
+        }
+    }
+    return FW_OK;
+}
+
 static fw_rc fill_history(struct run *r)
 {
     struct fw_forecast *f = r->f;
@@ -223,13 +276,14 @@ static void fill_scores(struct run *r, double factor)
     if (b->keep > 1)
         f->scores[n++] = (struct fw_score){
             COMBINED, b->combined_mae * r->scale, b->combined_mae / naive,
-            backtest_coverage(b, r->y, r->raw, b->combined, factor),
+            backtest_coverage(b, r->level, r->level_raw, b->combined, factor),
             (int)b->count - 1};
     for (size_t i = 0; i < b->model_count && n < FW_MODEL_MAX; i++)
         f->scores[n++] = (struct fw_score){
             b->models[i].model->name, b->models[i].mae * r->scale,
             b->models[i].mae / naive,
-            backtest_coverage(b, r->y, r->raw, b->models[i].rows, factor),
+            backtest_coverage(b, r->level, r->level_raw, b->models[i].rows,
+                              factor),
             (int)b->count - 1};
     /* A constant series: nobody errs, the naive forecast included. */
     for (size_t i = 0; i < n; i++)
@@ -404,8 +458,12 @@ static fw_rc predict_it(struct run *r)
     segments_find(r->y, r->grid.n, &r->segments);
     r->f->verdict = shape_tell(&r->grid, &r->season, &r->segments, r->f->why,
                                sizeof(r->f->why));
-    rc = backtest_run(r->y, r->raw, r->grid.n, r->grid.ahead, &r->season,
-                      &r->segments, r->shift, r->scale, r->scratch,
+    rc = take_out_jumps(r);
+    if (rc != FW_OK)
+        return rc;
+    segments_find(r->level, r->grid.n, &r->segments);
+    rc = backtest_run(r->level, r->level_raw, r->grid.n, r->grid.ahead,
+                      &r->season, &r->segments, r->shift, r->scale, r->scratch,
                       &r->backtest);
     if (rc == FW_NONE) {
         (void)snprintf(r->f->why, sizeof(r->f->why),

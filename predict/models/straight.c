@@ -13,7 +13,7 @@
 
 #include "predict/models/model.h"
 
-#define LINE_POINTS 48
+#define LINE_POINTS 32
 #define LINE_LEAST 5 /* values a line is drawn through at the least */
 
 fw_rc line_fit(const double *y, size_t from, size_t to,
@@ -39,9 +39,7 @@ fw_rc line_fit(const double *y, size_t from, size_t to,
     return numeric_robust_line(x, v, points, out);
 }
 
-/* from == to marks "no line". Fills one row per origin; anchored rows begin at
- * the newest value instead of on the line. */
-static fw_rc lines(const struct model_input *in, bool anchored, double *out)
+static fw_rc linear(const struct model_input *in, double *out)
 {
     for (size_t i = 0; i < in->count; i++) {
         size_t o = in->origins[i];
@@ -55,22 +53,28 @@ static fw_rc lines(const struct model_input *in, bool anchored, double *out)
             model_row(row, in->h, NAN);
             continue;
         }
-        if (anchored)
-            line.level = in->y[o - 1];
         for (size_t k = 0; k < in->h; k++)
             row[k] = line.level + line.slope * (double)(k + 1);
     }
     return FW_OK;
 }
 
-static fw_rc linear(const struct model_input *in, double *out)
-{
-    return lines(in, false, out);
-}
-
+/* The line from the first to the newest value of the piece [FPP3, sec. 5.2]. */
 static fw_rc drift(const struct model_input *in, double *out)
 {
-    return lines(in, true, out);
+    for (size_t i = 0; i < in->count; i++) {
+        size_t o = in->origins[i], from = segments_start(in->segments, o);
+        double *row = out + i * in->h, slope;
+
+        if (o < from + LINE_LEAST) {
+            model_row(row, in->h, NAN);
+            continue;
+        }
+        slope = (in->y[o - 1] - in->y[from]) / (double)(o - 1 - from);
+        for (size_t k = 0; k < in->h; k++)
+            row[k] = in->y[o - 1] + slope * (double)(k + 1);
+    }
+    return FW_OK;
 }
 
 const struct model model_linear = {
