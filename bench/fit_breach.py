@@ -144,7 +144,7 @@ def main():
         print("  %-12s %8.4f" % (name, v))
     if a.write:
         body = "static const double passage_weight_bias = %.5f;\n" % b[-1]
-        body += "static const double passage_weights[] = {\n"
+        body += "static const double passage_weights[PASSAGE_FEATURES] = {\n"
         for name, v in zip(names, b):
             body += "    %.5f, /* %s */\n" % (v, name)
         with open(a.write, "w") as f:

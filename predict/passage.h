@@ -21,7 +21,7 @@
 #include "storage/base/arena.h"
 
 #define PASSAGE_CANDIDATES 16 /* guesses of the maximum */
-#define PASSAGE_FEATURES 33   /* what the regression sees */
+#define PASSAGE_FEATURES 26   /* what the regression sees */
 
 struct passage; /* a series made ready for one horizon; lives in its arena */
 

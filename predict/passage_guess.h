@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * passage_guess.h - the candidates of passage.c: what each of them says the
+ * maximum of the next h values will be, at any origin of a series.
+ */
+#ifndef FW_PREDICT_PASSAGE_GUESS_H
+#define FW_PREDICT_PASSAGE_GUESS_H
+
+#include <assert.h>
+
+#include "predict/models/lagfit.h"
+#include "predict/models/sawtooth.h"
+#include "predict/passage.h"
+
+#define PASSAGE_POOL 960 /* newest earlier origins whose errors are used */
+
+enum candidate_id {
+    LINE_12,
+    LINE_12_HALF,
+    LINE_36,
+    LINE_36_HALF,
+    LINE_72,
+    LINE_72_HALF,
+    LINE_288,
+    LINE_288_HALF,
+    DAY_0,
+    DAY_HALF,
+    DAY_1,
+    WEEK_HALF,
+    AUTOREG,
+    AUTOREG_RECENT,
+    SAWTOOTH,
+    MIDDLE /* the median of the others */
+};
+static_assert(MIDDLE + 1 == PASSAGE_CANDIDATES, "one slot a candidate");
+
+extern const char *const guess_names[PASSAGE_CANDIDATES];
+
+#define LAG_SETS 3 /* and the same again with the recent past weighing more */
+#define ALL_SETS (2 * LAG_SETS)
+#define RECENT_HALF 600.0 /* steps, half-life of those */
+
+/* What is known about one origin, before its outcome. */
+struct origin {
+    size_t at; /* sees y[0 .. at) */
+    double now, level;
+    double scale;                     /* of the values lately */
+    double guess[PASSAGE_CANDIDATES]; /* of the maximum; NaN: none */
+    double outcome;                   /* the maximum; NaN: not known */
+};
+
+struct refit {
+    size_t at;
+    struct lagfit_line line[ALL_SETS];
+    bool solved[ALL_SETS];
+};
+
+/* The earlier origins a question may learn from. */
+struct lesson {
+    const struct origin *pool;
+    size_t n;
+    double weight[PASSAGE_POOL], phase[PASSAGE_POOL];
+};
+
+/* Where a guess would have led to with each earlier error (passage.c). */
+struct cases {
+    double x[PASSAGE_POOL], scaled[PASSAGE_POOL];
+    double w[PASSAGE_POOL], phase[PASSAGE_POOL];
+    size_t n;
+};
+
+struct passage {
+    const double *y, *raw;
+    size_t n, h, day, week, stride;
+    double *sum, *sum_x; /* of y and of i * y before i */
+    double *sum_sq;
+    size_t *missing;    /* empty cells before i */
+    double *window_max; /* of y[i .. i+h) */
+    double *highest;    /* of y[0 .. i) */
+    struct origin *pool;
+    size_t pool_count;
+    struct lagfit lags[ALL_SETS]; /* their lags; the sums are not used */
+    struct refit *refits;
+    size_t refit_count, refit_every;
+    struct sawtooth saw; /* as of saw_at; origins are asked in rising order */
+    size_t saw_at;
+    double saw_drop;
+    double *path;         /* h */
+    struct lesson lesson; /* of the question at hand */
+    struct cases cases;
+};
+
+/* Everything about origin o that is known before its outcome, and that too
+ * where it is in the series. */
+void guess_look(struct passage *p, size_t o, struct origin *out);
+
+/* The path of h values that a candidate foresees from y[0 .. o); false if it
+ * has none from here. */
+bool guess_path(struct passage *p, size_t o, int id, double *out);
+
+#endif
