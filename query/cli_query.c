@@ -30,7 +30,7 @@ static fw_rc print_chart(struct fw_cli *cli, const struct fw_result *result,
                              .columns = cli->columns,
                              .rows = cli->rows > 4 ? cli->rows - 3 : 0,
                              .color = cli->color,
-                             .ascii = !cli->tty};
+                             .ascii = !cli->utf8};
     fw_rc rc = FW_OK;
 
     if (lines == NULL)

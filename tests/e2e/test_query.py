@@ -46,11 +46,13 @@ class Query(Case):
         self.assertEqual(rows[1:], [
             ['free_bytes{disk="sda"}', str(T0 + 30 * i), str(1000 - 2 * i)]
             for i in range(3)])
-        got = self.ask(data, "free_bytes", "--start", T0, "--end", T0 + 600,
-                       "--format", "chart")
-        self.assertIn("free_bytes", got.out)
-        self.assertIn("last", got.out)
-        self.assertTrue(got.out.isascii())
+        for locale, ascii_only in (("C", True), ("C.UTF-8", False)):
+            got = run("query", "--data", data, "free_bytes", "--start", T0,
+                      "--end", T0 + 600, "--format", "chart",
+                      env={"LC_ALL": locale})
+            self.assertIn("free_bytes", got.out)
+            self.assertIn("last", got.out)
+            self.assertEqual(got.out.isascii(), ascii_only)
 
     def test_a_server_answers_the_same(self):
         data = self.fill()

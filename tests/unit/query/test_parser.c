@@ -67,8 +67,8 @@ static void printing_gives_the_canonical_form(void **state)
 static void printing_twice_changes_nothing(void **state)
 {
     static const char *const texts[] = {
-        "sum by (a) (rate(m{x!~\"y\"}[5m] offset -1h)) / on () group_right () "
-        "b",
+        ("sum by (a) (rate(m{x!~\"y\"}[5m] offset -1h)) / "
+         "on () group_right () b"),
         "histogram_quantile(0.9, sum by (le) (rate(x_bucket[5m])))",
         "max_over_time((a or b unless c)[1h:] @ start())",
         "a == bool b atan2 c % -d",
