@@ -24,7 +24,7 @@ INFLUX = [
     "ints i=42i,u=43u %d000000000" % T,
     "bools a=t,b=T,c=true,d=True,e=TRUE,f=f,g=F,h=false,i=False,j=FALSE "
     "%d000000000" % T,
-    "numbers a=.5,b=-1.5e3,c=1e-7,d=123456789.125,e=0,f=-0.25 %d000000000" % T,
+    "numbers a=0.5,b=-1.5e3,c=1e-7,d=123456789.125,e=0,f=-0.25 %d000000000" % T,
     "milli v=7 %d000" % T,
     "micro v=8 %d000000" % T,
     "seconds v=9 %d" % T,
