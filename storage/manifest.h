@@ -5,7 +5,7 @@
  * Partitions do not overlap. A day is one while it is near the present; the
  * further a time is from the clock, the wider the partition that is made for
  * it (powers of two of days, about a thirty-second of the distance), so that
- * any history fits in about a thousand files.
+ * all of time fits in some two thousand files.
  *
  * An entry is `planned` before its file exists, `live` once the file has been
  * committed to, `dropped` before the file is unlinked: a crash at any point

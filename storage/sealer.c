@@ -116,7 +116,8 @@ fw_ms store_retention_edge(struct fw_store *store)
     return edge;
 }
 
-fw_rc sealer_retain(struct fw_store *store, struct fw_err *err)
+/* Drops partitions that lie before the edge of retention as a whole. */
+static fw_rc retain(struct fw_store *store, struct fw_err *err)
 {
     fw_ms edge = store_retention_edge(store);
     struct partition **list = NULL;
@@ -141,7 +142,7 @@ static void retain_if_due(struct sealer *s)
     if (now >= s->last_retention && now - s->last_retention < RETENTION_EVERY)
         return;
     s->last_retention = now;
-    if (sealer_retain(s->store, &err) != FW_OK)
+    if (retain(s->store, &err) != FW_OK)
         (void)atomic_fetch_add(&s->store->counters.seal_failures, 1);
 }
 
@@ -206,6 +207,8 @@ static void serve_request_locked(struct sealer *s)
 
     (void)pthread_mutex_unlock(&s->lock);
     rc = seal_round(s->store, &s->state, scope, 0, &err);
+    if (rc == FW_OK)
+        rc = retain(s->store, &err);
     (void)pthread_mutex_lock(&s->lock);
     s->result = rc;
     s->error = err;

@@ -15,11 +15,8 @@ FW_CHECK fw_rc sealer_start(struct fw_store *store,
 /* Ends the thread; the state it leaves is for a last round. NULL is fine. */
 void sealer_stop(struct sealer *sealer, struct seal_state *state);
 
-/* Has the thread run a round and waits for its outcome. */
+/* Has the thread run a round, then retention, and waits for the outcome. */
 FW_CHECK fw_rc sealer_run(struct sealer *sealer, enum seal_scope scope,
                           struct fw_err *err);
-
-/* Drops partitions that lie before the edge of retention as a whole. */
-FW_CHECK fw_rc sealer_retain(struct fw_store *store, struct fw_err *err);
 
 #endif

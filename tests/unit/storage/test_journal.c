@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "storage/journal.h"
+#include "tests/support/fixture.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "storage/base/bytes.h"
+#include "storage/base/file.h"
+#include "storage/definition.h"
+#include "tests/support/synth.h"
+#include "tests/support/tmpdir.h"
+
+static struct fw_err err;
+
+/* ---- Records --------------------------------------------------------------
+ */
+
+static void records_keep_every_sample(void **state)
+{
+    enum { N = 5000 };
+    struct synth_rng rng = synth_seed(fixture_seed());
+    struct journal_writer w;
+    struct journal_reader r;
+    static uint32_t ids[N];
+    static fw_ms t[N];
+    static uint64_t bits[N];
+    struct fw_str record;
+    struct fw_buf labels_text = FW_BUF_INIT(1000);
+    struct fw_label v[] = {{FW_STR("a"), FW_STR("1")},
+                           {FW_STR("b"), FW_STR("2")}};
+    struct fw_label room[FW_MAX_LABELS];
+    struct fw_labels labels = {v, 2}, got;
+    uint32_t id = 0;
+
+    (void)state;
+    journal_writer_init(&w);
+    assert_int_equal(definition_put(&labels_text, &labels), FW_OK);
+    assert_int_equal(
+        journal_writer_define(
+            &w, 7, (struct fw_str){labels_text.data, labels_text.len}),
+        FW_OK);
+    for (int i = 0; i < N; i++) {
+        ids[i] = (uint32_t)(synth_u64(&rng) % (UINT32_MAX - 1));
+        t[i] = (fw_ms)synth_u64(&rng);
+        bits[i] = synth_u64(&rng);
+        assert_int_equal(journal_writer_add(&w, ids[i], t[i], bits[i]), FW_OK);
+    }
+    assert_int_equal(journal_writer_finish(&w, 12, -5, &record), FW_OK);
+    assert_int_equal(journal_reader_open(&r, record, &err), FW_OK);
+    assert_int_equal(r.seq, 12);
+    assert_true(r.written == -5);
+    assert_int_equal(journal_reader_definition(&r, &id, room, &got, &err),
+                     FW_OK);
+    assert_int_equal(id, 7);
+    assert_int_equal(fw_labels_cmp(&got, &labels), 0);
+    assert_int_equal(journal_reader_definition(&r, &id, room, &got, &err),
+                     FW_END);
+    for (int i = 0; i < N; i++) {
+        uint64_t got_bits = 0;
+        fw_ms got_t = 0;
+
+        assert_int_equal(
+            journal_reader_sample(&r, &id, &got_t, &got_bits, &err), FW_OK);
+        assert_true(id == ids[i] && got_t == t[i] && got_bits == bits[i]);
+    }
+    assert_int_equal(journal_reader_sample(&r, &id, t, bits, &err), FW_END);
+    journal_writer_release(&w);
+    fw_buf_release(&labels_text);
+}
+
+static void each_flipped_bit_of_a_record_is_found(void **state)
+{
+    struct journal_writer w;
+    struct journal_reader r;
+    struct fw_str record;
+    char copy[512];
+
+    (void)state;
+    journal_writer_init(&w);
+    for (uint32_t i = 0; i < 20; i++)
+        assert_int_equal(journal_writer_add(&w, i, i, i), FW_OK);
+    assert_int_equal(journal_writer_finish(&w, 1, 1, &record), FW_OK);
+    assert_true(record.n < sizeof(copy));
+    for (size_t bit = 0; bit < record.n * 8; bit++) {
+        memcpy(copy, record.p, record.n);
+        copy[bit / 8] = (char)(copy[bit / 8] ^ (1 << bit % 8));
+        assert_int_equal(
+            journal_reader_open(&r, (struct fw_str){copy, record.n}, &err),
+            FW_ECORRUPT);
+    }
+    journal_writer_release(&w);
+}
+
+/* ---- The ring -------------------------------------------------------------
+ */
+
+struct seen {
+    uint64_t first, last, n;
+};
+
+static fw_rc see(void *self, uint64_t seq, struct fw_str record,
+                 struct fw_err *e)
+{
+    struct seen *seen = self;
+
+    (void)e;
+    assert_true(record.n > 0);
+    if (seen->n++ == 0)
+        seen->first = seq;
+    else
+        assert_int_equal(seq, seen->last + 1);
+    seen->last = seq;
+    return FW_OK;
+}
+
+static struct seen replay(struct journal *j)
+{
+    struct lmdb_txn txn = {0};
+    struct seen seen = {0};
+
+    assert_int_equal(lmdb_begin_read(j->env, &txn, &err), FW_OK);
+    assert_int_equal(journal_replay(&txn, see, &seen, &err), FW_OK);
+    lmdb_end(&txn);
+    return seen;
+}
+
+static void a_trimmed_ring_stays_small(void **state)
+{
+    static char record[20000];
+    const char *dir = tmpdir_new();
+    struct journal j;
+    struct seen seen;
+    uint64_t bytes = 0;
+
+    (void)state;
+    assert_int_equal(journal_open(&j, dir, false, (size_t)1 << 20, &err),
+                     FW_OK);
+    for (uint64_t i = 1; i <= 300; i++) {
+        assert_int_equal(j.next_seq, i);
+        assert_int_equal(
+            journal_append(&j, (struct fw_str){record, sizeof(record)}, &err),
+            FW_OK);
+        if (i > 10)
+            journal_allow_trim(&j, i - 10);
+        if (i == 100)
+            bytes = lmdb_used_bytes(j.env);
+    }
+    assert_true(lmdb_used_bytes(j.env) <= bytes * 2);
+    seen = replay(&j);
+    assert_int_equal(seen.last, 300);
+    assert_true(seen.first >= 289 && seen.first <= 290);
+    assert_true(atomic_load(&j.live_bytes) <= 12 * sizeof(record));
+    journal_close(&j);
+    assert_int_equal(journal_open(&j, dir, false, (size_t)1 << 20, &err),
+                     FW_OK);
+    assert_int_equal(j.next_seq, 301);
+    journal_allow_trim(&j, 301);
+    assert_int_equal(journal_trim(&j, &err), FW_OK);
+    assert_int_equal(replay(&j).n, 0);
+    journal_close_and_tidy(&j, dir);
+    assert_int_equal(journal_open(&j, dir, true, (size_t)1 << 20, &err), FW_OK);
+    assert_null(j.env);
+}
+
+static void what_is_needed_is_not_tidied_away(void **state)
+{
+    const char *dir = tmpdir_new();
+    struct journal j;
+
+    (void)state;
+    assert_int_equal(journal_open(&j, dir, false, (size_t)1 << 20, &err),
+                     FW_OK);
+    assert_int_equal(journal_append(&j, FW_STR("record"), &err), FW_OK);
+    journal_close_and_tidy(&j, dir);
+    assert_int_equal(journal_open(&j, dir, true, (size_t)1 << 20, &err), FW_OK);
+    assert_non_null(j.env);
+    assert_int_equal(replay(&j).n, 1);
+    journal_close(&j);
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(records_keep_every_sample),
+        cmocka_unit_test(each_flipped_bit_of_a_record_is_found),
+        cmocka_unit_test(a_trimmed_ring_stays_small),
+        cmocka_unit_test(what_is_needed_is_not_tidied_away),
+    };
+
+    return fixture_main(argc, argv, tests);
+}

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "storage/segment.h"
+#include "tests/support/fixture.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "storage/base/bytes.h"
+#include "tests/support/synth.h"
+
+#define BLOCKS 60
+
+static struct fw_err err;
+
+struct block {
+    fw_ms t[SEGMENT_SAMPLES_MAX];
+    double v[SEGMENT_SAMPLES_MAX];
+    size_t n;
+    struct block_ref ref;
+};
+
+static struct block blocks[BLOCKS];
+
+static void random_block(struct synth_rng *rng, struct block *b)
+{
+    fw_ms t = (fw_ms)synth_u64(rng);
+    bool huge_steps = synth_u64(rng) % 4 == 0;
+
+    b->n = 1 + synth_u64(rng) % (synth_u64(rng) % 8 == 0 ? 4096 : 600);
+    if (t > INT64_MAX / 2)
+        t -= INT64_MAX / 2;
+    for (size_t i = 0; i < b->n; i++) {
+        uint64_t bits = synth_u64(rng);
+        double v = (double)(i % 100) / 10;
+
+        b->t[i] = t;
+        t += 1 + (fw_ms)(synth_u64(rng) % (huge_steps ? 1000000000000u : 5u));
+        if (bits % 16 == 0)
+            memcpy(&b->v[i], &bits, sizeof(bits));
+        else
+            b->v[i] = v;
+    }
+}
+
+static void write_blocks(struct segment_writer *w, struct fw_str *out)
+{
+    for (size_t i = 0; i < BLOCKS; i++)
+        assert_int_equal(segment_writer_add(w, (uint32_t)i * 7, blocks[i].t,
+                                            blocks[i].v, blocks[i].n, NULL,
+                                            &blocks[i].ref),
+                         FW_OK);
+    assert_int_equal(segment_writer_finish(w, 99, out), FW_OK);
+}
+
+static void read_block(const struct segment *s, const struct segment_block *b,
+                       const struct block *want)
+{
+    static fw_ms t[SEGMENT_SAMPLES_MAX];
+    static double v[SEGMENT_SAMPLES_MAX];
+
+    assert_int_equal(b->n, want->n);
+    assert_true(b->t_min == want->t[0] && b->t_max == want->t[b->n - 1]);
+    assert_int_equal(b->offset, want->ref.offset);
+    assert_int_equal(b->column, want->ref.column);
+    assert_int_equal(segment_times(s, b->column, b->n, t, &err), FW_OK);
+    assert_int_equal(
+        segment_values(s, b->series, b->offset, b->bytes, b->n, v, &err),
+        FW_OK);
+    assert_memory_equal(t, want->t, b->n * sizeof(*t));
+    assert_memory_equal(v, want->v, b->n * sizeof(*v));
+}
+
+static void what_is_written_is_read(void **state)
+{
+    struct synth_rng rng = synth_seed(fixture_seed());
+
+    (void)state;
+    for (int round = 0; round < 20; round++) {
+        struct segment_block *directory = NULL;
+        struct segment_writer w;
+        struct segment s;
+        struct fw_str out;
+
+        for (size_t i = 0; i < BLOCKS; i++)
+            random_block(&rng, &blocks[i]);
+        segment_writer_init(&w);
+        write_blocks(&w, &out);
+        assert_int_equal((out.n + 16) % 4096, 0);
+        assert_int_equal(segment_open(&s, out, &err), FW_OK);
+        assert_int_equal(s.block_count, BLOCKS);
+        assert_int_equal(s.journal_seq, 99);
+        assert_int_equal(segment_directory(&s, &directory, &err), FW_OK);
+        for (size_t i = 0; i < BLOCKS; i++) {
+            assert_int_equal(directory[i].series, i * 7);
+            read_block(&s, &directory[i], &blocks[i]);
+        }
+        free(directory);
+        segment_writer_release(&w);
+    }
+}
+
+static void series_of_one_scrape_share_their_times(void **state)
+{
+    struct synth_rng rng = synth_seed(fixture_seed());
+    struct segment_writer w;
+    struct fw_str out;
+    struct segment s;
+
+    (void)state;
+    random_block(&rng, &blocks[0]);
+    for (size_t i = 1; i < BLOCKS; i++) {
+        blocks[i] = blocks[0];
+        if (i == 7)
+            blocks[i].t[blocks[i].n - 1]++;
+    }
+    segment_writer_init(&w);
+    write_blocks(&w, &out);
+    assert_int_equal(segment_open(&s, out, &err), FW_OK);
+    assert_int_equal(s.column_count, 2);
+    segment_writer_release(&w);
+}
+
+static void the_directory_knows_the_values(void **state)
+{
+    static const double v[] = {5, 7, NAN, 3, 4};
+    struct segment_block b = {0};
+
+    (void)state;
+    segment_summarise(&b, v, 5);
+    assert_true(b.min == 3 && b.max == 7 && b.sum == 19);
+    assert_true(b.first == 5 && b.last == 4);
+    assert_true(b.increase == 2 + 3 + 1); /* 7 to 3 is a reset */
+    assert_int_equal(b.nans, 1);
+    segment_summarise(&b, v + 2, 1);
+    assert_true(isnan(b.min) && isnan(b.max) && b.sum == 0);
+}
+
+static void cut_segments_are_refused(void **state)
+{
+    struct synth_rng rng = synth_seed(fixture_seed());
+    struct segment_block *directory = NULL;
+    struct segment_writer w;
+    struct fw_str out;
+    struct segment s;
+    uint32_t used;
+
+    (void)state;
+    for (size_t i = 0; i < BLOCKS; i++)
+        random_block(&rng, &blocks[i]);
+    segment_writer_init(&w);
+    write_blocks(&w, &out);
+    used = fw_get_le32(out.p + 40);
+    for (size_t n = 0; n < used; n += 1 + n / 16) {
+        char *copy = malloc(n + 1);
+
+        memcpy(copy, out.p, n);
+        assert_int_equal(segment_open(&s, (struct fw_str){copy, n}, &err),
+                         FW_ECORRUPT);
+        free(copy);
+    }
+    assert_int_equal(segment_open(&s, (struct fw_str){out.p, used}, &err),
+                     FW_OK);
+    assert_int_equal(segment_directory(&s, &directory, &err), FW_OK);
+    /* the right bytes of another series are not this one's */
+    assert_int_equal(segment_values(&s, 8, directory[1].offset,
+                                    directory[1].bytes, directory[1].n,
+                                    blocks[0].v, &err),
+                     FW_ECORRUPT);
+    free(directory);
+    segment_writer_release(&w);
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_written_is_read),
+        cmocka_unit_test(series_of_one_scrape_share_their_times),
+        cmocka_unit_test(the_directory_knows_the_values),
+        cmocka_unit_test(cut_segments_are_refused),
+    };
+
+    return fixture_main(argc, argv, tests);
+}
