@@ -6,7 +6,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -120,6 +119,7 @@ static long holder_of(int fd)
 
 fw_rc folder_lock(const char *dir, int *fd, struct fw_err *err)
 {
+    struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     char path[FW_PATH_BYTES], text[32];
     fw_rc rc = fw_path_join(path, dir, LOCK_NAME, err);
     int lock, n;
@@ -129,8 +129,10 @@ fw_rc folder_lock(const char *dir, int *fd, struct fw_err *err)
     lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
     if (lock < 0)
         return fw_err_sys(err, errno, "cannot open %s", path);
-    if (flock(lock, LOCK_EX | LOCK_NB) != 0) {
-        rc = errno == EWOULDBLOCK
+    /* Of the open file, not of the process: so two stores of one process
+     * exclude each other too. */
+    if (fcntl(lock, F_OFD_SETLK, &whole) != 0) {
+        rc = errno == EAGAIN || errno == EACCES
                  ? fw_err_set(err, FW_EBUSY,
                               "%s is in use by process %ld; stop that one "
                               "('kill %ld'), ask it instead, or give another "
@@ -152,4 +154,23 @@ void folder_unlock(int fd)
 {
     if (fd >= 0)
         (void)close(fd); /* which lets go of the lock */
+}
+
+bool folder_is_written(const char *dir)
+{
+    struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    char path[FW_PATH_BYTES];
+    struct fw_err err = {0};
+    bool taken = false;
+    int lock;
+
+    if (fw_path_join(path, dir, LOCK_NAME, &err) != FW_OK)
+        return false;
+    lock = open(path, O_RDONLY | O_CLOEXEC);
+    if (lock < 0)
+        return false;
+    if (fcntl(lock, F_OFD_GETLK, &whole) == 0)
+        taken = whole.l_type != F_UNLCK;
+    (void)close(lock);
+    return taken;
 }

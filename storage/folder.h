@@ -24,4 +24,7 @@ FW_CHECK fw_rc folder_check(const char *dir, bool create, struct fw_err *err);
 FW_CHECK fw_rc folder_lock(const char *dir, int *fd, struct fw_err *err);
 void folder_unlock(int fd);
 
+/* True if some process has the folder for writing just now. */
+bool folder_is_written(const char *dir);
+
 #endif

@@ -86,16 +86,14 @@ static fw_rc open_for_reading(struct journal *j, const char *dir,
                       dir);
 }
 
-fw_rc journal_open(struct journal *j, const char *dir, bool read_only,
-                   size_t map_bytes, struct fw_err *err)
+fw_rc journal_open(struct journal *j, const char *dir,
+                   const struct lmdb_options *options, struct fw_err *err)
 {
-    struct lmdb_options options = {.read_only = read_only,
-                                   .map_bytes = map_bytes};
     fw_rc rc;
 
     *j = (struct journal){.next_seq = 1, .first_seq = 1};
-    rc = read_only ? open_for_reading(j, dir, &options, err)
-                   : lmdb_open(dir, &options, &j->env, err);
+    rc = options->read_only ? open_for_reading(j, dir, options, err)
+                            : lmdb_open(dir, options, &j->env, err);
     if (rc == FW_OK && j->env != NULL)
         rc = find_ends(j, err);
     if (rc != FW_OK)

@@ -28,8 +28,9 @@ struct journal {
  * No files, no records: read-only, j->env is then NULL. Otherwise they are
  * made.
  */
-FW_CHECK fw_rc journal_open(struct journal *j, const char *dir, bool read_only,
-                            size_t map_bytes, struct fw_err *err);
+FW_CHECK fw_rc journal_open(struct journal *j, const char *dir,
+                            const struct lmdb_options *options,
+                            struct fw_err *err);
 void journal_close(struct journal *j);
 
 /*

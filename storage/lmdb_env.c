@@ -18,6 +18,9 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "storage/base/file.h"
+#include "storage/lmdb_check.h"
+
 #define IDLE_READS 16
 #define MAX_READERS 1022
 #define QUIET_WAIT_MS 2000
@@ -98,7 +101,6 @@ static fw_rc env_start(struct lmdb_env *e, struct fw_err *err)
         return fail(e, code, "make an environment", err);
     flags |= e->options.read_only ? MDB_RDONLY : 0u;
     flags |= e->options.single_file ? MDB_NOSUBDIR : 0u;
-    flags |= e->options.no_lock ? MDB_NOLOCK : 0u;
     code = mdb_env_set_mapsize(env, e->options.map_bytes);
     if (code == 0)
         code = mdb_env_set_maxreaders(env, MAX_READERS);
@@ -161,6 +163,21 @@ static struct lmdb_env *env_alloc(const char *path,
     return e;
 }
 
+/* LMDB believes what it reads, so the file is looked through before. */
+static fw_rc check_first(const char *path, const struct lmdb_options *options,
+                         struct fw_err *err)
+{
+    char file[FW_PATH_BYTES];
+    fw_rc rc = FW_OK;
+
+    if (!options->check)
+        return FW_OK;
+    if (options->single_file)
+        return lmdb_check_file(path, err);
+    rc = fw_path_join(file, path, "data.mdb", err);
+    return rc == FW_OK ? lmdb_check_file(file, err) : rc;
+}
+
 /* An environment of this process that the path leads to, or NULL. */
 static struct lmdb_env *find_locked(const char *path)
 {
@@ -191,6 +208,9 @@ fw_rc lmdb_open(const char *path, const struct lmdb_options *options,
         e->users++;
         goto out;
     }
+    rc = check_first(path, options, err);
+    if (rc != FW_OK)
+        goto out;
     e = env_alloc(path, options);
     if (e == NULL) {
         rc = fw_err_set(err, FW_ENOMEM, "out of memory");

@@ -26,7 +26,7 @@ struct lmdb_env;
 struct lmdb_options {
     bool read_only;
     bool single_file; /* path is the file itself, not a folder around it */
-    bool no_lock;     /* immutable file on a medium nobody writes to */
+    bool check;       /* walk the file first: nobody else writes to it */
     size_t map_bytes; /* address space; grows when it is used up */
 };
 

@@ -110,6 +110,7 @@ static fw_rc load_partition(struct fw_store *store, struct partition *part,
 {
     struct load_blocks load = {store, part, why};
     struct fw_err damage = {0};
+    struct lmdb_env *env = NULL;
     fw_rc rc;
 
     if (!fw_file_exists(part->path)) {
@@ -119,8 +120,18 @@ static fw_rc load_partition(struct fw_store *store, struct partition *part,
         first_damage(store, why, &damage);
         return FW_OK;
     }
-    rc = partition_scan(part, each_segment, &load, &damage);
     part->exists = true;
+    rc = partition_enter(part, &env, &damage);
+    if (rc == FW_ECORRUPT) {
+        /* Nothing in it can be reached, and nothing can be added to it. */
+        first_damage(store, why, &damage);
+        return store->options.read_only ? FW_OK
+                                        : partition_set_aside(part, err);
+    }
+    if (rc == FW_OK) {
+        rc = partition_scan(part, each_segment, &load, &damage);
+        partition_leave(part);
+    }
     if (rc == FW_ECORRUPT || rc == FW_EVERSION) {
         first_damage(store, why, &damage);
         return FW_OK;

@@ -176,6 +176,7 @@ static fw_rc add(struct manifest *m, const char *name, fw_ms first, fw_ms last,
     if (rc != FW_OK)
         return rc;
     p->read_only = m->read_only;
+    p->check = m->check;
     p->map_bytes = m->map_bytes;
     rc = insert(m, p);
     if (rc != FW_OK) {

@@ -23,6 +23,7 @@
 struct manifest {
     char dir[FW_PATH_BYTES]; /* part/ */
     bool read_only;
+    bool check; /* of the files, before they are opened */
     size_t map_bytes;
     struct lmdb_env *meta;
     pthread_rwlock_t lock;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "storage/partition.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -64,6 +65,7 @@ fw_rc partition_enter(struct partition *p, struct lmdb_env **env,
 {
     struct lmdb_options options = {.read_only = p->read_only,
                                    .single_file = true,
+                                   .check = p->check,
                                    .map_bytes = p->map_bytes};
     static _Atomic uint64_t uses;
     fw_rc rc = FW_OK;
@@ -188,6 +190,7 @@ fw_rc partition_scan(struct partition *p, partition_each each, void *self,
     struct lmdb_cursor cursor = {0};
     struct fw_str key, value;
     fw_rc rc = partition_enter(p, &env, err);
+    fw_rc header = FW_OK;
 
     if (rc != FW_OK)
         return rc;
@@ -200,7 +203,7 @@ fw_rc partition_scan(struct partition *p, partition_each each, void *self,
         uint64_t number = key.n == KEY_BYTES ? fw_get_be64(key.p) : UINT64_MAX;
 
         if (number == 0) {
-            rc = header_get(p, value, err);
+            header = header_get(p, value, err);
         } else if (number < UINT32_MAX) {
             rc = each(self, (uint32_t)number, value, err);
             p->next_segment = (uint32_t)number + 1;
@@ -214,7 +217,21 @@ fw_rc partition_scan(struct partition *p, partition_each each, void *self,
     lmdb_cursor_close(&cursor);
     lmdb_end(&txn);
     partition_leave(p);
-    return rc == FW_END ? FW_OK : rc;
+    return rc == FW_END ? header : rc;
+}
+
+fw_rc partition_set_aside(struct partition *p, struct fw_err *err)
+{
+    char aside[FW_PATH_BYTES + 16], lock_path[FW_PATH_BYTES + 8];
+
+    (void)snprintf(aside, sizeof(aside), "%s.damaged", p->path);
+    (void)snprintf(lock_path, sizeof(lock_path), "%s-lock", p->path);
+    if (fw_file_exists(aside))
+        return fw_err_set(err, FW_ECORRUPT, "%s is there already", aside);
+    if (rename(p->path, aside) != 0)
+        return fw_err_sys(err, errno, "cannot rename %s", p->path);
+    (void)unlink(lock_path);
+    return FW_OK;
 }
 
 /* ---- Writing --------------------------------------------------------------

@@ -24,6 +24,7 @@ struct partition {
     char name[PARTITION_NAME_BYTES]; /* "20261123.hot" */
     char path[FW_PATH_BYTES];
     bool read_only;
+    bool check; /* nobody else writes: look through the file before opening */
     size_t map_bytes;
     _Atomic uint32_t refs;
     atomic_bool dropped;   /* unlink the file with the last reference */
@@ -56,11 +57,17 @@ FW_CHECK fw_rc partition_read_block(struct partition *p,
                                     uint32_t series, fw_ms *t, double *v,
                                     struct fw_err *err);
 
-/* Reads the header and calls `each` for every segment, oldest first. */
+/*
+ * Reads the header and calls `each` for every segment, oldest first. A damaged
+ * header does not keep it from the segments; it is told at the end.
+ */
 typedef fw_rc (*partition_each)(void *self, uint32_t number,
                                 struct fw_str segment, struct fw_err *err);
 FW_CHECK fw_rc partition_scan(struct partition *p, partition_each each,
                               void *self, struct fw_err *err);
+
+/* Renames a file that cannot be opened to NAME.damaged; a new one follows. */
+FW_CHECK fw_rc partition_set_aside(struct partition *p, struct fw_err *err);
 
 /*
  * Appends segments in one commit, with the watermark `complete`. Durable on

@@ -88,17 +88,20 @@ static fw_rc make_folders(struct fw_store *store, struct fw_err *err)
     return rc;
 }
 
-static size_t map_bytes(const struct fw_store *store, size_t otherwise)
+static struct lmdb_options env_options(const struct fw_store *store,
+                                       size_t map_bytes)
 {
-    return store->options.map_bytes != 0 ? store->options.map_bytes : otherwise;
+    size_t asked = store->options.map_bytes;
+
+    return (struct lmdb_options){.read_only = store->options.read_only,
+                                 .check = store->check_files,
+                                 .map_bytes = asked != 0 ? asked : map_bytes};
 }
 
 /* Opens meta/ and sees that its format is ours, or writes it into a new one. */
 static fw_rc open_meta(struct fw_store *store, struct fw_err *err)
 {
-    struct lmdb_options options = {.read_only = store->options.read_only,
-                                   .map_bytes =
-                                       map_bytes(store, META_MAP_BYTES)};
+    struct lmdb_options options = env_options(store, META_MAP_BYTES);
     char path[FW_PATH_BYTES];
     fw_rc rc = fw_path_join(path, store->dir, "meta", err);
 
@@ -119,12 +122,17 @@ static fw_rc open_meta(struct fw_store *store, struct fw_err *err)
 
 static fw_rc open_journal(struct fw_store *store, struct fw_err *err)
 {
+    struct lmdb_options options = env_options(store, JOURNAL_MAP_BYTES);
     char path[FW_PATH_BYTES];
     fw_rc rc = fw_path_join(path, store->dir, "journal", err);
 
     if (rc == FW_OK)
-        rc = journal_open(&store->journal, path, store->options.read_only,
-                          map_bytes(store, JOURNAL_MAP_BYTES), err);
+        rc = journal_open(&store->journal, path, &options, err);
+    if (rc == FW_ECORRUPT)
+        (void)fw_err_prefix(err,
+                            "the journal cannot be read; move %s away to go "
+                            "on without the samples that only it has",
+                            path);
     return rc;
 }
 
@@ -158,10 +166,12 @@ static fw_rc open_parts(struct fw_store *store, struct fw_err *err)
     struct seal_state state = {0};
     fw_rc rc = open_meta(store, err);
 
-    if (rc == FW_OK && manifest_init(&store->manifest, store->dir, store->meta,
-                                     store->options.read_only,
-                                     map_bytes(store, PART_MAP_BYTES)) != FW_OK)
+    if (rc == FW_OK &&
+        manifest_init(&store->manifest, store->dir, store->meta,
+                      store->options.read_only,
+                      env_options(store, PART_MAP_BYTES).map_bytes) != FW_OK)
         rc = fw_err_set(err, FW_ENOMEM, "out of memory");
+    store->manifest.check = store->check_files;
     if (rc == FW_OK)
         rc = open_journal(store, err);
     if (rc == FW_OK)
@@ -186,18 +196,16 @@ static fw_rc take_folder(struct fw_store *store, struct fw_err *err)
         rc = make_folders(store, err);
     if (rc == FW_OK && !writer)
         rc = lmdb_check_shareable(err);
+    store->check_files = writer || !folder_is_written(store->dir);
     return rc;
 }
 
-fw_rc fw_store_open(const char *dir, const struct fw_store_options *options,
-                    struct fw_store **out, struct fw_err *err)
+static fw_rc open_once(const char *dir, const struct fw_store_options *options,
+                       struct fw_store **out, struct fw_err *err)
 {
-    struct fw_store *store;
+    struct fw_store *store = calloc(1, sizeof(*store));
     fw_rc rc;
 
-    if (dir == NULL || dir[0] == '\0' || strlen(dir) >= FW_PATH_BYTES - 64)
-        return fw_err_set(err, FW_EINVAL, "that cannot name a data folder");
-    store = calloc(1, sizeof(*store));
     if (store == NULL)
         return fw_err_set(err, FW_ENOMEM, "out of memory");
     memcpy(store->dir, dir, strlen(dir) + 1);
@@ -214,12 +222,26 @@ fw_rc fw_store_open(const char *dir, const struct fw_store_options *options,
         rc = take_folder(store, err);
     if (rc == FW_OK)
         rc = open_parts(store, err);
-    if (rc != FW_OK) {
+    if (rc == FW_OK)
+        *out = store;
+    else
         fw_store_close(store);
-        return rc;
-    }
-    *out = store;
-    return FW_OK;
+    return rc;
+}
+
+fw_rc fw_store_open(const char *dir, const struct fw_store_options *options,
+                    struct fw_store **out, struct fw_err *err)
+{
+    fw_rc rc;
+
+    if (dir == NULL || dir[0] == '\0' || strlen(dir) >= FW_PATH_BYTES - 64)
+        return fw_err_set(err, FW_EINVAL, "that cannot name a data folder");
+    rc = open_once(dir, options, out, err);
+    /* A server that began to write while its files were looked through makes
+     * them look damaged; now that it is seen, they are not looked through. */
+    if (rc == FW_ECORRUPT && options->read_only && folder_is_written(dir))
+        rc = open_once(dir, options, out, err);
+    return rc;
 }
 
 /* Everything into blocks; where that fails the journal still has it. */
@@ -243,7 +265,8 @@ void fw_store_close(struct fw_store *store)
     committer_stop(store->committer);
     if (store->sealer != NULL)
         seal_rest(store);
-    manifest_release(&store->manifest);
+    if (store->meta != NULL)
+        manifest_release(&store->manifest);
     journal_close(&store->journal);
     (void)lmdb_close(store->meta);
     head_release(&store->head);

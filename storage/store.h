@@ -49,6 +49,7 @@ struct fw_store {
     char dir[FW_PATH_BYTES];
     struct fw_store_options options; /* every field resolved */
     int lock_fd;                     /* -1 when read-only */
+    bool check_files;                /* nobody else writes to the folder */
     struct lmdb_env *meta;
     struct journal journal;
     struct registry registry;

@@ -156,6 +156,9 @@ static void check_strays(struct verifier *v, struct partition **list,
         size_t n = strlen(entry->d_name);
         bool known = n < 4 || strcmp(entry->d_name + n - 4, ".hot") != 0;
 
+        if (n > 8 && strcmp(entry->d_name + n - 8, ".damaged") == 0)
+            found(v, "%s/%s was set aside: it could not be opened",
+                  v->store->manifest.dir, entry->d_name);
         for (size_t i = 0; i < count && !known; i++)
             known = strcmp(list[i]->name, entry->d_name) == 0;
         if (!known)

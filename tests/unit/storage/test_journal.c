@@ -12,6 +12,10 @@
 #include "tests/support/tmpdir.h"
 
 static struct fw_err err;
+static const struct lmdb_options writing = {.check = true,
+                                            .map_bytes = (size_t)1 << 20};
+static const struct lmdb_options reading = {.read_only = true,
+                                            .map_bytes = (size_t)1 << 20};
 
 /* ---- Records --------------------------------------------------------------
  */
@@ -134,8 +138,7 @@ static void a_trimmed_ring_stays_small(void **state)
     uint64_t bytes = 0;
 
     (void)state;
-    assert_int_equal(journal_open(&j, dir, false, (size_t)1 << 20, &err),
-                     FW_OK);
+    assert_int_equal(journal_open(&j, dir, &writing, &err), FW_OK);
     for (uint64_t i = 1; i <= 300; i++) {
         assert_int_equal(j.next_seq, i);
         assert_int_equal(
@@ -152,14 +155,13 @@ static void a_trimmed_ring_stays_small(void **state)
     assert_true(seen.first >= 289 && seen.first <= 290);
     assert_true(atomic_load(&j.live_bytes) <= 12 * sizeof(record));
     journal_close(&j);
-    assert_int_equal(journal_open(&j, dir, false, (size_t)1 << 20, &err),
-                     FW_OK);
+    assert_int_equal(journal_open(&j, dir, &writing, &err), FW_OK);
     assert_int_equal(j.next_seq, 301);
     journal_allow_trim(&j, 301);
     assert_int_equal(journal_trim(&j, &err), FW_OK);
     assert_int_equal(replay(&j).n, 0);
     journal_close_and_tidy(&j, dir);
-    assert_int_equal(journal_open(&j, dir, true, (size_t)1 << 20, &err), FW_OK);
+    assert_int_equal(journal_open(&j, dir, &reading, &err), FW_OK);
     assert_null(j.env);
 }
 
@@ -169,11 +171,10 @@ static void what_is_needed_is_not_tidied_away(void **state)
     struct journal j;
 
     (void)state;
-    assert_int_equal(journal_open(&j, dir, false, (size_t)1 << 20, &err),
-                     FW_OK);
+    assert_int_equal(journal_open(&j, dir, &writing, &err), FW_OK);
     assert_int_equal(journal_append(&j, FW_STR("record"), &err), FW_OK);
     journal_close_and_tidy(&j, dir);
-    assert_int_equal(journal_open(&j, dir, true, (size_t)1 << 20, &err), FW_OK);
+    assert_int_equal(journal_open(&j, dir, &reading, &err), FW_OK);
     assert_non_null(j.env);
     assert_int_equal(replay(&j).n, 1);
     journal_close(&j);

@@ -259,6 +259,34 @@ static void a_partition_that_is_gone_is_told(void **state)
     fw_store_close(store);
 }
 
+static void a_partition_that_cannot_be_opened_is_set_aside(void **state)
+{
+    struct findings f;
+    char path[FW_PATH_BYTES], aside[FW_PATH_BYTES + 16];
+    const char *dir = make_folder(path);
+    struct fw_store_stats stats;
+    struct fw_store *store;
+
+    (void)state;
+    for (size_t page = 2; page < 12; page++) /* the roots are among them */
+        write_byte(path, page * 4096 + 12, (char)0xFF);
+    (void)verify(dir, &f);
+    assert_true(f.n > 0);
+    assert_non_null(strstr(f.first, "is damaged"));
+    store = open_store(dir, false);
+    fw_store_stats(store, &stats);
+    assert_true(stats.corrupt_found > 0);
+    write_series(store, 0, NOW + FW_MINUTE, 10);
+    assert_int_equal(sealer_run(store->sealer, SEAL_ALL, &err), FW_OK);
+    fw_store_close(store);
+    (void)snprintf(aside, sizeof(aside), "%s.damaged", path);
+    assert_true(fw_file_exists(aside));
+    assert_true(fw_file_exists(path));
+    (void)verify(dir, &f);
+    assert_int_equal(f.n, 1);
+    assert_non_null(strstr(f.first, "was set aside"));
+}
+
 static void a_bad_registry_page_keeps_its_ids(void **state)
 {
     struct findings f;
@@ -294,6 +322,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(every_flipped_bit_of_a_segment_is_found),
         cmocka_unit_test(a_bad_block_is_named_and_the_others_are_served),
         cmocka_unit_test(a_partition_that_is_gone_is_told),
+        cmocka_unit_test(a_partition_that_cannot_be_opened_is_set_aside),
         cmocka_unit_test(a_bad_registry_page_keeps_its_ids),
     };
 

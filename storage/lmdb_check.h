@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * lmdb_check.h - is an LMDB file sound enough to be handed to LMDB?
+ *
+ * LMDB trusts its pages: an offset that a flipped bit made too large is read
+ * all the same, and the process dies. So a file is walked once before it is
+ * opened, with every number checked. What is inside the values is the business
+ * of those who wrote them.
+ */
+#ifndef STORAGE_LMDB_CHECK_H
+#define STORAGE_LMDB_CHECK_H
+
+#include "storage/base/err.h"
+
+/*
+ * FW_ECORRUPT names the page and what is wrong with it; FW_OK for a sound
+ * file, and for one that is not there or empty. Nobody may be writing to it.
+ */
+FW_CHECK fw_rc lmdb_check_file(const char *path, struct fw_err *err);
+
+#endif
