@@ -37,7 +37,7 @@ static void what_cannot_be_a_label_is_refused_by_name(void **state)
     struct fw_label value[] = {pair("a", "\xc3(")};
     struct fw_label large[] = {pair("name", huge)};
     struct fw_label many[FW_MAX_LABELS + 1];
-    char names[FW_MAX_LABELS + 1][8];
+    char names[FW_MAX_LABELS + 1][16];
     size_t n = 2;
 
     (void)state;
