@@ -69,8 +69,10 @@ bool api_time(struct call *call, const char *name, bool required, fw_ms *out)
         memchr(text.p, 'T', text.n) != NULL &&
         fw_parse_time(text, 0, out, &err) == FW_OK)
         return true;
-    (void)snprintf(before, sizeof(before),
-                   required ? "" : "invalid time value for '%s': ", name);
+    before[0] = '\0';
+    if (!required)
+        (void)snprintf(before, sizeof(before),
+                       "invalid time value for '%s': ", name);
     return complain(call, name, text, before, "timestamp");
 }
 
