@@ -67,6 +67,7 @@ static fw_rc look_of(struct fw_cli *cli, const struct fw_args *args,
                                .breach = job->has_breach ? &job->breach : NULL,
                                .horizon = job->options.horizon,
                                .color = cli->color,
+                               .ascii = !cli->utf8,
                                .columns = cli->columns > 0 ? cli->columns : 80,
                                .rows = cli->rows > 12 ? cli->rows : 24};
     return FW_OK;

@@ -376,7 +376,8 @@ static fw_rc chart(const struct forecast_row *row,
                          .marks = mark,
                          .columns = look->columns,
                          .rows = look->rows > 30 ? 20 : look->rows - 6,
-                         .color = look->color};
+                         .color = look->color,
+                         .ascii = look->ascii};
 
     if (f->n == 0)
         return FW_OK;

@@ -19,6 +19,7 @@ struct forecast_look {
     fw_ms horizon;
     bool color;
     int columns, rows;
+    bool ascii;        /* charts without braille */
     bool summary_only; /* breach: the chance without the points */
 };
 

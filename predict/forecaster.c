@@ -119,10 +119,15 @@ static fw_rc enough(struct run *r, size_t n)
         return cannot_tell(f, FW_STALE);
     }
     if (g->ahead > REACH * g->n) {
+        char c[WORDS_BYTES];
+
         (void)words_span((fw_ms)g->n * g->step, a);
         (void)words_span(r->o->horizon, b);
+        (void)words_span((r->o->horizon + gap) / REACH + g->step, c);
         (void)snprintf(f->why, sizeof(f->why),
-                       "%s of history is too short to look %s ahead", a, b);
+                       "%s of history is too little to look %s ahead; about "
+                       "%s is the least",
+                       a, b, c);
         return cannot_tell(f, FW_TOO_SHORT);
     }
     if ((double)g->known < LEAST_FILL * (double)g->n) {

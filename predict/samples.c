@@ -9,6 +9,7 @@
 #define SNAP 0.02           /* an interval this near a whole second is it */
 #define SPARSE_FILL 0.5     /* fuller than this, or the grid gets coarser */
 #define SPARSE_ROUNDS 6     /* 64 times coarser at most */
+#define SHORT_CELLS 48      /* a grid of fewer gets finer, if samples allow */
 #define SPARSE_LOOK_BACK 64 /* in horizons: how much past fill is judged on */
 
 static int by_value(const void *a, const void *b)
@@ -68,6 +69,21 @@ static fw_ms coarser(fw_ms interval, fw_ms least)
         if (FW_DAY % (interval * j) == 0)
             return interval * j;
     return interval * k;
+}
+
+/*
+ * The step where none is asked for: coarse enough for the horizon, but not so
+ * coarse that a short history shrinks to a handful of cells.
+ */
+static fw_ms choose_step(const struct samples_question *question,
+                         fw_ms interval, fw_ms span)
+{
+    fw_ms step = coarser(interval, (question->horizon + HORIZON_STEPS - 1) /
+                                       HORIZON_STEPS);
+
+    if (span / step < SHORT_CELLS)
+        step = coarser(interval, span / SHORT_CELLS);
+    return step;
 }
 
 static void aggregate(double *cell, double v, enum samples_aggregate how)
@@ -168,8 +184,7 @@ fw_rc samples_resample(const fw_ms *t, const double *v, size_t n,
     g.interval = samples_interval(t, v, n);
     step = question->step;
     if (step <= 0)
-        step = coarser(g.interval,
-                       (question->horizon + HORIZON_STEPS - 1) / HORIZON_STEPS);
+        step = choose_step(question, g.interval, g.end - t[first]);
     for (int round = 0;; round++, step *= 2) {
         g.step = step;
         measure(&g, question, t[first]);

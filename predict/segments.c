@@ -10,6 +10,7 @@
  * criterion counts them, five times over, since real noise is correlated and
  * would be cut to pieces otherwise. */
 #define PENALTY 16.0
+#define WALK_PRICE 20.0
 
 /* Running sums from which the squared error of any piece about its own line
  * follows in a few operations. */
@@ -31,30 +32,58 @@ static double piece_cost(const struct sums *s, size_t from, size_t to)
 
 /*
  * Scatter by second differences, which a line does not have: the median of
- * their size over 0.6745 * sqrt(6) (their spread for white noise). A series
- * that wanders would look straight to it piece by piece; it is known by first
- * differences that are large beside the second ones (their ratio of squares is
- * 1/3 for white noise, 1/2 for a random walk), and counts as noisier, as far
- * as a walk of some 20 blocks strays from its line.
+ * their size over 0.6745 * sqrt(6) (their spread for white noise). And how
+ * much the series wanders: neighbouring first differences have a correlation
+ * of -1/2 for white noise and of 0 for a random walk.
  */
-static double noise_of(const double *b, size_t n)
+struct scatter {
+    double noise;
+    double wander; /* 0: not at all, 1: like a random walk */
+    double step;   /* deviation of first differences */
+};
+
+static struct scatter scatter_of(const double *b, size_t n)
 {
-    double d[SEGMENTS_BLOCKS], slope, first, second, ratio;
+    double d[SEGMENTS_BLOCKS], size[SEGMENTS_BLOCKS], slope, most;
+    double xx = 0.0, xy = 0.0;
+    struct scatter s = {0};
 
     if (n < 4)
-        return 0.0;
-    for (size_t i = 1; i < n; i++)
-        d[i - 1] = b[i] - b[i - 1];
-    slope = numeric_median(d, n - 1);
-    for (size_t i = 1; i < n; i++)
-        d[i - 1] = fabs(b[i] - b[i - 1] - slope);
-    first = numeric_median(d, n - 1);
+        return s;
     for (size_t i = 2; i < n; i++)
-        d[i - 2] = fabs(b[i] - 2.0 * b[i - 1] + b[i - 2]);
-    second = numeric_median(d, n - 2);
-    ratio = second > 0.0 ? first * first / (second * second) : 0.0;
-    return second / (0.6745 * 2.449489742783178) *
-           (1.0 + 3.0 * fmin(fmax((ratio - 0.34) / 0.14, 0.0), 1.0));
+        size[i - 2] = fabs(b[i] - 2.0 * b[i - 1] + b[i - 2]);
+    s.noise = numeric_median(size, n - 2) / (0.6745 * 2.449489742783178);
+    for (size_t i = 1; i < n; i++)
+        size[i - 1] = d[i - 1] = b[i] - b[i - 1];
+    slope = numeric_median(size, n - 1);
+    for (size_t i = 0; i + 1 < n; i++)
+        size[i] = fabs(d[i] - slope);
+    s.step = numeric_median(size, n - 1) / 0.6745;
+    /* Jumps are cut down, or two of them would decide the correlation. */
+    most = 4.0 * s.step;
+    for (size_t i = 0; i + 1 < n; i++)
+        d[i] = fmin(fmax(d[i] - slope, -most), most);
+    for (size_t i = 0; i + 2 < n; i++) {
+        xx += d[i] * d[i];
+        xy += d[i] * d[i + 1];
+    }
+    if (xx > 0.0)
+        s.wander = fmin(fmax((xy / xx + 0.35) / 0.3, 0.0), 1.0);
+    return s;
+}
+
+/*
+ * What a further piece has to save. A walk of n steps strays from its own line
+ * by n * n / 15 squared steps in all, and would be cut to pieces that look
+ * straight; so much, nearly, a piece must save that is no accident.
+ */
+static double piece_price(const double *b, size_t n)
+{
+    struct scatter s = scatter_of(b, n);
+    double white = PENALTY * s.noise * s.noise * log((double)(n + 2));
+
+    return white +
+           s.wander * s.step * s.step * (double)n * (double)n / WALK_PRICE;
 }
 
 void segments_find(const double *y, size_t n, struct segments *out)
@@ -75,10 +104,8 @@ void segments_find(const double *y, size_t n, struct segments *out)
         s.xy[i + 1] = s.xy[i] + mean[i] * (double)i;
         s.yy[i + 1] = s.yy[i] + mean[i] * mean[i];
     }
-    out->noise = noise_of(mean, out->blocks);
     step_cost =
-        PENALTY * out->noise * out->noise * log((double)(out->blocks + 2)) +
-        1e-12 * (s.yy[out->blocks] + 1e-300);
+        piece_price(mean, out->blocks) + 1e-12 * (s.yy[out->blocks] + 1e-300);
     best[0] = -step_cost;
     for (size_t to = 1; to <= out->blocks; to++) {
         best[to] = piece_cost(&s, 0, to);

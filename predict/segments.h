@@ -20,7 +20,6 @@
 struct segments {
     size_t block;  /* values per block */
     size_t blocks; /* whole blocks */
-    double noise;  /* scatter of a block about its line, by differences */
     size_t last[SEGMENTS_BLOCKS + 1]; /* last change before block i */
 };
 

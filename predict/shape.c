@@ -85,7 +85,7 @@ enum fw_verdict shape_tell(const struct samples_grid *g,
                            const struct segments *seg, char *why, size_t bytes)
 {
     size_t start = segments_start(seg, g->n);
-    struct numeric_line line = {0};
+    struct numeric_line line = {0}, whole;
     bool trend, seasonal = season->strength >= SEASON_LEAST;
     double climb;
     struct text t;
@@ -101,6 +101,15 @@ enum fw_verdict shape_tell(const struct samples_grid *g,
     if (line_fit(g->filled, start, g->n, &line) != FW_OK)
         line = (struct numeric_line){.level = g->filled[g->n - 1],
                                      .sigma = INFINITY};
+    /* One story for the whole, where its newest piece only tells it again. */
+    if (start > 0 && line_fit(g->filled, 0, g->n, &whole) == FW_OK &&
+        whole.slope * line.slope > 0.0 &&
+        fabs(whole.slope) > 0.5 * fabs(line.slope) &&
+        fabs(whole.slope) < 2.0 * fabs(line.slope) &&
+        fabs(whole.level - line.level) < TREND_SEEN * whole.sigma) {
+        line = whole;
+        start = 0;
+    }
     climb = line.slope * (double)(g->n - start);
     /* The piece must also be most of what a forecast is made from. */
     trend = fabs(line.slope) > TREND_SURE * line.slope_se &&
