@@ -190,9 +190,9 @@ note_row() {
         if (NF >= 4) when = sprintf("limit in %.0f s", $4)
         if (NF == 5) when = sprintf("%s (not before %.0f)", when, $5)
         if (NF >= 6) when = sprintf("%s (%.0f to %.0f)", when, $5, $6)
-        printf "  %4d s   free %5.1f %%   %schance %3.0f %%%s   %s\n",
+        printf "  %4d s   free %5.1f %%   %schance %3.0f %%%s%s\n",
             $1, $2, ($3 >= 0.8) ? red : "", 100 * $3, ($3 >= 0.8) ? plain : "",
-            when
+            (when != "") ? "   " when : ""
     }'
 }
 
@@ -299,6 +299,7 @@ printf '\n'
 shown "forewarn record DiskFull"
 ask record DiskFull
 
+clean_up
 title "Where to look next"
 cat <<TXT
   forewarn serve --config forewarn.yml    your machine, your watches
