@@ -37,14 +37,15 @@ size_t values_bound(size_t n);
 /*
  * Packs v[0..n) to `out`, which has values_bound(n), and returns the size.
  * `hint` may be NULL (full search); else it is used and brought up to date.
- * Needs about 170 KiB of stack, no heap, and cannot fail.
+ * Needs up to 260 KiB of stack, no heap, and cannot fail.
  */
 size_t values_encode(const double *v, size_t n, struct values_hint *hint,
                      uint8_t *out);
 
 /*
  * Unpacks n values from exactly `len` bytes, which may be hostile:
- * FW_ECORRUPT if they are not a block of n; `out` is then undefined.
+ * FW_ECORRUPT if they are not a block of n; `out` is then undefined. Needs up
+ * to 60 KiB of stack.
  */
 FW_CHECK fw_rc values_decode(const uint8_t *in, size_t len, size_t n,
                              double *out, struct fw_err *err);
