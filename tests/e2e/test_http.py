@@ -4,6 +4,7 @@
 # ctest: timeout=240
 import gzip
 import json
+import os
 import pathlib
 import threading
 import time
@@ -371,21 +372,30 @@ class Hostile(Http):
             self.assertEqual(codes, [408], name)
             self.assertTrue(10 <= seconds < 13, (name, seconds))
 
+    def cpu(self):
+        """Seconds of CPU the server has used."""
+        text = pathlib.Path("/proc/%d/stat" % self.server.pid).read_text()
+        fields = text.rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def cpu_of(self, seconds):
+        before = self.cpu()
+        time.sleep(seconds)
+        return self.cpu() - before
+
     def test_a_client_that_goes_cancels_its_query(self):
         body = b"".join(series({"__name__": "many", "i": str(i)},
                                [((NOW - 600 + k * 5) * 1000, float(k))
-                                for k in range(100)]) for i in range(2000))
+                                for k in range(100)]) for i in range(3000))
         self.assertEqual(self.server.http("/api/v1/write", snappy(body),
                                           REMOTE_WRITE)[0], 204)
-        heavy = ("/api/v1/query_range?query=" + urllib.parse.quote(
-            "sum(quantile_over_time(0.9, many[10m:1s]))") +
-            "&start=%d&end=%d&step=1" % (NOW - 10000, NOW))
-        for _ in range(4):
-            with Raw(self.addr) as raw:
-                raw.send(request("GET", heavy))
-                time.sleep(0.1)
-        wait_until(lambda: self.server.http(
-            "/api/v1/query?query=1", seconds=5)[0] == 200, "a worker", 20)
+        heavy = "/api/v1/query?time=%d&query=%s" % (NOW, urllib.parse.quote(
+            "sum(quantile_over_time(0.9, quantile_over_time(0.5, "
+            "many[10m:50ms])[10m:50ms]))"))
+        with Raw(self.addr) as raw:
+            raw.send(request("GET", heavy))
+            wait_until(lambda: self.cpu_of(0.5) > 0.05, "the query to run")
+        wait_until(lambda: self.cpu_of(1) < 0.05, "the query to stop", 8)
 
 
 if __name__ == "__main__":
