@@ -86,22 +86,6 @@ static bool write_series(struct writing *w, const struct rw_series *series)
     return true;
 }
 
-/* The first pass: true if all of it is a WriteRequest. */
-static bool check_request(struct writing *w, struct fw_str body)
-{
-    struct rw_series series;
-    struct fw_err err = {0};
-    fw_rc rc;
-
-    do {
-        rc = rw_next(&body, &series, &err);
-    } while (rc == FW_OK);
-    if (rc == FW_END)
-        return true;
-    writing_fail(w, 400, "%s", err.text);
-    return false;
-}
-
 /* remote_write 2.0 and what is no remote_write at all. */
 static bool check_form(struct call *call, struct writing *w)
 {
@@ -143,14 +127,16 @@ void api_remote_write(struct call *call)
         return;
     rc = snappy_block_add(call->body, &plain, &err);
     body = (struct fw_str){plain.data, plain.len};
+    if (rc == FW_OK)
+        rc = rw_check(body, &err);
     if (rc != FW_OK) {
         writing_fail(w,
                      rc == FW_ENOMEM    ? 503
                      : rc == FW_ETOOBIG ? 413
                                         : 400,
                      "%s", err.text);
-    } else if (check_request(w, body)) {
-        while (rw_next(&body, &series, &err) == FW_OK)
+    } else {
+        while (rw_next(&body, &series))
             if (!write_series(w, &series))
                 break;
         writing_end(w);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * remote_write.c - every message is read twice: rw_next() checks it whole, so
- * that a request which turns out to be broken has stored nothing, and
- * rw_labels() and rw_sample() then read what is known to be good.
+ * remote_write.c - a body is read twice: rw_check() looks at every field that
+ * matters, so that a request which turns out to be broken has stored nothing;
+ * the second reading then only steps from field to field, and into the labels
+ * of a series only where nobody knows its name yet.
  */
 #include "server/ingest/remote_write.h"
 
@@ -72,7 +73,7 @@ static void note_label(struct rw_series *out, const char *begin,
         out->name.n = (size_t)(end - out->name.p);
 }
 
-static bool check_field(struct rw_series *out, const struct wire_field *field)
+static bool check_field(const struct wire_field *field)
 {
     struct fw_label label;
     double v;
@@ -82,58 +83,69 @@ static bool check_field(struct rw_series *out, const struct wire_field *field)
         return true;
     if (field->type != WIRE_BYTES)
         return false;
-    switch (field->number) {
-    case SERIES_LABEL:
+    if (field->number == SERIES_LABEL)
         return read_label(field->bytes, &label);
-    case SERIES_SAMPLE:
-        out->samples++;
-        return read_sample(field->bytes, &t, &v);
-    case SERIES_EXEMPLAR:
-        out->exemplars++;
-        return true;
-    default:
-        out->histograms++;
-        return true;
-    }
+    return field->number != SERIES_SAMPLE || read_sample(field->bytes, &t, &v);
 }
 
-static bool check_series(struct fw_str bytes, struct rw_series *out)
+static bool check_series(struct fw_str rest)
 {
-    struct fw_str rest = bytes;
     struct wire_field field;
-    bool apart = false;
     fw_rc rc;
 
-    *out = (struct rw_series){.bytes = bytes};
+    while ((rc = wire_next(&rest, &field)) == FW_OK)
+        if (!check_field(&field))
+            return false;
+    return rc == FW_END;
+}
+
+fw_rc rw_check(struct fw_str body, struct fw_err *err)
+{
+    struct wire_field field;
+    fw_rc rc;
+
+    while ((rc = wire_next(&body, &field)) == FW_OK)
+        if (field.number == REQUEST_SERIES &&
+            (field.type != WIRE_BYTES || !check_series(field.bytes)))
+            break;
+    if (rc == FW_END)
+        return FW_OK;
+    return fw_err_set(err, FW_EINVAL, "the body is no WriteRequest");
+}
+
+static void step_through(struct fw_str rest, struct rw_series *out)
+{
+    struct wire_field field;
+    bool apart = false;
+
+    *out = (struct rw_series){.bytes = rest};
     for (;;) {
         const char *begin = rest.p;
 
-        rc = wire_next(&rest, &field);
-        if (rc != FW_OK)
-            return rc == FW_END;
-        if (!check_field(out, &field))
-            return false;
-        if (field.number == SERIES_LABEL)
+        if (wire_next(&rest, &field) != FW_OK)
+            return;
+        if (field.number == SERIES_SAMPLE)
+            out->samples++;
+        else if (field.number == SERIES_LABEL)
             note_label(out, begin, rest.p, &apart);
+        else if (field.number == SERIES_EXEMPLAR)
+            out->exemplars++;
+        else if (field.number == SERIES_HISTOGRAM)
+            out->histograms++;
     }
 }
 
-fw_rc rw_next(struct fw_str *body, struct rw_series *out, struct fw_err *err)
+bool rw_next(struct fw_str *body, struct rw_series *out)
 {
     struct wire_field field;
-    fw_rc rc;
 
-    while ((rc = wire_next(body, &field)) == FW_OK) {
-        if (field.number != REQUEST_SERIES)
-            continue;
-        if (field.type == WIRE_BYTES && check_series(field.bytes, out))
-            return FW_OK;
-        rc = FW_EINVAL;
-        break;
+    while (wire_next(body, &field) == FW_OK) {
+        if (field.number == REQUEST_SERIES && field.type == WIRE_BYTES) {
+            step_through(field.bytes, out);
+            return true;
+        }
     }
-    if (rc == FW_EINVAL)
-        return fw_err_set(err, FW_EINVAL, "the body is no WriteRequest");
-    return rc;
+    return false;
 }
 
 void rw_labels(const struct rw_series *series,

@@ -33,12 +33,13 @@ struct rw_series {
 };
 
 /*
- * Takes the next TimeSeries off the front of *body, checking all of it that
- * will be read. FW_OK, FW_END; FW_EINVAL with a sentence for bytes that are no
- * WriteRequest.
+ * Reads the whole body once, storing nothing. FW_EINVAL with a sentence for
+ * bytes that are no WriteRequest: the functions below are for checked ones.
  */
-FW_CHECK fw_rc rw_next(struct fw_str *body, struct rw_series *out,
-                       struct fw_err *err);
+FW_CHECK fw_rc rw_check(struct fw_str body, struct fw_err *err);
+
+/* Takes the next TimeSeries off the front of *body; false at its end. */
+bool rw_next(struct fw_str *body, struct rw_series *out);
 
 /*
  * Its labels as sent, at most FW_MAX_LABELS + 1 of them so that the limit

@@ -15,9 +15,13 @@ static void read_all(struct fw_str body)
 {
     struct fw_err err = {0};
     struct rw_series series;
-    fw_rc rc;
 
-    while ((rc = rw_next(&body, &series, &err)) == FW_OK) {
+    if (rw_check(body, &err) != FW_OK) {
+        if (err.text[0] == '\0')
+            abort();
+        return;
+    }
+    while (rw_next(&body, &series)) {
         struct fw_label labels[FW_MAX_LABELS + 1];
         struct fw_str rest = series.bytes;
         size_t n, samples = 0;
@@ -34,8 +38,6 @@ static void read_all(struct fw_str body)
         if (samples != series.samples || series.name.n > series.bytes.n)
             abort();
     }
-    if (rc != FW_END && err.text[0] == '\0')
-        abort();
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

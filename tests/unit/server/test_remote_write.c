@@ -86,7 +86,8 @@ static void labels_and_samples_come_back_bit_for_bit(void **state)
         put_sample(&series, times[i], values[i]);
     put_message(&request, 1, &series);
     body = body_of(&request);
-    assert_int_equal(rw_next(&body, &got, &err), FW_OK);
+    assert_int_equal(rw_check(body, &err), FW_OK);
+    assert_true(rw_next(&body, &got));
     assert_int_equal(got.samples, 5);
     rw_labels(&got, labels, &n);
     assert_int_equal(n, 2);
@@ -101,7 +102,7 @@ static void labels_and_samples_come_back_bit_for_bit(void **state)
         assert_int_equal(t, times[i]);
         assert_true(fw_double_bits(v) == fw_double_bits(values[i]));
     }
-    assert_int_equal(rw_next(&body, &got, &err), FW_END);
+    assert_false(rw_next(&body, &got));
 }
 
 static void the_name_is_the_labels_as_sent(void **state)
@@ -125,8 +126,9 @@ static void the_name_is_the_labels_as_sent(void **state)
     put_message(&request, 1, &b);
     put_message(&request, 1, &c);
     body = body_of(&request);
+    assert_int_equal(rw_check(body, &err), FW_OK);
     for (size_t i = 0; i < 3; i++)
-        assert_int_equal(rw_next(&body, &got[i], &err), FW_OK);
+        assert_true(rw_next(&body, &got[i]));
     assert_true(got[0].name.n > 0);
     assert_true(fw_str_eq(got[0].name, got[1].name));
     assert_int_equal(got[2].name.n, 0);
@@ -153,7 +155,8 @@ static void unknown_fields_are_skipped_and_absent_ones_zero(void **state)
     put_bytes(&request, 3, "metadata", 8);
     put_message(&request, 1, &series);
     body = body_of(&request);
-    assert_int_equal(rw_next(&body, &got, &err), FW_OK);
+    assert_int_equal(rw_check(body, &err), FW_OK);
+    assert_true(rw_next(&body, &got));
     assert_int_equal(got.samples, 1);
     assert_int_equal(got.exemplars, 1);
     assert_int_equal(got.histograms, 1);
@@ -172,10 +175,9 @@ static void every_cut_is_refused_or_ends_well(void **state)
     put_message(&request, 1, &series);
     for (size_t n = 1; n < request.n; n++) {
         struct fw_str body = {request.bytes, n};
-        struct rw_series got;
         struct fw_err err = {0};
 
-        assert_int_equal(rw_next(&body, &got, &err), FW_EINVAL);
+        assert_int_equal(rw_check(body, &err), FW_EINVAL);
         assert_true(err.text[0] != '\0');
     }
 }
@@ -207,16 +209,13 @@ static void a_wrong_type_is_refused(void **state)
 {
     struct message request = {.n = 0}, series = {.n = 0}, sample = {.n = 0};
     struct fw_err err = {0};
-    struct rw_series got;
-    struct fw_str body;
 
     (void)state;
     put_varint(&sample, 1 << 3 | WIRE_VARINT); /* a value that is no double */
     put_varint(&sample, 1);
     put_message(&series, 2, &sample);
     put_message(&request, 1, &series);
-    body = body_of(&request);
-    assert_int_equal(rw_next(&body, &got, &err), FW_EINVAL);
+    assert_int_equal(rw_check(body_of(&request), &err), FW_EINVAL);
 }
 
 static void snappy_claims_are_checked_before_memory_is_taken(void **state)
