@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What is shipped beside the binary: the systemd unit, forewarn.yml."""
+import pathlib
 import re
 import shutil
 import subprocess
@@ -28,6 +29,20 @@ class SystemdUnit(e2e.Case):
         self.assertNotRegex(text, r"ReadWritePaths|/bin/(ba)?sh")
         start = re.search(r"(?m)^ExecStart=(.*)$", text).group(1).split()
         self.assertEqual(start[:2], ["/usr/bin/forewarn", "serve"])
+
+
+class Binary(e2e.Case):
+    def test_a_release_is_hardened_as_security_md_says(self):
+        cache = (pathlib.Path(e2e.BUILD) / "CMakeCache.txt").read_text()
+        if "FW_HARDEN:BOOL=ON" not in cache:
+            self.skipTest("not a release build")
+        told = subprocess.run(
+            ["readelf", "-W", "-h", "-l", "-d", "-n", "--dyn-syms", e2e.BIN],
+            capture_output=True, text=True, check=True).stdout
+        for sign in (r"Type:\s+DYN \(Position-Independent", r"GNU_RELRO",
+                     r"BIND_NOW", r"__stack_chk_fail", r"__\w+_chk@",
+                     r"GNU_STACK\s.*\sRW "):
+            self.assertRegex(told, sign)
 
 
 class Configuration(e2e.Case):
