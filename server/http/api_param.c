@@ -59,7 +59,7 @@ bool api_time(struct call *call, const char *name, bool required, fw_ms *out)
 {
     struct fw_str text = form_get(&call->form, name);
     struct fw_err err = {0};
-    char before[64];
+    char before[64] = "";
 
     if (text.n == 0 && !required)
         return true;
@@ -71,8 +71,9 @@ bool api_time(struct call *call, const char *name, bool required, fw_ms *out)
         return true;
     before[0] = '\0';
     if (!required)
-        (void)snprintf(before, sizeof(before),
-                       "invalid time value for '%s': ", name);
+        if (!required)
+            (void)snprintf(before, sizeof(before),
+                           "invalid time value for '%s': ", name);
     return complain(call, name, text, before, "timestamp");
 }
 
