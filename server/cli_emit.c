@@ -45,12 +45,26 @@ struct emit {
     struct fw_err err;
 };
 
+/* 0, or the errno that kept it from happening. */
+static int finish_connect(int fd, const struct address *address)
+{
+    struct pollfd wait = {.fd = fd, .events = POLLOUT};
+    int error = 0;
+    socklen_t size = sizeof(error);
+    int rc = connect(fd, (const struct sockaddr *)&address->sa, address->len);
+
+    if (rc != 0 && errno == EINPROGRESS) {
+        if (poll(&wait, 1, CONNECT_MS) != 1)
+            return ETIMEDOUT;
+        rc = getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size);
+    }
+    return rc != 0 ? errno : error;
+}
+
 static fw_rc connect_to(const char *to, int *out, struct fw_err *err)
 {
     struct address address;
-    struct pollfd wait;
-    int fd, error = 0;
-    socklen_t size = sizeof(error);
+    int fd, error;
     fw_rc rc = address_parse(to, &address, err);
 
     if (rc != FW_OK)
@@ -59,14 +73,7 @@ static fw_rc connect_to(const char *to, int *out, struct fw_err *err)
                 SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return fw_err_sys(err, errno, "no socket");
-    wait = (struct pollfd){.fd = fd, .events = POLLOUT};
-    if (connect(fd, (const struct sockaddr *)&address.sa, address.len) != 0 &&
-        errno != EINPROGRESS)
-        error = errno;
-    else if (poll(&wait, 1, CONNECT_MS) != 1)
-        error = ETIMEDOUT;
-    else if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0)
-        error = errno;
+    error = finish_connect(fd, &address);
     if (error != 0) {
         (void)close(fd);
         return fw_err_sys(err, error,

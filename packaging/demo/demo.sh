@@ -238,9 +238,9 @@ write_config
 start_server
 
 title "Forewarn: say when it will break, and how sure that is"
-printf '%s fills up, written by a real process at an uneven rate,\n' "$disk"
-printf 'in about %s s. It reports over TCP to %s. This is the watch:\n\n' \
-    "$seconds" "$address"
+printf '%s fills up in about %s s, written by a real process at an uneven rate. %s\n\n' \
+    "$disk" "$seconds" "It reports over TCP to $address. This is the watch:" |
+    fold -s -w 78 | sed 's/ *$//'
 sed -n '/^watches/,$p' "$work/forewarn.yml" | sed 's/^/    /'
 
 start=$(now)

@@ -109,7 +109,8 @@ static fw_rc watching_add(struct watching *g, uint64_t hash,
     fw_rc rc = s != NULL ? copy_labels(labels, &s->labels) : FW_ENOMEM;
 
     if (rc == FW_OK)
-        rc = fw_grow(&g->series, &g->cap, g->count + 1, sizeof(*g->series),
+        rc = fw_grow(&g->series, &g->cap, g->count + 1,
+                     sizeof(struct watched *), /* NOLINT: pointers it is */
                      FW_MAX_FORECAST_SERIES);
     if (rc == FW_OK)
         rc = fw_index_add(&g->index, hash, (uint32_t)g->count);
