@@ -55,6 +55,7 @@ extern const struct route api_routes[];
 void api_query(struct call *call);
 void api_query_range(struct call *call);
 void api_format_query(struct call *call);
+void api_parse_query(struct call *call);
 void api_query_exemplars(struct call *call);
 
 /* ---- api_series.c ---- */

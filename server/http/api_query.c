@@ -308,6 +308,25 @@ void api_format_query(struct call *call)
     fw_buf_release(&text);
 }
 
+void api_parse_query(struct call *call)
+{
+    struct fw_buf *out = &call->reply.body;
+    struct fw_query *query;
+    fw_rc rc;
+
+    if (!parse_query(call, &query))
+        return;
+    call->reply.type = TYPE_JSON;
+    fw_buf_init(out, FW_MAX_REPLY_BYTES);
+    rc = fw_buf_adds(out, "{\"status\":\"success\",\"data\":");
+    if (rc == FW_OK)
+        rc = fw_query_print_ast(query, out);
+    if (rc == FW_OK)
+        rc = fw_buf_addc(out, '}');
+    if (rc != FW_OK)
+        call_error(call, 503, NULL, "out of memory");
+}
+
 /* No exemplars are kept; a well-formed question gets an empty answer. */
 void api_query_exemplars(struct call *call)
 {

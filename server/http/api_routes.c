@@ -20,6 +20,7 @@ const struct route api_routes[] = {
     {ASK, "/api/v1/query_range", QUERY, api_query_range},
     {ASK, "/api/v1/query_exemplars", QUERY, api_query_exemplars},
     {ASK, "/api/v1/format_query", HERE, api_format_query},
+    {ASK, "/api/v1/parse_query", HERE, api_parse_query},
     {ASK, "/api/v1/series", QUERY, api_series},
     {ASK, "/api/v1/labels", QUERY, api_labels},
     {METHOD_GET, "/api/v1/label/{}/values", QUERY, api_label_values},

@@ -111,6 +111,18 @@ class Endpoints(Http):
                              ["x y"])
         self.assertEqual(self.data("/api/v1/label/none/values"), [])
 
+    def test_expressions_printed_and_taken_apart(self):
+        for form in (False, True):
+            self.assertEqual(self.data("/api/v1/format_query", form=form,
+                                       query="sum by(a)(x)/2"),
+                             "sum by (a) (x) / 2")
+            tree = self.data("/api/v1/parse_query", form=form,
+                             query="sum by(a)(x)/2")
+            self.assertEqual((tree["type"], tree["op"]), ("binaryExpr", "/"))
+            self.assertEqual(tree["lhs"]["grouping"], ["a"])
+        self.fails(400, "bad_data", "parse error", "/api/v1/parse_query",
+                   query="x{")
+
     def test_wrong_parameters_are_400_with_the_reason(self):
         query, many = "/api/v1/query", "/api/v1/query_range"
         for path, params, text in (
