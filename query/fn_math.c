@@ -38,9 +38,14 @@ fw_rc call_map(struct eval *ev, const struct node *call,
 
 /* ---- clamp, round: with scalars per step --------------------------------- */
 
-/* Go's math.Min and math.Max: any NaN wins, and -0 is less than 0. */
+/*
+ * Go's math.Min and math.Max: the extreme infinity wins, else any NaN does, and
+ * -0 is less than 0.
+ */
 static double least(double a, double b)
 {
+    if (a == -INFINITY || b == -INFINITY)
+        return -INFINITY;
     if (isnan(a) || isnan(b))
         return NAN;
     if (a == 0 && b == 0)
@@ -50,6 +55,8 @@ static double least(double a, double b)
 
 static double most(double a, double b)
 {
+    if (a == INFINITY || b == INFINITY)
+        return INFINITY;
     if (isnan(a) || isnan(b))
         return NAN;
     if (a == 0 && b == 0)

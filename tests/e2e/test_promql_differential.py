@@ -79,6 +79,11 @@ def series():
     yield "sizes", {"kind": "mixed"}, [
         (t, rng.choice((1e16, 1.0, -1e16, 3.14159))) for t in times(0, 0.8)]
     yield "sizes", {"kind": "flat"}, [(t, 7.0) for t in times()]
+    odd = (math.nan, math.inf, -math.inf, 0.0, -0.0, 1.0, 2.0, 2.0, -3.5)
+    for kind in ("x", "y"):
+        yield "odd", {"kind": kind}, [(t, rng.choice(odd))
+                                      for t in times(0, 0.8)]
+    yield "odd", {"kind": "nan"}, [(t, math.nan) for t in times(0, 0.3)]
     for host in ("a", "b"):
         counts = [0.0] * 6
         rows = [[] for _ in counts]
@@ -94,6 +99,12 @@ def series():
             yield "latency_bucket", {"instance": host, "le": le}, rows[k]
 
 
+def number(v):
+    if v != v:
+        return "NaN"
+    return repr(v) if math.isfinite(v) else "+Inf" if v > 0 else "-Inf"
+
+
 def openmetrics():
     names, out = {}, []
     for name, labels, points in series():
@@ -101,16 +112,16 @@ def openmetrics():
     for name, rows in names.items():
         for labels, points in rows:
             text = ",".join('%s="%s"' % kv for kv in labels.items())
-            out += ["%s{%s} %r %d.%03d" % (name, text, v, t // 1000, t % 1000)
-                    for t, v in points]
+            out += ["%s{%s} %s %d.%03d" % (name, text, number(v), t // 1000,
+                                           t % 1000) for t, v in points]
     return "\n".join(out + ["# EOF", ""])
 
 
-def put_lines():
+def exposition():
     for name, labels, points in series():
-        tags = " ".join("%s=%s" % kv for kv in labels.items())
+        text = ",".join('%s="%s"' % kv for kv in labels.items())
         for t, v in points:
-            yield "put %s %d %r %s" % (name, t, v, tags)
+            yield "%s{%s} %s %d\n" % (name, text, number(v), t)
 
 
 # ---- Expressions ------------------------------------------------------------
@@ -119,10 +130,11 @@ METRICS = {"http_requests_total": ("job", "instance", "code"),
            "temperature": ("job", "instance"), "level": ("job", "instance"),
            "capacity": ("instance",), "short": ("instance",),
            "sizes": ("kind",), "build_info": ("instance", "version", "zone"),
-           "latency_bucket": ("instance", "le"), "nothing_there": ("a",)}
+           "latency_bucket": ("instance", "le"), "odd": ("kind",),
+           "nothing_there": ("a",)}
 LABELS = ("job", "instance", "code", "kind", "le", "missing")
 VALUES = {"job": ("api", "web"), "instance": ("a", "b", "c"),
-          "code": ("200", "500"), "kind": ("huge", "tiny", "mixed", "flat"),
+          "code": ("200", "500"), "kind": ("huge", "tiny", "mixed", "flat", "x", "nan"),
           "le": ("1", "+Inf"), "version": ("va",), "zone": ("z1",),
           "a": ("b",), "missing": ("x",)}
 MAPS = ("abs ceil floor exp sqrt ln log2 log10 sgn sin cos tan asin acos atan "
@@ -444,16 +456,11 @@ class Differential(Case):
 
     def forewarn(self):
         server = self.serve("--collect", "off", "--retention", "36500d")
-        with server.line_client() as line:
-            batch = []
-            for text in put_lines():
-                batch.append(text)
-                if len(batch) == 1000:
-                    line.send(*batch)
-                    batch.clear()
-            line.send(*batch)
-            said = line.sync()
-        self.assertEqual(said, [])
+        rows = list(exposition())
+        for i in range(0, len(rows), 5000):
+            status, said = server.http("/api/v1/import/prometheus",
+                                       "".join(rows[i:i + 5000]).encode())
+            self.assertEqual(status, 204, said)
         server.stop()
         return server.data
 
