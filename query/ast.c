@@ -18,11 +18,11 @@ struct node *node_new(struct fw_arena *arena, struct fw_query *query,
 bool node_set_args(struct fw_arena *arena, struct node *node,
                    struct node *const *args, size_t count)
 {
-    node->args = fw_arena_alloc(arena, count * sizeof(*args));
+    node->args = fw_arena_alloc(arena, count * sizeof(struct node *));
     if (node->args == NULL)
         return false;
     if (count > 0)
-        memcpy(node->args, args, count * sizeof(*args));
+        memcpy(node->args, args, count * sizeof(struct node *));
     node->arg_count = count;
     node->height = node_height(node);
     return true;

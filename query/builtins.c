@@ -24,34 +24,34 @@ static double to_radians(double v)
 
 #define MAP(fn_name, function)                                                 \
     {                                                                          \
-        .name = fn_name, .args = "v", .least = 1, .most = 1,                   \
-        .type = FW_VECTOR, .call = call_map, .map = function                   \
+        .name = (fn_name), .args = "v", .least = 1, .most = 1,                 \
+        .type = FW_VECTOR, .call = call_map, .map = (function)                 \
     }
 #define DATE(fn_name, function)                                                \
     {                                                                          \
-        .name = fn_name, .args = "v", .least = 0, .most = 1,                   \
+        .name = (fn_name), .args = "v", .least = 0, .most = 1,                 \
         .type = FW_VECTOR, .flags = FN_MOVES, .call = call_date,               \
-        .map = function                                                        \
+        .map = (function)                                                      \
     }
 #define OVER(fn_name, function, bits)                                          \
     {                                                                          \
-        .name = fn_name, .args = "m", .least = 1, .most = 1,                   \
-        .type = FW_VECTOR, .flags = bits, .call = call_window,                 \
-        .window = function                                                     \
+        .name = (fn_name), .args = "m", .least = 1, .most = 1,                 \
+        .type = FW_VECTOR, .flags = (bits), .call = call_window,               \
+        .window = (function)                                                   \
     }
 #define CALL(fn_name, letters, min, max, bits, function)                       \
     {                                                                          \
-        .name = fn_name, .args = letters, .least = min, .most = max,           \
-        .type = FW_VECTOR, .flags = bits, .call = function                     \
+        .name = (fn_name), .args = (letters), .least = (min), .most = (max),   \
+        .type = FW_VECTOR, .flags = (bits), .call = (function)                 \
     }
 #define SCALAR(fn_name, letters, n, bits, function)                            \
     {                                                                          \
-        .name = fn_name, .args = letters, .least = n, .most = n,               \
-        .type = FW_SCALAR, .flags = bits, .scalar = function                   \
+        .name = (fn_name), .args = (letters), .least = (n), .most = (n),       \
+        .type = FW_SCALAR, .flags = (bits), .scalar = (function)               \
     }
 #define SMOOTH(fn_name)                                                        \
     {                                                                          \
-        .name = fn_name, .args = "mss", .least = 3, .most = 3,                 \
+        .name = (fn_name), .args = "mss", .least = 3, .most = 3,               \
         .type = FW_VECTOR, .flags = FN_EXPERIMENTAL, .call = call_window,      \
         .window = window_smooth                                                \
     }

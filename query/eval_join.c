@@ -43,36 +43,46 @@ static fw_rc chain_groups(struct joining *j)
 
 /* ---- Errors -------------------------------------------------------------- */
 
+/* "...for the match group {} on the left ...: [{...}, {...}" */
+static fw_rc describe_duplicates(struct joining *j, const struct row *a,
+                                 const struct row *b,
+                                 const struct fw_labels *matched,
+                                 struct fw_buf *text)
+{
+    fw_rc rc = fw_buf_adds(text, "found duplicate series for the match group ");
+
+    if (rc == FW_OK)
+        rc = labels_describe(text, matched);
+    if (rc == FW_OK)
+        rc = fw_buf_printf(text, " on the %s hand-side of the operation: [",
+                           j->one == 0 ? "left" : "right");
+    if (rc == FW_OK)
+        rc = labels_describe(text, &b->labels);
+    if (rc == FW_OK)
+        rc = fw_buf_adds(text, ", ");
+    return rc == FW_OK ? labels_describe(text, &a->labels) : rc;
+}
+
 static fw_rc many_to_many(struct joining *j, const struct row *a,
                           const struct row *b)
 {
     struct label_buffer buffer = {NULL, 0};
     struct fw_labels matched = {NULL, 0};
     struct fw_buf text = FW_BUF_INIT(FW_ERR_TEXT_BYTES);
-    fw_rc rc;
 
     if (!label_buffer_fit(&buffer, j->ev->arena, a->labels.n))
         return eval_no_memory(j->ev);
     matched.v = buffer.v;
     match_labels(&j->node->matching, &a->labels, buffer.v, &matched.n);
-    rc = fw_buf_adds(&text, "found duplicate series for the match group ");
-    if (rc == FW_OK)
-        rc = labels_describe(&text, &matched);
-    if (rc == FW_OK)
-        rc = fw_buf_printf(&text, " on the %s hand-side of the operation: [",
-                           j->one == 0 ? "left" : "right");
-    if (rc == FW_OK)
-        rc = labels_describe(&text, &b->labels);
-    if (rc == FW_OK)
-        rc = fw_buf_adds(&text, ", ");
-    if (rc == FW_OK)
-        rc = labels_describe(&text, &a->labels);
-    rc = fw_err_set(j->ev->err, FW_EINVAL,
-                    "%s];many-to-many matching not allowed: matching labels "
-                    "must be unique on one side",
-                    text.len > 0 ? text.data : "[");
+    /* Labels too long for the sentence are left out. */
+    if (describe_duplicates(j, a, b, &matched, &text) != FW_OK)
+        fw_buf_clear(&text);
+    (void)fw_err_set(j->ev->err, FW_EINVAL,
+                     "%s];many-to-many matching not allowed: matching labels "
+                     "must be unique on one side",
+                     text.len > 0 ? text.data : "found duplicate series [");
     fw_buf_release(&text);
-    return rc;
+    return FW_EINVAL;
 }
 
 /* True if both rows have a point at some step. */

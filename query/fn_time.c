@@ -63,49 +63,53 @@ static int64_t second_of_day(double v)
     return (int64_t)v - day_number(v) * 86400;
 }
 
-double date_minute(double v)
+double date_minute(double seconds)
 {
-    return (double)(second_of_day(v) / 60 % 60);
+    int64_t minutes = second_of_day(seconds) / 60;
+
+    return (double)(minutes % 60);
 }
 
-double date_hour(double v)
+double date_hour(double seconds)
 {
-    return (double)(second_of_day(v) / 3600);
+    int64_t hours = second_of_day(seconds) / 3600;
+
+    return (double)hours;
 }
 
-double date_day_of_week(double v)
+double date_day_of_week(double seconds)
 {
-    int64_t day = (day_number(v) + 4) % 7; /* the epoch was a Thursday */
+    int64_t day = (day_number(seconds) + 4) % 7; /* the epoch was a Thursday */
 
     return (double)(day < 0 ? day + 7 : day);
 }
 
-double date_day_of_month(double v)
+double date_day_of_month(double seconds)
 {
-    return date_of_days(day_number(v)).day;
+    return date_of_days(day_number(seconds)).day;
 }
 
-double date_day_of_year(double v)
+double date_day_of_year(double seconds)
 {
-    int64_t day = day_number(v);
+    int64_t day = day_number(seconds);
     struct date first = {date_of_days(day).year, 1, 1};
 
     return (double)(day - days_of_date(first) + 1);
 }
 
-double date_month(double v)
+double date_month(double seconds)
 {
-    return date_of_days(day_number(v)).month;
+    return date_of_days(day_number(seconds)).month;
 }
 
-double date_year(double v)
+double date_year(double seconds)
 {
-    return (double)date_of_days(day_number(v)).year;
+    return (double)date_of_days(day_number(seconds)).year;
 }
 
-double date_days_in_month(double v)
+double date_days_in_month(double seconds)
 {
-    struct date d = date_of_days(day_number(v));
+    struct date d = date_of_days(day_number(seconds));
     struct date first = {d.year, d.month, 1};
     struct date next = {d.year + (d.month == 12), d.month % 12 + 1, 1};
 
@@ -133,8 +137,11 @@ static fw_rc date_of_steps(struct eval *ev, const struct node *call,
 
     if (rc != FW_OK)
         return rc;
-    for (size_t i = 0; i < grid->count; i++)
-        row.v[i] = call->function->map((double)(grid_time(grid, i) / 1000));
+    for (size_t i = 0; i < grid->count; i++) {
+        fw_ms seconds = grid_time(grid, i) / 1000;
+
+        row.v[i] = call->function->map((double)seconds);
+    }
     return sink->take(sink, &row);
 }
 
