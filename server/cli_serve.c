@@ -17,6 +17,8 @@ static const struct fw_option serve_options[] = {
      "take lines of text here, or off (127.0.0.1:9778; port 0: a free one)"},
     {"listen-http", 0, "ADDR:PORT", NULL,
      "answer HTTP here, or off (127.0.0.1:9777; port 0: a free one)"},
+    {"insecure", 0, NULL, NULL,
+     "let them reach beyond the loopback, without TLS and login"},
     {"retention", 0, "SPAN", NULL, "keep samples for this long (90d)"},
     {"max-future", 0, "SPAN", NULL,
      "refuse samples further ahead of the clock (10m)"},
@@ -67,8 +69,9 @@ static fw_rc load_config(void *self, struct config **out, struct fw_err *err)
 
     for (size_t i = 1; rc == FW_OK && serve_options[i].name != NULL; i++)
         if (fw_args_has(cli, args, serve_options[i].name))
-            rc = set_by_option(config, serve_options[i].name, args->value[i],
-                               err);
+            rc = set_by_option(
+                config, serve_options[i].name,
+                serve_options[i].arg != NULL ? args->value[i] : "true", err);
     if (rc != FW_OK) {
         config_free(config);
         return rc;

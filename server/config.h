@@ -55,6 +55,7 @@ struct config {
     const char *data;        /* NULL: the program's default */
     const char *listen_line; /* "HOST:PORT" or "off" */
     const char *listen_http; /* the same */
+    bool insecure;           /* listeners may reach beyond the loopback */
     fw_ms retention;
     fw_ms max_future;
     fw_ms out_of_order_window;

@@ -161,6 +161,11 @@ const struct config_key config_keys[] = {
      .initial = "127.0.0.1:9777",
      .help = "address of the HTTP port; port 0 takes a free one, off closes "
              "it"},
+    {.name = "insecure",
+     .type = CONFIG_BOOL,
+     FIELD(insecure),
+     .initial = "false",
+     .help = "let listeners reach beyond the loopback, without TLS and login"},
     {.name = "retention",
      .type = CONFIG_DURATION,
      FIELD(retention),

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "server/address.h"
 #include "server/alert/watcher.h"
 #include "server/collect/collector.h"
 #include "server/http/api.h"
@@ -123,6 +124,28 @@ static void end_loops(struct serve *s)
 }
 
 /* ---- from the ground up ---- */
+
+/*
+ * Nothing here asks who is calling yet, so whoever can reach a listener may
+ * write and read everything: beyond the loopback that must be said out loud.
+ */
+static fw_rc check_reach(const struct config *config, const char *option,
+                         const char *listen, struct fw_err *err)
+{
+    struct address address;
+    fw_rc rc;
+
+    if (config->insecure || is_off(listen))
+        return FW_OK;
+    rc = address_parse(listen, &address, err);
+    if (rc != FW_OK || address_is_loopback(&address))
+        return rc;
+    return fw_err_set(err, FW_EINVAL,
+                      "%s %s can be reached from other machines, and there is "
+                      "no TLS or login yet: put a proxy in front and listen on "
+                      "127.0.0.1, or add --insecure if you mean it",
+                      option, listen);
+}
 
 static fw_rc open_line_port(struct serve *s, struct fw_err *err)
 {
@@ -270,8 +293,13 @@ static void stop_alerting(struct serve *s)
 
 static fw_rc start(struct serve *s, const char *dir, struct fw_err *err)
 {
-    fw_rc rc = open_store(s, dir, err);
+    fw_rc rc =
+        check_reach(s->config, "listen-line", s->config->listen_line, err);
 
+    if (rc == FW_OK)
+        rc = check_reach(s->config, "listen-http", s->config->listen_http, err);
+    if (rc == FW_OK)
+        rc = open_store(s, dir, err);
     if (rc == FW_OK)
         rc = open_loops(s, err);
     if (rc == FW_OK)

@@ -90,6 +90,21 @@ class Serve(Case):
             self.assertIn("127.0.0.1:%d is in use" % port, got.err)
             self.assertIn("another port", got.err)
 
+    def test_beyond_the_loopback_only_when_said_out_loud(self):
+        for option, listen in (("--listen-line", "0.0.0.0:0"),
+                               ("--listen-http", "[::]:0"))):
+            got = run("serve", "--data", self.tmp / "data", option, listen)
+            self.assertEqual(got.rc, 2, got.err)
+            self.assertIn("--insecure", got.err)
+        self.assertFalse((self.tmp / "data").exists())
+        server = Server(self.tmp / "data", "--listen-line", "0.0.0.0:0",
+                        "--listen-http", "off", "--collect", "off",
+                        "--insecure", listen=())
+        self.addCleanup(server.kill9)
+        server.start()
+        self.assertRegex(server.ready["line"], r"^0\.0\.0\.0:[1-9]\d*$")
+        server.stop()
+
     def test_two_servers_do_not_share_a_port(self):
         server = self.serve("--collect", "off")
         got = run("serve", "--data", self.tmp / "other", "--listen-line",
