@@ -144,7 +144,7 @@ static fw_ms usual_distance(const struct fw_chart_line *line)
     for (size_t i = 1; i < line->n && n < 256; i += every)
         sample[n++] = line->t[i] - line->t[i - 1];
     if (n == 0)
-        return INT64_MAX / 4;
+        return INT64_MAX / 8;
     qsort(sample, n, sizeof(*sample), by_size);
     return sample[n / 2];
 }

@@ -235,12 +235,13 @@ static fw_rc check_options(const struct fw_query *query,
                            struct fw_err *err)
 {
     enum fw_value_type type = query->root->type;
-    fw_ms length = options->end - options->start;
+    fw_ms length;
 
     if (too_far(options->start) || too_far(options->end))
         return fw_err_set(err, FW_EINVAL,
                           "a time of the query is out of "
                           "range");
+    length = options->end - options->start;
     if (length < 0)
         return fw_err_set(err, FW_EINVAL,
                           "end timestamp must not be before start time");
