@@ -7,7 +7,7 @@
 
 #include "predict/numeric.h"
 
-#define FIRST_LEAST 8   /* values before the first origin */
+#define FIRST_LEAST 6   /* values before the first origin */
 #define FIRST_SHARE 0.6 /* of the series before the first origin */
 /* A model this much worse than the best one has no say in the median. On
  * clean ramps it keeps the naive forecast from dragging. */

@@ -124,6 +124,7 @@ static size_t live(const struct story *s, struct numeric_rng *rng, bool wander,
         wander ? s->drift + s->drift_se * numeric_rng_gauss(rng)
                : s->line.slope + s->line.slope_se * numeric_rng_gauss(rng);
     double v = wander ? s->newest : s->line.level;
+    size_t first = 0;
 
     for (size_t k = 0; k < h; k++) {
         double chance;
@@ -136,10 +137,12 @@ static size_t live(const struct story *s, struct numeric_rng *rng, bool wander,
         at = at + 1 == pool_n ? 0 : at + 1;
         left--;
         v += rate + (wander ? chance : 0.0);
-        if (v + (wander ? 0.0 : chance) > limit)
-            return k + 1;
+        /* The path goes on to its end, so that the next one is the same
+         * whatever the limit: a higher limit is then never likelier. */
+        if (first == 0 && v + (wander ? 0.0 : chance) > limit)
+            first = k + 1;
     }
-    return 0;
+    return first;
 }
 
 /*

@@ -18,8 +18,8 @@
 #define SEGMENTS_BLOCKS 192 /* the series is first averaged into so many */
 
 struct segments {
-    size_t block;  /* values per block */
-    size_t blocks; /* whole blocks */
+    size_t block;                     /* values per block */
+    size_t blocks;                    /* whole blocks */
     size_t last[SEGMENTS_BLOCKS + 1]; /* last change before block i */
 };
 

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * bench_forecast.c - how many series a second are forecast, and how many breach
+ * questions answered, by one thread, on generated series; and what the
+ * forecasts are worth on them beside the naive ones.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "predict/breach_tasks.h"
+#include "predict/predict.h"
+
+#define SERIES 200
+#define LENGTH 4000
+
+static uint64_t state = 1;
+
+/* xorshift64* [Vigna 2016]: the same series everywhere. */
+static double uniform(void)
+{
+    state ^= state >> 12;
+    state ^= state << 25;
+    state ^= state >> 27;
+    return (double)((state * 2685821657736338717u) >> 11) / 9007199254740992.0;
+}
+
+static double normal(void)
+{
+    return sqrt(-2.0 * log(1.0 - uniform())) *
+           cos(6.283185307179586 * uniform());
+}
+
+/* Daily and weekly seasons, a trend, noise that remembers, now and then a
+ * burst. */
+static void make(double *v, size_t n, size_t day)
+{
+    double a = 5.0 + 10.0 * uniform(), b = 3.0 * uniform(), phase = uniform();
+    double trend = 0.01 * normal(), rho = 0.9 * uniform(), e = 0.0;
+
+    for (size_t i = 0; i < n; i++) {
+        double x = (double)i / (double)day + phase;
+
+        e = rho * e + normal();
+        v[i] = 50.0 + a * sin(6.283185307179586 * x) +
+               b * sin(6.283185307179586 * x / 7.0) + trend * (double)i + e;
+        if (uniform() < 0.002)
+            e += 8.0;
+    }
+}
+
+static double seconds(void)
+{
+    struct timespec t;
+
+    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static void forecasts(size_t n, fw_ms step, size_t day, size_t h, bool breach)
+{
+    fw_ms *t = calloc(n, sizeof(*t));
+    double *v = calloc(n + h, sizeof(*v));
+    double spent = 0.0, ratio = 0.0, covered = 0.0, points = 0.0;
+    struct fw_breach limit = {.side = FW_ABOVE};
+    size_t done = 0;
+
+    if (t == NULL || v == NULL)
+        goto out;
+    for (size_t i = 0; i < n; i++)
+        t[i] = 1700006400000 + (fw_ms)i * step;
+    for (size_t s = 0; s < SERIES; s++) {
+        struct fw_arena *arena = fw_arena_new((size_t)256 << 20);
+        struct fw_forecast_options o = {.now = t[n - 1],
+                                        .horizon = (fw_ms)h * step,
+                                        .breach = breach ? &limit : NULL};
+        struct fw_forecast *f;
+        double from, ours = 0.0, naive = 0.0;
+
+        make(v, n + h, day);
+        limit.limit = v[n - 1] + 8.0;
+        from = seconds();
+        if (arena == NULL ||
+            fw_forecast_run(t, v, n, &o, arena, &f, NULL) != FW_OK) {
+            fw_arena_free(arena);
+            continue;
+        }
+        spent += seconds() - from;
+        for (size_t k = 0; k < f->n && k < h; k++) {
+            ours += fabs(f->point[k] - v[n + k]);
+            naive += fabs(v[n - 1] - v[n + k]);
+            covered +=
+                v[n + k] >= f->lower[k] && v[n + k] <= f->upper[k] ? 1.0 : 0.0;
+            points += 1.0;
+        }
+        ratio += log((ours + 1e-9) / (naive + 1e-9));
+        done++;
+        fw_arena_free(arena);
+    }
+    (void)printf("%6zu samples, %3zu steps%s  %8.0f series/s  error %.2f of "
+                 "naive  coverage %.3f\n",
+                 n, h, breach ? ", breach" : "        ", (double)done / spent,
+                 exp(ratio / (double)done), covered / points);
+out:
+    free(t);
+    free(v);
+}
+
+static void questions(void)
+{
+    static fw_ms t[LENGTH];
+    static double v[LENGTH];
+    static struct csv_task tasks[2000];
+    static struct breach_answer answers[2000];
+    struct csv_series s = {FW_STR("a"), t, v, LENGTH};
+    double spent = 0.0;
+    size_t n = 0;
+
+    for (size_t i = 0; i < LENGTH; i++)
+        t[i] = 1700006400000 + (fw_ms)i * 5 * FW_MINUTE;
+    make(v, LENGTH, 288);
+    for (size_t o = 1500; o < 3500; o++, n++)
+        tasks[n] = (struct csv_task){FW_STR("q"), s.name,          t[o - 1],
+                                     6 * FW_HOUR, v[o - 1] + 10.0, false};
+    spent = seconds();
+    if (breach_tasks_run(&s, 1, tasks, n, answers, NULL) != FW_OK)
+        return;
+    spent = seconds() - spent;
+    (void)printf("breach questions in bulk               %8.0f questions/s\n",
+                 (double)n / spent);
+}
+
+int main(void)
+{
+    (void)printf("CPU time of one thread; %d generated series each\n", SERIES);
+    forecasts(300, FW_HOUR, 24, 24, false);
+    forecasts(900, FW_HOUR, 24, 48, false);
+    forecasts(2016, 5 * FW_MINUTE, 288, 72, false);
+    forecasts(300, FW_HOUR, 24, 24, true);
+    forecasts(2016, 5 * FW_MINUTE, 288, 72, true);
+    forecasts(60, FW_SECOND, 288, 90, true);
+    questions();
+    return 0;
+}
