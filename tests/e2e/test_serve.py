@@ -92,7 +92,7 @@ class Serve(Case):
 
     def test_beyond_the_loopback_only_when_said_out_loud(self):
         for option, listen in (("--listen-line", "0.0.0.0:0"),
-                               ("--listen-http", "[::]:0"))):
+                               ("--listen-http", "[::]:0")):
             got = run("serve", "--data", self.tmp / "data", option, listen)
             self.assertEqual(got.rc, 2, got.err)
             self.assertIn("--insecure", got.err)
