@@ -217,7 +217,6 @@ int main(int argc, char **argv)
     million = (double)(g_series * g_samples) / 1e6;
     made = making_cpu();
     store = open_store(false);
-    t0 = wall();
     c0 = cpu();
     ids = make_series(store);
     printf("%zu new series: %.3f s CPU\n", g_series, cpu() - c0);

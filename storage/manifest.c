@@ -150,14 +150,14 @@ static fw_rc insert(struct manifest *m, struct partition *p)
 
     (void)pthread_rwlock_wrlock(&m->lock);
     at = place_locked(m, p->first);
-    rc = fw_grow(&m->sorted, &m->cap, m->count + 1, sizeof(*m->sorted),
+    rc = fw_grow(&m->sorted, &m->cap, m->count + 1, sizeof(struct partition *),
                  MANIFEST_MAX);
     if (rc == FW_OK)
         rc = fw_grow(&m->by_index, &m->index_cap, m->index_count + 1,
-                     sizeof(*m->by_index), MANIFEST_MAX);
+                     sizeof(struct partition *), MANIFEST_MAX);
     if (rc == FW_OK) {
         memmove(m->sorted + at + 1, m->sorted + at,
-                (m->count - at) * sizeof(*m->sorted));
+                (m->count - at) * sizeof(struct partition *));
         m->sorted[at] = p;
         m->count++;
         p->index = (uint16_t)m->index_count;
@@ -284,7 +284,7 @@ fw_rc manifest_drop(struct manifest *m, struct partition *p, struct fw_err *err)
     for (size_t i = 0; i < m->count; i++)
         if (m->sorted[i] == p) {
             memmove(m->sorted + i, m->sorted + i + 1,
-                    (m->count - i - 1) * sizeof(*m->sorted));
+                    (m->count - i - 1) * sizeof(struct partition *));
             m->count--;
             break;
         }
@@ -300,7 +300,7 @@ fw_rc manifest_list(struct manifest *m, struct partition ***out, size_t *count)
     struct partition **list;
 
     (void)pthread_rwlock_rdlock(&m->lock);
-    list = malloc((m->count + 1) * sizeof(*list));
+    list = malloc((m->count + 1) * sizeof(struct partition *));
     for (size_t i = 0; list != NULL && i < m->count; i++)
         list[i] = partition_ref(m->sorted[i]);
     *count = list != NULL ? m->count : 0;
@@ -338,7 +338,7 @@ void manifest_close_idle(struct manifest *m)
         (void)pthread_mutex_unlock(&list[i]->lock);
     }
     if (open > OPEN_FILES) {
-        qsort(list, count, sizeof(*list), by_last_use);
+        qsort(list, count, sizeof(struct partition *), by_last_use);
         for (size_t i = 0; i < count && open > OPEN_FILES; i++)
             open -= partition_close_idle(list[i]) ? 1 : 0;
     }

@@ -165,7 +165,7 @@ static fw_rc target_of(struct step *s, fw_ms t, struct target **out,
         return rc;
     target = calloc(1, sizeof(*target));
     rc = fw_grow(&s->targets, &s->target_cap, s->target_count + 1,
-                 sizeof(*s->targets), MANIFEST_MAX);
+                 sizeof(struct target *), MANIFEST_MAX);
     if (target == NULL || rc != FW_OK) {
         free(target);
         return fw_err_set(err, FW_ENOMEM, "out of memory");

@@ -15,9 +15,11 @@
 #include "storage/recover.h"
 #include "storage/sealer.h"
 
-#define JOURNAL_MAP_BYTES ((size_t)16 << 30)
-#define META_MAP_BYTES ((size_t)16 << 30)
-#define PART_MAP_BYTES ((size_t)64 << 30)
+/* Address space, which grows when it is used up: small enough for machines
+ * that have little of it, since up to 200 partitions are open at once. */
+#define JOURNAL_MAP_BYTES ((size_t)4 << 30)
+#define META_MAP_BYTES ((size_t)4 << 30)
+#define PART_MAP_BYTES ((size_t)4 << 30)
 
 static void resolve_options(struct fw_store_options *o)
 {

@@ -151,10 +151,12 @@ static size_t read_all(const char *dir, size_t *errors)
                 (*errors)++;
                 continue;
             }
-            for (size_t i = 0; i < run.n; i++, n++)
-                if (run.v[i] !=
-                    (double)((run.t[i] - NOW) / 1000 * (fw_ms)id) / 10)
+            for (size_t i = 0; i < run.n; i++, n++) {
+                fw_ms step = (run.t[i] - NOW) / 1000;
+
+                if (run.v[i] != (double)(step * (fw_ms)id) / 10)
                     fail_msg("a wrong value was served");
+            }
         }
         fw_cursor_close(cursor);
     }
