@@ -46,6 +46,7 @@ struct committer {
     size_t defined_count, defined_cap;
     struct fw_buf definition;
     struct block_cache cache;
+    struct head_hold hold;
     fw_ms now;  /* when staging began */
     fw_ms edge; /* of retention, at that time */
 };
@@ -67,6 +68,7 @@ static void explain(struct committer *c, struct fw_append_result *result,
 
     if (result->err.text[0] != '\0')
         return;
+    head_let_go(&c->hold);
     registry_describe(&c->store->registry, id, series, sizeof(series));
     (void)fw_format_time(at, t);
     if (too_new) {
@@ -98,6 +100,7 @@ static fw_rc define(struct committer *c, uint32_t id)
 
     if (s->defined)
         return FW_OK;
+    head_let_go(&c->hold);
     fw_buf_clear(&c->definition);
     rc = registry_put_definition(&c->store->registry, id, &c->definition);
     if (rc == FW_OK)
@@ -117,19 +120,19 @@ static fw_rc define(struct committer *c, uint32_t id)
 static enum head_verdict decide(struct committer *c, uint32_t id, fw_ms t,
                                 uint64_t bits)
 {
-    struct head *head = &c->store->head;
     fw_ms window = c->store->options.ooo_window;
     enum head_verdict verdict;
     uint64_t there = 0;
 
     if (t < c->edge)
         return HEAD_TOO_OLD;
-    verdict = head_stage(head, id, t, bits, window, false);
+    verdict = head_stage(&c->hold, id, t, bits, window, false);
     if (verdict != HEAD_ASK_DISK)
         return verdict;
+    head_let_go(&c->hold);
     if (block_cache_find(&c->cache, c->store, id, t, &there) == FW_OK)
         return there == bits ? HEAD_DUPLICATE : HEAD_CONFLICT;
-    return head_stage(head, id, t, bits, window, true);
+    return head_stage(&c->hold, id, t, bits, window, true);
 }
 
 static fw_rc stage_one(struct committer *c, struct pending *p, size_t i)
@@ -205,9 +208,10 @@ static void unstage_all(struct committer *c, struct pending *group)
 {
     for (struct pending *p = group; p != NULL; p = p->next) {
         for (size_t i = 0; i < p->accepted; i++)
-            head_unstage(&c->store->head, p->batch.series[i]);
+            head_unstage(&c->hold, p->batch.series[i]);
         p->accepted = 0;
     }
+    head_let_go(&c->hold);
     for (size_t i = 0; i < c->defined_count; i++)
         head_get(&c->store->head, c->defined[i])->defined = false;
 }
@@ -243,7 +247,7 @@ static void apply_batch(struct committer *c, struct pending *p, uint64_t seq)
     struct fw_batch *b = &p->batch;
 
     for (size_t i = 0; i < p->accepted; i++) {
-        switch (head_apply(&c->store->head, b->series[i], b->t[i],
+        switch (head_apply(&c->hold, b->series[i], b->t[i],
                            fw_double_bits(b->v[i]), seq)) {
         case HEAD_DUPLICATE:
             p->result.duplicates++;
@@ -298,6 +302,7 @@ static void commit_group(struct committer *c, struct pending *group)
     c->edge = store_retention_edge(c->store);
     for (struct pending *p = group; p != NULL && rc == FW_OK; p = p->next)
         rc = stage_batch(c, p);
+    head_let_go(&c->hold);
     if (rc != FW_OK)
         (void)fw_err_set(&err, rc, "out of memory");
     else
@@ -308,6 +313,7 @@ static void commit_group(struct committer *c, struct pending *group)
     }
     for (struct pending *p = group; p != NULL; p = p->next)
         apply_batch(c, p, seq);
+    head_let_go(&c->hold);
     if (c->writer.sample_count > 0) {
         atomic_store(&c->store->head.applied, seq);
         store_set_health(c->store, FW_OK, NULL);
@@ -420,6 +426,7 @@ fw_rc committer_start(struct fw_store *store, struct fw_err *err)
     if (c == NULL)
         return fw_err_set(err, FW_ENOMEM, "out of memory");
     c->store = store;
+    c->hold.head = &store->head;
     c->last = &c->first;
     journal_writer_init(&c->writer);
     fw_buf_init(&c->definition, FW_MAX_SERIES_BYTES * 2);

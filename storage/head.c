@@ -5,6 +5,7 @@
 #include <string.h>
 
 #define FIRST_CAP 8
+#define HOLD_CALLS 1024
 #define STRIPE_SHIFT 6 /* neighbours share a lock: batches run over them */
 
 fw_rc head_init(struct head *h, uint32_t max_series)
@@ -112,6 +113,46 @@ size_t head_lower_bound(const fw_ms *t, size_t n, fw_ms at)
     return low;
 }
 
+/* ---- Holding a lock ---------------------------------------------------------
+ */
+
+static void see_newest(struct head *h, fw_ms t)
+{
+    int64_t seen = atomic_load_explicit(&h->newest, memory_order_relaxed);
+
+    while (t > seen && !atomic_compare_exchange_weak(&h->newest, &seen, t))
+        ;
+}
+
+void head_let_go(struct head_hold *hold)
+{
+    struct head *h = hold->head;
+
+    if (hold->lock == NULL)
+        return;
+    (void)pthread_mutex_unlock(hold->lock);
+    if (hold->shown > 0) {
+        see_newest(h, hold->newest);
+        (void)atomic_fetch_add_explicit(&h->samples, hold->shown,
+                                        memory_order_relaxed);
+        (void)atomic_fetch_add_explicit(&h->full, hold->full,
+                                        memory_order_relaxed);
+    }
+    *hold = (struct head_hold){.head = h};
+}
+
+/* A reader that waits for the lock gets it after so many samples at most. */
+static void hold_series(struct head_hold *hold, uint32_t id)
+{
+    pthread_mutex_t *lock = stripe(hold->head, id);
+
+    if (lock != hold->lock || ++hold->calls > HOLD_CALLS) {
+        head_let_go(hold);
+        (void)pthread_mutex_lock(lock);
+        hold->lock = lock;
+    }
+}
+
 /* ---- Writing --------------------------------------------------------------
  */
 
@@ -189,37 +230,25 @@ static enum head_verdict stage_locked(struct head_series *s, fw_ms t,
     return reserve(s, t);
 }
 
-enum head_verdict head_stage(struct head *h, uint32_t id, fw_ms t,
+enum head_verdict head_stage(struct head_hold *hold, uint32_t id, fw_ms t,
                              uint64_t bits, fw_ms window, bool asked)
 {
-    struct head_series *s = head_get(h, id);
-    enum head_verdict verdict;
+    struct head_series *s = head_get(hold->head, id);
 
     if (s == NULL)
         return HEAD_NO_SERIES;
-    head_lock(h, id);
-    verdict = stage_locked(s, t, bits, window, asked);
-    head_unlock(h, id);
-    return verdict;
+    hold_series(hold, id);
+    return stage_locked(s, t, bits, window, asked);
 }
 
-void head_unstage(struct head *h, uint32_t id)
+void head_unstage(struct head_hold *hold, uint32_t id)
 {
-    struct head_series *s = head_get(h, id);
+    struct head_series *s = head_get(hold->head, id);
 
-    head_lock(h, id);
+    hold_series(hold, id);
     s->staged--;
     if (s->staged == 0)
         s->newest_staged = s->newest;
-    head_unlock(h, id);
-}
-
-static void see_newest(struct head *h, fw_ms t)
-{
-    int64_t seen = atomic_load_explicit(&h->newest, memory_order_relaxed);
-
-    while (t > seen && !atomic_compare_exchange_weak(&h->newest, &seen, t))
-        ;
 }
 
 static void count_in(struct head_series *s, fw_ms t, uint64_t seq)
@@ -260,26 +289,22 @@ static enum head_verdict apply_locked(struct head_series *s, fw_ms t,
     return HEAD_ACCEPTED;
 }
 
-enum head_verdict head_apply(struct head *h, uint32_t id, fw_ms t,
+enum head_verdict head_apply(struct head_hold *hold, uint32_t id, fw_ms t,
                              uint64_t bits, uint64_t seq)
 {
-    struct head_series *s = head_get(h, id);
+    struct head_series *s = head_get(hold->head, id);
     enum head_verdict verdict;
-    bool full;
 
-    head_lock(h, id);
+    hold_series(hold, id);
     FW_ASSERT(s->staged > 0);
     verdict = apply_locked(s, t, bits, seq);
-    full = verdict == HEAD_ACCEPTED && s->n % HEAD_BLOCK_SAMPLES == 0;
-    head_unlock(h, id);
     if (verdict != HEAD_ACCEPTED)
         return verdict;
-    see_newest(h, t);
-    (void)atomic_fetch_add_explicit(&h->samples, 1, memory_order_relaxed);
-    if (full)
-        (void)atomic_fetch_add_explicit(&h->full, HEAD_BLOCK_SAMPLES,
-                                        memory_order_relaxed);
-    return verdict;
+    if (hold->shown++ == 0 || t > hold->newest)
+        hold->newest = t;
+    if (s->n % HEAD_BLOCK_SAMPLES == 0)
+        hold->full += HEAD_BLOCK_SAMPLES;
+    return HEAD_ACCEPTED;
 }
 
 /* ---- Blocks ---------------------------------------------------------------

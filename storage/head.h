@@ -91,6 +91,23 @@ static inline uint64_t *head_values(const struct head_series *s)
     return (uint64_t *)(void *)(s->data + (size_t)s->cap * sizeof(fw_ms));
 }
 
+/*
+ * The lock of the series one is at, kept from call to call as long as they are
+ * neighbours: batches mostly are. Zero-initialise with the head; between
+ * head_let_go() and the next call no lock is held. Whoever takes another lock
+ * lets go first.
+ */
+struct head_hold {
+    struct head *head;
+    pthread_mutex_t *lock; /* held; NULL for none */
+    uint32_t calls;        /* since it was taken */
+    uint64_t shown;        /* samples, not yet counted in the head */
+    int64_t full;
+    fw_ms newest;
+};
+
+void head_let_go(struct head_hold *hold);
+
 enum head_verdict {
     HEAD_ACCEPTED,  /* room is reserved: apply or unstage it */
     HEAD_DUPLICATE, /* the same sample is there */
@@ -106,17 +123,17 @@ enum head_verdict {
  * any age, as replay must. With `asked` the caller has seen that no block has
  * the time.
  */
-enum head_verdict head_stage(struct head *h, uint32_t id, fw_ms t,
+enum head_verdict head_stage(struct head_hold *hold, uint32_t id, fw_ms t,
                              uint64_t bits, fw_ms window, bool asked);
 
 /* Takes back what was staged for a sample whose commit failed. */
-void head_unstage(struct head *h, uint32_t id);
+void head_unstage(struct head_hold *hold, uint32_t id);
 
 /*
  * Shows a staged sample. HEAD_ACCEPTED; or DUPLICATE, CONFLICT where another
  * one of the same commit came first.
  */
-enum head_verdict head_apply(struct head *h, uint32_t id, fw_ms t,
+enum head_verdict head_apply(struct head_hold *hold, uint32_t id, fw_ms t,
                              uint64_t bits, uint64_t seq);
 
 /* First index with a time >= t. */

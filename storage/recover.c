@@ -9,6 +9,7 @@ struct replay {
     struct fw_store *store;
     struct fw_err *why;
     struct block_cache *cache;
+    struct head_hold hold;
     struct partition *part; /* of the last sample; most are of the same */
 };
 
@@ -55,15 +56,16 @@ static fw_rc put_one(struct replay *r, uint64_t seq, uint32_t id, fw_ms t,
                           (unsigned long long)seq, id);
     if (sealed_before(r, seq, t))
         return FW_OK;
-    verdict = head_stage(head, id, t, bits, -1, false);
+    verdict = head_stage(&r->hold, id, t, bits, -1, false);
     if (verdict == HEAD_ASK_DISK) {
+        head_let_go(&r->hold);
         if (block_cache_find(r->cache, r->store, id, t, &there) == FW_OK)
             return FW_OK;
-        verdict = head_stage(head, id, t, bits, -1, true);
+        verdict = head_stage(&r->hold, id, t, bits, -1, true);
     }
     switch (verdict) {
     case HEAD_ACCEPTED:
-        (void)head_apply(head, id, t, bits, seq);
+        (void)head_apply(&r->hold, id, t, bits, seq);
         (void)atomic_fetch_add(&r->store->counters.replayed, 1);
         return FW_OK;
     case HEAD_NO_MEMORY:
@@ -93,6 +95,7 @@ static fw_rc replay_record(struct replay *r, uint64_t seq, struct fw_str text,
         if (rc == FW_OK)
             rc = put_one(r, seq, id, t, bits, err);
     }
+    head_let_go(&r->hold);
     return rc == FW_END ? FW_OK : rc;
 }
 
@@ -115,7 +118,8 @@ static fw_rc each_record(void *self, uint64_t seq, struct fw_str text,
 fw_rc recover_journal(struct fw_store *store, struct lmdb_txn *txn,
                       struct fw_err *why, struct fw_err *err)
 {
-    struct replay replay = {.store = store, .why = why};
+    struct replay replay = {
+        .store = store, .why = why, .hold = {.head = &store->head}};
     fw_rc rc;
 
     replay.cache = calloc(1, sizeof(*replay.cache));
