@@ -150,16 +150,6 @@ static fw_rc report_all(struct alert_view *view, fw_ms now, struct rows *rows,
     return rc;
 }
 
-static fw_rc write_out(struct fw_cli *cli, const char *path,
-                       const struct fw_buf *text, struct fw_err *err)
-{
-    if (path != NULL && strcmp(path, "-") != 0)
-        return fw_file_write(path, text->data, text->len, err);
-    if (fwrite(text->data, 1, text->len, cli->out) != text->len)
-        return fw_err_sys(err, errno, "cannot write the report");
-    return FW_OK;
-}
-
 /* The watches to report on: the server's, or those of a file. */
 static fw_rc choose_watches(struct fw_cli *cli, const struct fw_args *args,
                             struct alert_view *view, struct config **config,
@@ -215,8 +205,8 @@ int cmd_report(struct fw_cli *cli, int argc, char **argv)
     if (rc == FW_OK)
         rc = fw_report_print(rows.v, rows.n, now, (enum fw_report_format)format,
                              cli->color, cli->columns, &text, &err);
-    if (rc == FW_OK)
-        rc = write_out(cli, fw_args_get(cli, &args, "output"), &text, &err);
+    if (rc == FW_OK && fwrite(text.data, 1, text.len, cli->out) != text.len)
+        rc = fw_err_sys(&err, errno, "cannot write the report");
     if (rc != FW_OK) {
         code = fw_cli_fail(cli, &err);
         if (err.rc == FW_ENOTFOUND)

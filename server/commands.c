@@ -13,6 +13,7 @@
 #include "query/query.h"
 #include "server/alert_commands.h"
 #include "server/local/local_client.h"
+#include "server/output_option.h"
 #include "server/serve.h"
 #include "storage/base/str.h"
 #include "storage/storage.h"
@@ -177,15 +178,13 @@ static bool take_data(struct fw_cli *cli, int *argc, char **argv)
 }
 
 /* The server that runs on the folder answers; where none does, we do. */
-static int run_somewhere(struct fw_cli *cli, int argc, char **argv)
+static int ask_or_run(struct fw_cli *cli, int argc, char **argv)
 {
-    const struct fw_command *command = commands_find(argv[0]);
     struct fw_err err = {0};
     int code = FW_EXIT_FAIL;
 
-    if (command == NULL || commands_is_local(command, argc, argv))
+    if (commands_is_local(cli->command, argc, argv))
         return commands_run_here(cli, argc, argv);
-    cli->command = command;
     switch (local_ask(cli, argc, argv, &code, &err)) {
     case FW_OK:
         return code;
@@ -194,6 +193,20 @@ static int run_somewhere(struct fw_cli *cli, int argc, char **argv)
     default:
         return fw_cli_fail(cli, &err);
     }
+}
+
+static int run_somewhere(struct fw_cli *cli, int argc, char **argv)
+{
+    struct output_option output;
+    struct fw_err err = {0};
+
+    cli->command = commands_find(argv[0]);
+    if (cli->command == NULL)
+        return unknown(cli, argv[0]);
+    if (output_option_begin(&output, cli, cli->command, &argc, argv, &err) !=
+        FW_OK)
+        return fw_cli_fail(cli, &err);
+    return output_option_end(&output, cli, ask_or_run(cli, argc, argv));
 }
 
 int commands_run(struct fw_cli *cli, int argc, char **argv)

@@ -115,6 +115,20 @@ watches:
         if keep.is_dir():
             (keep / "report.html").write_text(text, encoding="utf-8")
 
+    def test_a_file_is_written_whole_or_not_at_all(self):
+        path = self.tmp / "report.json"
+        got = self.report("--format", "json", "-o", path)
+        self.assertEqual((got.rc, got.out), (0, ""))
+        rows = json.loads(path.read_text(encoding="utf-8"))
+        self.assertEqual(json.dumps(rows).count("c@example.org"), 1)
+        before = path.read_bytes()
+        got = self.report("no such watch", "--output", path)
+        self.assertNotEqual(got.rc, 0)
+        self.assertEqual(path.read_bytes(), before)
+        got = self.report("--output", self.tmp / "no" / "such" / "report")
+        self.assertEqual(got.rc, 3)
+        self.assertIn("No such file or directory", got.err)
+
     def test_it_is_the_same_without_the_server(self):
         self.server.stop()
         out = self.report().out
