@@ -179,12 +179,15 @@ def listeners():
 
 class Server(Process):
     """`forewarn serve` on a folder, on free ports of the loopback: all the
-    listeners it has, or those named in `listen`."""
+    listeners it has, or those named in `listen` and the others off."""
 
     def __init__(self, data, *args, listen=None, env=None):
         options = []
         if listen is None:
             listen = listeners()
+        elif listen:
+            for name in set(listeners()).difference(listen):
+                options += ["--listen-" + name, "off"]
         for name in listen:
             options += ["--listen-" + name, "127.0.0.1:0"]
         super().__init__([BIN, "serve", "--data", data, *options, *args],
