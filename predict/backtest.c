@@ -172,7 +172,7 @@ static void spread(struct backtest *b, const double *y, const double *raw)
     growth = known >= 4 && mean[known / 2 - 1] > 0.0
                  ? log(mean[known - 1] / mean[known / 2 - 1]) / log(2.0)
                  : 0.5;
-    growth = fmin(fmax(growth, 0.5), 1.0);
+    growth = fmin(fmax(growth, 0.75), 1.0);
     for (size_t k = known; k < b->h; k++)
         mean[k] =
             mean[known - 1] * pow((double)(k + 1) / (double)known, growth);

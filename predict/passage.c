@@ -12,6 +12,9 @@
 #define RECENCY 1000.0 /* origins after which an error weighs 1/e */
 #define SPREAD_OF 64   /* values a spread is taken from */
 #define BLUR 1.2
+/* Keeps divisions from zero; far below what a double of about 1 resolves as a
+ * difference, since it must not matter how the values were scaled. */
+#define TINY 1e-13
 #define BENT 3.0        /* usual scatters from which ratios count */
 #define SCALED_MOST 5.0 /* errors grow or shrink by this at most */
 #define PHASE_NEAR 16.0 /* errors 1/16 of a day off weigh half */
@@ -117,7 +120,7 @@ static double spread_of(const double *x, size_t n, double *middle_out)
  * doubled since ours is a box. */
 static double blur_of(double spread, size_t n)
 {
-    return BLUR * spread * pow((double)n + 1.0, -0.2) + 1e-9;
+    return BLUR * spread * pow((double)n + 1.0, -0.2) + TINY;
 }
 
 /* How far a phase is from another in a period, as a share of it. */
@@ -232,7 +235,7 @@ static void judge_candidates(const struct lesson *l, const struct origin *q,
     }
     for (int c = 0; c < PASSAGE_CANDIDATES; c++)
         if (!isnan(out->size[c])) {
-            double ratio = (least + 1e-9) / (out->size[c] + 1e-9);
+            double ratio = (least + TINY) / (out->size[c] + TINY);
             double trust = ratio * ratio * ratio * ratio;
 
             top += trust * out->x[c];
@@ -262,7 +265,11 @@ static double bent_tail(const struct lesson *l, const struct origin *q,
 
     for (size_t i = 0; i < l->n; i++)
         k->x[i] = l->pool[i].level;
-    width = BENT * spread_of(k->x, l->n, &middle) + 1e-6;
+    width = spread_of(k->x, l->n, &middle);
+    if (!(width > 0.0)) /* more than half are alike: the mean deviation */
+        for (size_t i = 0; i < l->n; i++)
+            width += fabs(k->x[i] - middle) / (double)l->n;
+    width = BENT * width + TINY;
     now = asinh((q->now - middle) / width);
     for (size_t i = 0; i < l->n; i++)
         k->x[i] = now + asinh((l->pool[i].outcome - middle) / width) -
@@ -283,7 +290,7 @@ static void judge_history(const struct passage *p, const struct lesson *l,
     cases_take(l, q, -1, k);
     out->x[F_EXCURSION] = plain_tail(k, limit);
     out->x[F_EXCURSION_SCALED] = scaled_tail(k, limit);
-    sure = bounded(1.0 - out->size[out->best] / (mean_size(k, q->now) + 1e-9),
+    sure = bounded(1.0 - out->size[out->best] / (mean_size(k, q->now) + TINY),
                    0.0, 1.0);
     out->x[F_EXCURSION_BENT] = bent_tail(l, q, limit, k);
     out->x[F_SURE_SKILLED] = sure * out->x[F_SKILLED];

@@ -2,15 +2,18 @@
 #include "predict/passage_guess.h"
 
 #include <math.h>
+#include <stdint.h>
 #include <string.h>
 
 #include "predict/numeric.h"
 
-#define POOL_PER_H 4      /* origins per horizon */
-#define FIRST_ORIGIN 16   /* values before the first origin */
-#define LEVEL_OF 6        /* values whose mean is "the level now" */
-#define GAP_SHARE 0.5     /* a window emptier than this has no outcome */
-#define REFIT_LEAST 24    /* steps between refits of the autoregression */
+#define POOL_PER_H 4    /* origins per horizon */
+#define FIRST_ORIGIN 16 /* values before the first origin */
+#define LEVEL_OF 6      /* values whose mean is "the level now" */
+#define GAP_SHARE 0.5   /* a window emptier than this has no outcome */
+#define REFIT_LEAST 24  /* steps between refits of the autoregression */
+#define SAW_FIRST 32    /* values falls are first judged by */
+#define SAW_MOST 1024
 #define SCATTER_LEAST 24  /* values today's scatter is taken from */
 #define SCATTER_FLOOR 0.1 /* of the scatter over ten horizons */
 
@@ -69,11 +72,20 @@ static void run_sums(struct passage *p)
     }
 }
 
+/* Lags of a set: 0 without a season, 1 one day back, 2 two days, 3 a week. None
+ * may depend on how long the series has become. */
+static void init_lags(const struct passage *p, size_t set, double decay,
+                      struct lagfit *out)
+{
+    size_t most = set == 1 ? p->day + 1 : set == 2 ? 2 * p->day + 1 : SIZE_MAX;
+
+    lagfit_init(out, set > 0 ? p->day : 0, set > 2 ? p->week : 0, most, decay);
+}
+
 /*
  * The autoregression is refitted every so many steps, counted from the start
  * of the series, so that an answer does not depend on what came later. Of
- * three sets of lags (without a season, with the day, with the week too) an
- * origin uses the richest that could be solved by then.
+ * four sets of lags an origin uses the richest that could be solved by then.
  */
 static fw_rc refit_all(struct passage *p, struct fw_arena *arena)
 {
@@ -86,9 +98,8 @@ static fw_rc refit_all(struct passage *p, struct fw_arena *arena)
     if (p->refits == NULL)
         return FW_ENOMEM;
     for (size_t j = 0; j < ALL_SETS; j++)
-        lagfit_init(&fit[j], j % LAG_SETS > 0 ? p->day : 0,
-                    j % LAG_SETS > 1 ? p->week : 0, p->n,
-                    j < LAG_SETS ? 1.0 : pow(0.5, 1.0 / RECENT_HALF));
+        init_lags(p, j % LAG_SETS,
+                  j < LAG_SETS ? 1.0 : pow(0.5, 1.0 / RECENT_HALF), &fit[j]);
     for (size_t t = 1; t <= p->n; t++) {
         if (t % p->refit_every == 0) {
             struct refit *r = &p->refits[p->refit_count++];
@@ -103,7 +114,7 @@ static fw_rc refit_all(struct passage *p, struct fw_arena *arena)
             last_gap = t + 1;
         for (size_t j = 0; j < ALL_SETS; j++)
             if ((j % LAG_SETS < 1 || p->day > 0) &&
-                (j % LAG_SETS < 2 || p->week > 0) &&
+                (j % LAG_SETS < 3 || p->week > 0) &&
                 t >= fit[j].lag[fit[j].p - 1] &&
                 (last_gap == 0 || t >= last_gap + 3))
                 lagfit_add(&fit[j], p->y, t);
@@ -171,11 +182,24 @@ static const struct lagfit_line *line_for(const struct passage *p, size_t o,
     return NULL;
 }
 
+/*
+ * What counts as a fall is taken from the first 32, 64, ... values, the most
+ * that had been seen by then; with each doubling the falls are looked for
+ * anew.
+ */
 static void follow_sawtooth(struct passage *p, size_t o)
 {
-    if (o < p->saw_at) { /* an earlier origin than the last: from the start */
+    size_t seen = SAW_FIRST;
+
+    while (2 * seen <= o && seen < SAW_MOST)
+        seen *= 2;
+    if (seen > o)
+        seen = o;
+    if (o < p->saw_at || seen != p->saw_seen) {
         sawtooth_start(&p->saw);
         p->saw_at = 0;
+        p->saw_seen = seen;
+        p->saw_drop = sawtooth_drop(p->y, seen);
     }
     for (; p->saw_at < o; p->saw_at++)
         sawtooth_add(&p->saw, p->y, p->saw_at, p->saw_drop);
@@ -264,7 +288,7 @@ void guess_look(struct passage *p, size_t o, struct origin *out)
     out->now = p->y[o - 1];
     out->level = level_at(p, o);
     out->scale = scatter(p, o, p->h > SCATTER_LEAST ? p->h : SCATTER_LEAST) +
-                 SCATTER_FLOOR * scatter(p, o, 10 * p->h) + 1e-6;
+                 SCATTER_FLOOR * scatter(p, o, 10 * p->h) + 1e-13;
     for (int i = 0; i < 4; i++) {
         size_t w = windows[i] < o ? windows[i] : o;
         double slope = slope_of(p, o - w, o);
@@ -320,7 +344,6 @@ fw_rc passage_new(const double *y, const double *raw, size_t n, size_t h,
     rc = refit_all(p, arena);
     if (rc != FW_OK)
         return rc;
-    p->saw_drop = sawtooth_drop(y, n < 288 ? n : 288);
     sawtooth_start(&p->saw);
     for (size_t o = p->stride; o + h <= n; o += p->stride) {
         if (o < FIRST_ORIGIN || isnan(raw[o - 1]))

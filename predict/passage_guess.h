@@ -36,7 +36,7 @@ static_assert(MIDDLE + 1 == PASSAGE_CANDIDATES, "one slot a candidate");
 
 extern const char *const guess_names[PASSAGE_CANDIDATES];
 
-#define LAG_SETS 3 /* and the same again with the recent past weighing more */
+#define LAG_SETS 4 /* and the same again with the recent past weighing more */
 #define ALL_SETS (2 * LAG_SETS)
 #define RECENT_HALF 600.0 /* steps, half-life of those */
 
@@ -83,7 +83,7 @@ struct passage {
     struct refit *refits;
     size_t refit_count, refit_every;
     struct sawtooth saw; /* as of saw_at; origins are asked in rising order */
-    size_t saw_at;
+    size_t saw_at, saw_seen;
     double saw_drop;
     double *path;         /* h */
     struct lesson lesson; /* of the question at hand */
