@@ -42,6 +42,21 @@ void alert_view_close(struct alert_view *view);
 FW_CHECK fw_rc alert_view_choose(struct alert_view *view, const char *name,
                                  struct fw_err *err);
 
+/* One watched series, joined from the tables. */
+struct watched_row {
+    const struct config_watch *watch;
+    struct subject subject; /* id 0: the watch has no series yet */
+    struct watched_state state;
+};
+
+/*
+ * A row for each series of each watch, and one for a watch without any, watch
+ * by watch; all of it lives in view->arena.
+ */
+FW_CHECK fw_rc alert_view_rows(struct alert_view *view,
+                               struct watched_row **out, size_t *count,
+                               struct fw_err *err);
+
 /* The record of a watch; all zeros where there is none yet. */
 FW_CHECK fw_rc alert_view_totals(struct alert_view *view,
                                  const struct config_watch *watch,

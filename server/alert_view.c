@@ -61,6 +61,42 @@ fw_rc alert_view_choose(struct alert_view *view, const char *name,
                       "no watch '%s' ('forewarn watches' lists them)", name);
 }
 
+fw_rc alert_view_rows(struct alert_view *view, struct watched_row **out,
+                      size_t *count, struct fw_err *err)
+{
+    struct watched_state *states = NULL;
+    size_t n = 0, damaged = 0, rows_n = 0;
+    struct watched_row *rows;
+    fw_rc rc = watched_all(view->txn, view->arena, &states, &n, &damaged, err);
+
+    if (rc != FW_OK)
+        return rc;
+    rows =
+        fw_arena_calloc(view->arena, n + view->watch_count + 1, sizeof(*rows));
+    if (rows == NULL)
+        return fw_arena_err(view->arena, err);
+    for (size_t w = 0; w < view->watch_count; w++) {
+        size_t before = rows_n;
+
+        for (size_t i = 0; i < n; i++) {
+            struct watched_row row = {&view->watches[w], {0}, states[i]};
+
+            rc = ledger_subject_get(view->txn, states[i].subject, view->arena,
+                                    &row.subject, err);
+            if (rc < 0)
+                return rc;
+            if (rc == FW_OK &&
+                fw_str_eq(row.subject.watch, fw_str_of(view->watches[w].name)))
+                rows[rows_n++] = row;
+        }
+        if (rows_n == before)
+            rows[rows_n++] = (struct watched_row){.watch = &view->watches[w]};
+    }
+    *out = rows;
+    *count = rows_n;
+    return FW_OK;
+}
+
 fw_rc alert_view_totals(struct alert_view *view,
                         const struct config_watch *watch, struct totals *out,
                         struct fw_err *err)

@@ -11,53 +11,10 @@
 
 #define OUT_BYTES ((size_t)256 << 20)
 
-/* One watched series, joined from the tables. */
-struct row {
-    const struct config_watch *watch;
-    struct subject subject; /* id 0: the watch has no series yet */
-    struct watched_state state;
-};
-
-static fw_rc join(struct alert_view *view, struct row **out, size_t *count,
-                  struct fw_err *err)
-{
-    struct watched_state *states = NULL;
-    size_t n = 0, damaged = 0, rows_n = 0;
-    struct row *rows;
-    fw_rc rc = watched_all(view->txn, view->arena, &states, &n, &damaged, err);
-
-    if (rc != FW_OK)
-        return rc;
-    rows =
-        fw_arena_calloc(view->arena, n + view->watch_count + 1, sizeof(*rows));
-    if (rows == NULL)
-        return fw_arena_err(view->arena, err);
-    for (size_t w = 0; w < view->watch_count; w++) {
-        size_t before = rows_n;
-
-        for (size_t i = 0; i < n; i++) {
-            struct row row = {&view->watches[w], {0}, states[i]};
-
-            rc = ledger_subject_get(view->txn, states[i].subject, view->arena,
-                                    &row.subject, err);
-            if (rc < 0)
-                return rc;
-            if (rc == FW_OK &&
-                fw_str_eq(row.subject.watch, fw_str_of(view->watches[w].name)))
-                rows[rows_n++] = row;
-        }
-        if (rows_n == before)
-            rows[rows_n++] = (struct row){.watch = &view->watches[w]};
-    }
-    *out = rows;
-    *count = rows_n;
-    return FW_OK;
-}
-
 /* The worse first; then the likelier. */
 static int compare_rows(const void *a, const void *b)
 {
-    const struct row *x = a, *y = b;
+    const struct watched_row *x = a, *y = b;
     double p, q;
 
     if (x->state.alert.phase != y->state.alert.phase)
@@ -69,7 +26,7 @@ static int compare_rows(const void *a, const void *b)
     return strcmp(x->watch->name, y->watch->name);
 }
 
-static const char *state_word(const struct row *row)
+static const char *state_word(const struct watched_row *row)
 {
     if (row->subject.id == 0)
         return "no data";
@@ -106,8 +63,9 @@ static void add_outlook(struct text_table *t, const struct outlook *o)
     text_table_add(t, fw_str_of(span));
 }
 
-static fw_rc print_table(struct alert_view *view, const struct row *rows,
-                         size_t n, struct fw_buf *out)
+static fw_rc print_table(struct alert_view *view,
+                         const struct watched_row *rows, size_t n,
+                         struct fw_buf *out)
 {
     static const char *const heads[] = {"WATCH", "SERIES",    "STATE",
                                         "P",     "BREACH IN", "VALUE",
@@ -159,7 +117,7 @@ static void key_span(struct fw_json *j, const char *key, fw_ms span)
         fw_json_seconds(j, span);
 }
 
-static void put_row(struct fw_json *j, const struct row *row)
+static void put_row(struct fw_json *j, const struct watched_row *row)
 {
     const struct outlook *o = &row->state.outlook;
 
@@ -198,7 +156,8 @@ static void put_row(struct fw_json *j, const struct row *row)
     fw_json_object_end(j);
 }
 
-static fw_rc print_json(const struct row *rows, size_t n, struct fw_buf *out)
+static fw_rc print_json(const struct watched_row *rows, size_t n,
+                        struct fw_buf *out)
 {
     struct fw_json j;
 
@@ -215,7 +174,7 @@ int cmd_watches(struct fw_cli *cli, int argc, char **argv)
     static const char *const formats[] = {"table", "json", NULL};
     struct fw_buf out = FW_BUF_INIT(OUT_BYTES);
     struct alert_view view = {0};
-    struct row *rows = NULL;
+    struct watched_row *rows = NULL;
     struct fw_err err = {0};
     struct fw_args args;
     int format, code = FW_EXIT_OK;
@@ -228,7 +187,7 @@ int cmd_watches(struct fw_cli *cli, int argc, char **argv)
     if (rc == FW_OK)
         rc = alert_view_open(&view, cli, &err);
     if (rc == FW_OK)
-        rc = join(&view, &rows, &n, &err);
+        rc = alert_view_rows(&view, &rows, &n, &err);
     if (rc == FW_OK) {
         qsort(rows, n, sizeof(*rows), compare_rows);
         rc = format == 0 ? print_table(&view, rows, n, &out)

@@ -16,6 +16,7 @@
 
 #include "server/address.h"
 #include "server/alert/watcher.h"
+#include "server/alert_api.h"
 #include "server/collect/collector.h"
 #include "server/http/api.h"
 #include "server/ingest/line_port.h"
@@ -42,6 +43,7 @@ struct serve {
     struct http_server *http;
     struct api_counters api_counters;
     struct series_cache *series_cache;
+    struct alert_api alert_api;
     struct api api;
     char retention_text[FW_DURATION_TEXT_BYTES];
     struct collector *collector;
@@ -194,7 +196,11 @@ static fw_rc open_http(struct serve *s, struct fw_err *err)
                           .retention_text = s->retention_text,
                           .counters = &s->api_counters,
                           .metrics = add_own_values,
-                          .metrics_self = s};
+                          .metrics_self = s,
+                          .alerts = alert_api_alerts,
+                          .rules = alert_api_rules,
+                          .self = &s->alert_api};
+    s->alert_api = (struct alert_api){s->store, s->clock};
     if (is_off(s->config->listen_http))
         return FW_OK;
     rc = series_cache_new(s->config->max_series, &s->series_cache);

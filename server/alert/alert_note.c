@@ -356,20 +356,55 @@ static void put_body(struct fw_json *j, const struct alert_note *n,
     fw_json_object_end(j);
 }
 
+/* The two texts of a note; the caller releases them whatever comes back. */
+struct texts {
+    struct fw_buf sentence, record;
+};
+
+static fw_rc texts_make(struct texts *texts, const struct alert_note *note)
+{
+    fw_rc rc;
+
+    fw_buf_init(&texts->sentence, 65536);
+    fw_buf_init(&texts->record, 1024);
+    rc = alert_note_sentence(note, &texts->sentence);
+    return rc == FW_OK ? alert_record_words(&note->record, &texts->record) : rc;
+}
+
+static void texts_release(struct texts *texts)
+{
+    fw_buf_release(&texts->sentence);
+    fw_buf_release(&texts->record);
+}
+
 fw_rc alert_note_payload(const struct alert_note *note, struct fw_buf *out)
 {
-    struct fw_buf sentence = FW_BUF_INIT(65536), record = FW_BUF_INIT(1024);
-    fw_rc rc = alert_note_sentence(note, &sentence);
+    struct texts texts;
     struct fw_json json;
+    fw_rc rc = texts_make(&texts, note);
 
-    if (rc == FW_OK)
-        rc = alert_record_words(&note->record, &record);
     if (rc == FW_OK) {
         fw_json_init(&json, out);
-        put_body(&json, note, sentence.data, record.data);
+        put_body(&json, note, texts.sentence.data, texts.record.data);
         rc = fw_json_rc(&json);
     }
-    fw_buf_release(&sentence);
-    fw_buf_release(&record);
+    texts_release(&texts);
+    return rc;
+}
+
+fw_rc alert_note_members(const struct alert_note *note, struct fw_json *json)
+{
+    struct texts texts;
+    struct merged m;
+    fw_rc rc = texts_make(&texts, note);
+
+    if (rc == FW_OK) {
+        merge(&m, note->watch, note->labels);
+        fw_json_key(json, "labels");
+        put_labels(json, &m);
+        fw_json_key(json, "annotations");
+        put_annotations(json, note, texts.sentence.data, texts.record.data);
+    }
+    texts_release(&texts);
     return rc;
 }

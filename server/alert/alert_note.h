@@ -8,6 +8,7 @@
 #define SERVER_ALERT_ALERT_NOTE_H
 
 #include "server/alert/watch_table.h"
+#include "storage/base/json.h"
 
 /* One change. Everything is borrowed. */
 struct alert_note {
@@ -33,6 +34,13 @@ FW_CHECK fw_rc alert_note_name(const struct config_watch *watch,
 /* Adds the JSON body. */
 FW_CHECK fw_rc alert_note_payload(const struct alert_note *note,
                                   struct fw_buf *out);
+
+/*
+ * Writes the members "labels" and "annotations" of an open JSON object, as in
+ * the body of a webhook. FW_ENOMEM leaves the object as it was.
+ */
+FW_CHECK fw_rc alert_note_members(const struct alert_note *note,
+                                  struct fw_json *json);
 
 /* Adds the record in words: "right 3 times, 1 false alarm, 0 missed, ...". */
 FW_CHECK fw_rc alert_record_words(const struct fw_record *record,

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Watches through Prometheus's /api/v1/rules and /api/v1/alerts."""
+import json
+import time
+import urllib.request
+
+from forewarn_e2e import Case, main, wait_until
+
+
+class AlertApi(Case):
+    CONFIG = """
+collect: off
+watches:
+  - watch: DiskFull
+    expr: climb_value
+    breach: "> 100"
+    for: 20s
+    horizon: 10m
+    history: 1h
+    interval: 1s
+    owner: a@example.org
+    reason: "it fills \\"up\\""
+    runbook: https://example.org/disk
+    labels: {team: storage}
+  - watch: Nothing
+    expr: not_there
+    breach: "< 1"
+    horizon: 10m
+    owner: b@example.org
+    reason: it is gone
+"""
+
+    def setUp(self):
+        super().setUp()
+        self.server = self.serve(
+            "--config", self.write("forewarn.yml", self.CONFIG),
+            listen=("line", "http"))
+
+    def data(self, path):
+        url = "http://%s/api/v1/%s" % (self.server.ready["http"], path)
+        with urllib.request.urlopen(url, timeout=20) as reply:
+            got = json.load(reply)
+        self.assertEqual(got["status"], "success")
+        return got["data"]
+
+    def fill(self):
+        now = time.time()
+        with self.server.line_client() as line:
+            for ago in range(1800, 0, -10):
+                line.send("climb,host=a value=%.3f %d" % (
+                    95 - ago / 30 + (ago * 7 % 11) / 20,
+                    int((now - ago) * 1e9)))
+            line.sync()
+
+    def test_watches_are_rules_before_there_is_anything_to_see(self):
+        rules = [group["rules"][0] for group in self.data("rules")["groups"]]
+        self.assertEqual(sorted(rule["name"] for rule in rules),
+                         ["DiskFull", "Nothing"])
+        for rule in rules:
+            self.assertEqual(rule["type"], "alerting")
+            self.assertEqual((rule["state"], rule["alerts"]), ("inactive", []))
+        self.assertEqual(self.data("alerts"), {"alerts": []})
+
+    def test_a_predicted_breach_is_a_firing_alert(self):
+        self.fill()
+        alert = wait_until(lambda: [a for a in self.data("alerts")["alerts"]
+                                    if a["state"] == "firing"], "an alert")[0]
+        self.assertEqual(alert["labels"], {
+            "alertname": "DiskFull", "host": "a", "team": "storage"})
+        self.assertEqual(alert["annotations"]["owner"], "a@example.org")
+        self.assertEqual(alert["annotations"]["reason"], 'it fills "up"')
+        self.assertIn("predicted: > 100", alert["annotations"]["summary"])
+        self.assertLess(float(alert["value"]), 100)
+        self.assertRegex(alert["activeAt"], r"^20\d\d-.*Z$")
+        rule = [group["rules"][0] for group in self.data("rules")["groups"]
+                if group["name"] == "DiskFull"][0]
+        self.assertEqual(rule["query"], "(climb_value) > 100")
+        self.assertEqual(rule["duration"], 20)
+        self.assertEqual(rule["state"], "firing")
+        self.assertEqual(rule["health"], "ok")
+        self.assertEqual([a["labels"] for a in rule["alerts"]],
+                         [alert["labels"]])
+
+
+if __name__ == "__main__":
+    main()
