@@ -145,7 +145,7 @@ fw_rc fw_report_print(const struct fw_report_row *rows, size_t n, fw_ms now,
         return fw_err_set(err, FW_ENOMEM, "out of memory for the report");
     for (size_t i = 0; i < n; i++)
         order[i] = &rows[i];
-    qsort(order, n, sizeof(*order), by_urgency);
+    qsort(order, n, sizeof(const void *), by_urgency); /* of pointers */
     if (format == FW_REPORT_JSON)
         page.rc = report_json(order, n, now, out);
     else if (format == FW_REPORT_HTML)

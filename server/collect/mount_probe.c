@@ -196,7 +196,7 @@ void mount_probe_run(struct mount_probe *probe, const char *const *paths,
     forget_recovered(probe);
     memset(results, 0, n * sizeof(*results));
     while (i < n && probe->hung_count < MOUNT_PROBE_HUNG_MAX) {
-        size_t end = i;
+        size_t end = i + 1;
 
         if (is_hung(probe, paths[i])) {
             i++;
