@@ -13,6 +13,7 @@
 #define COLUMNS_MOST 32
 #define SAMPLES_MOST 200000000u /* rows of one file: 3 GB of memory */
 #define TASKS_MOST 10000000u
+#define SECONDS_MOST 9223372036.0 /* 1677 to 2262, as everywhere here */
 
 /* ---- Rows ---------------------------------------------------------------- */
 
@@ -170,7 +171,7 @@ static bool instant(struct fw_str s, fw_ms *out)
 
     /* The usual case first: whole or fractional seconds since 1970. */
     if (s.n > 0 && fw_decimal_parse(s.p, s.n, &seconds) == s.n) {
-        if (!(fabs(seconds) < 9.2e15))
+        if (!(fabs(seconds) <= SECONDS_MOST))
             return false;
         *out = (fw_ms)llround(seconds * 1000.0);
         return true;

@@ -25,6 +25,7 @@
 #define LEAST_CELLS 8  /* known values below this say nothing */
 #define REACH 10       /* horizons of more than this many histories */
 #define LEAST_FILL 0.2 /* of the grid's recent part */
+#define TIME_MOST ((fw_ms)9223372036854) /* ms: sums cannot overflow */
 #define LEVEL_DEFAULT 0.95
 #define SEED_DEFAULT 0x464f5245 /* any constant would do */
 #define JUMPS_MOST 5            /* more of them are no exception */
@@ -73,6 +74,11 @@ static fw_rc check(const fw_ms *t, size_t n,
     if (o->breach != NULL &&
         (!isfinite(o->breach->limit) || o->breach->for_ms < 0))
         return fw_err_set(err, FW_EINVAL, "the limit must be a number");
+    if (o->now < -TIME_MOST || o->now > TIME_MOST || o->horizon > TIME_MOST ||
+        o->step > TIME_MOST ||
+        (n > 0 && (t[0] < -TIME_MOST || t[n - 1] > TIME_MOST)))
+        return fw_err_set(err, FW_EINVAL,
+                          "times lie between the years 1677 and 2262");
     for (size_t i = 1; i < n; i++)
         if (t[i] <= t[i - 1])
             return fw_err_set(err, FW_EINVAL,

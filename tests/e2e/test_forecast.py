@@ -1,0 +1,121 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""forecast and breach: files, tasks, a store; what they print and exit with."""
+import csv
+import io
+import json
+import math
+import pathlib
+import tempfile
+
+from forewarn_e2e import Case, main
+
+
+def ramp(n, slope=1.0, start=1700000000, step=60):
+    return [(start + step * i, slope * i + 0.3 * math.sin(7.0 * i))
+            for i in range(n)]
+
+
+class Forecast(Case):
+    def setUp(self):
+        super().setUp()
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
+
+    def file(self, name, rows, head="timestamp,value"):
+        path = self.folder / name
+        path.write_text(head + "\n" + "".join(
+            ",".join(str(v) for v in row) + "\n" for row in rows))
+        return str(path)
+
+    def test_a_file_becomes_points_with_their_interval(self):
+        path = self.file("a.csv", ramp(200))
+        got = self.cli("forecast", "--input", path, "--horizon", "1h",
+                       "--format", "csv")
+        rows = list(csv.DictReader(io.StringIO(got.out)))
+        self.assertEqual(60, len(rows))
+        self.assertAlmostEqual(259, float(rows[-1]["point"]), delta=3)
+        for row in rows:
+            self.assertLessEqual(float(row["lower"]), float(row["upper"]))
+
+    def test_a_horizon_may_be_steps_of_the_file(self):
+        path = self.file("a.csv", ramp(200))
+        got = self.cli("forecast", "--input", path, "--horizon", "7",
+                       "--format", "csv")
+        self.assertEqual(8, len(got.out.splitlines()))
+
+    def test_a_breach_is_foretold_with_its_time(self):
+        path = self.file("a.csv", ramp(200))
+        got = self.cli("breach", "--input", path, "> 230", "--horizon", "1h",
+                       "--format", "json")
+        answer = json.loads(got.out)[0]["answer"]
+        self.assertGreater(answer["breach"]["probability"], 0.9)
+        self.assertAlmostEqual(31 * 60, answer["breach"]["p50_s"], delta=200)
+
+    def test_bad_rows_are_named_and_can_be_skipped(self):
+        path = self.file("a.csv", ramp(50) + [("soon", 1), (1700009000, "x")])
+        got = self.cli("forecast", "--input", path, "--horizon", "10m", rc=2)
+        self.assertIn("a.csv:52: 'soon' is no timestamp", got.err)
+        self.assertIn("a.csv:53: 'x' is no number", got.err)
+        self.cli("forecast", "--input", path, "--horizon", "10m",
+                 "--skip-bad", rc=0)
+
+    def test_cannot_tell_is_an_answer_with_a_reason(self):
+        path = self.file("a.csv", ramp(3))
+        got = self.cli("forecast", "--input", path, "--horizon", "1h", rc=1)
+        self.assertIn("cannot tell", got.out)
+
+    def test_wrong_usage_says_what_is_right(self):
+        path = self.file("a.csv", ramp(50))
+        for args, words in (
+                (("--horizon", "soon"), "not a duration"),
+                (("--horizon", "1h", "--breach", "90"), "a limit begins with"),
+                (("--horizon", "1h", "--level", "120"), "between 0 and 100"),
+                (("--horizon", "1h", "--for", "5m"), "--for needs a limit"),
+                ((), "--horizon")):
+            got = self.cli("forecast", "--input", path, *args, rc=2)
+            self.assertIn(words, got.err)
+        self.cli("forecast", "--horizon", "1h", rc=2)
+
+    def test_tasks_see_nothing_after_their_moment(self):
+        rows = ramp(300)
+        jump = [(t, v + (500 if i >= 200 else 0))
+                for i, (t, v) in enumerate(rows)]
+        tasks = self.file("t.csv", [
+            ("q1", "a", rows[199][0], 230, "above", 3600),
+            ("q2", "a", rows[199][0], 900, "above", 3600),
+            ("q3", "nobody", rows[199][0], 900, "above", 3600)],
+            "task,series,as_of,threshold,direction,horizon_s")
+        said = []
+        for name, data in (("a.csv", rows), ("b.csv", jump),
+                           ("c.csv", rows[:200])):
+            path = self.file(name, [("a", t, v) for t, v in data],
+                             "series,timestamp,value")
+            got = self.cli("breach", "--input", path, "--tasks", tasks,
+                           "--format", "csv")
+            said.append([(r["task"], r["probability"] and
+                          round(float(r["probability"]), 3))
+                         for r in csv.DictReader(io.StringIO(got.out))])
+        self.assertEqual(said[0], said[1])
+        self.assertEqual(said[0], said[2])
+        self.assertGreater(said[0][0][1], 0.9)
+        self.assertLess(said[0][1][1], 0.1)
+        self.assertEqual("", said[0][2][1])
+
+    def test_an_expression_is_read_from_the_store(self):
+        server = self.serve()
+        with server.line_client() as line:
+            for t, v in ramp(120):
+                line.send("disk,host=a used=%r %d" % (v, t * 10**9))
+            line.sync()
+        got = self.cli("breach", "disk_used", "> 140", "--horizon", "1h",
+                       "--at", "1700007140", "--format", "json", "--data",
+                       server.data)
+        row = json.loads(got.out)[0]
+        self.assertIn('host="a"', row["series"])
+        self.assertGreater(row["answer"]["breach"]["probability"], 0.9)
+
+
+if __name__ == "__main__":
+    main()
