@@ -52,9 +52,10 @@ static void make_disk(void)
         /* Logs grow for eight hours and are rotated away. */
         logs = i % 96 == 0 ? 0 : logs + 0.2 + 0.05 * synth_normal(&rng);
         if (i >= SAMPLES - 2 * PER_DAY)
-            leak += 0.025 + 0.01 * synth_normal(&rng);
+            leak += 0.05 + 0.01 * synth_normal(&rng);
         times[i] = (fw_ms)1760000000000 / FW_DAY * FW_DAY + i * STEP;
         disk[i] = 62 + logs + backup + leak + 0.3 * synth_normal(&rng);
+        disk[i] = disk[i] > 100 ? 100 : disk[i]; /* and then it is full */
     }
 }
 
@@ -224,7 +225,7 @@ int main(void)
     make_disk();
     for (int i = WARM_UP; i < SAMPLES; i += ASK_EVERY) {
         if (disk[i] > LIMIT)
-            break; /* the question is settled */
+            continue; /* nobody needs a forecast of the present */
         judge_hears(&line, i, line_says_yes(i));
         judge_hears(&ours, i, forewarn_says_yes(i, arena));
     }
