@@ -183,6 +183,11 @@ double numeric_rng_gauss(struct numeric_rng *rng)
     return gsl_ran_gaussian_ziggurat(rng->gsl, 1.0);
 }
 
+double numeric_rng_student(struct numeric_rng *rng, double freedom)
+{
+    return gsl_ran_tdist(rng->gsl, freedom);
+}
+
 void numeric_sort(double *v, size_t n)
 {
     /* Short arrays, mostly: insertion beats the heap sort of GSL there. */

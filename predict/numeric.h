@@ -48,6 +48,7 @@ struct numeric_rng *numeric_rng_new(uint64_t seed); /* NULL: out of memory */
 void numeric_rng_free(struct numeric_rng *rng);
 size_t numeric_rng_index(struct numeric_rng *rng, size_t n); /* 0 ... n-1 */
 double numeric_rng_gauss(struct numeric_rng *rng);           /* N(0, 1) */
+double numeric_rng_student(struct numeric_rng *rng, double freedom); /* t */
 
 void numeric_sort(double *v, size_t n);
 /* The q-quantile of sorted values (n > 0), linear between them (type 7). */

@@ -7,8 +7,9 @@
  * the second they wander, each step adding the drift and a bit of chance (a
  * disk filled at a noisy rate). How strongly neighbouring deviations from the
  * line agree tells the two apart, and the paths are shared out accordingly. In
- * both the drift itself is known only as well as so few values allow, which is
- * what makes early answers modest. Chance is resampled in blocks from what was
+ * both the drift itself is known only as well as so few values allow, with
+ * Student's t for an error that is itself estimated, which is what makes early
+ * answers modest. Chance is resampled in blocks from what was
  * seen [Kuensch 1989], single jumps left out: one step up does not promise
  * another.
  */
@@ -36,6 +37,7 @@ struct story {
     double *steps; /* changes from value to value, less their mean */
     size_t n, step_count, block;
     double drift, drift_se; /* of the wandering story */
+    double freedom;         /* degrees of it behind drift_se */
     double wander;          /* share of paths that wander */
 };
 
@@ -74,7 +76,10 @@ static void steps_of(struct story *s, const double *y, size_t n, double *work)
         ss += b * b / (double)s->block;
         blocks += 1.0;
     }
-    s->drift_se = blocks > 0.0 ? sqrt(ss / blocks / (double)kept) : 0.0;
+    /* The mean was taken from the same steps, which costs a degree. */
+    s->freedom = fmax(blocks - 1.0, 2.0);
+    s->drift_se =
+        blocks > 0.0 ? sqrt(ss / fmax(blocks - 1.0, 1.0) / (double)kept) : 0.0;
 }
 
 static fw_rc tell(const double *y, size_t n, struct fw_arena *arena,
@@ -121,8 +126,11 @@ static size_t live(const struct story *s, struct numeric_rng *rng, bool wander,
     const double *pool = wander ? s->steps : s->rest;
     size_t pool_n = wander ? s->step_count : s->n, at = 0, left = 0;
     double rate =
-        wander ? s->drift + s->drift_se * numeric_rng_gauss(rng)
-               : s->line.slope + s->line.slope_se * numeric_rng_gauss(rng);
+        wander
+            ? s->drift + s->drift_se * numeric_rng_student(rng, s->freedom)
+            : s->line.slope +
+                  s->line.slope_se *
+                      numeric_rng_student(rng, fmax((double)s->n - 2.0, 2.0));
     double v = wander ? s->newest : s->line.level;
     size_t first = 0;
 

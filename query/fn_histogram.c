@@ -3,6 +3,7 @@
  * fn_histogram.c - quantiles and fractions of classic histograms: counters
  * whose label `le` is the upper bound of a bucket.
  */
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -38,10 +39,22 @@ static size_t coalesce(struct bucket *b, size_t n)
     return out + 1;
 }
 
+/* Equal but for rounding: within 1e-12 of the sum of their sizes. */
+static bool nearly_equal(double a, double b)
+{
+    double size = fabs(a) + fabs(b);
+
+    if (isnan(a) && isnan(b))
+        return true;
+    if (a == 0 || b == 0 || size < DBL_MIN)
+        return fabs(a - b) < 1e-12 * DBL_MIN;
+    return fabs(a - b) / fmin(size, DBL_MAX) < 1e-12;
+}
+
 /*
- * Counts must not fall from bucket to bucket. Differences within rounding
- * (1e-12) are evened out in silence; larger falls are raised to the highest
- * count before, and told of.
+ * Counts must not fall from bucket to bucket. Differences within rounding are
+ * evened out in silence; larger falls are raised to the count that stood
+ * before, and told of. Both are measured from the last count that was taken.
  */
 static bool make_monotonic(struct bucket *b, size_t n)
 {
@@ -49,22 +62,13 @@ static bool make_monotonic(struct bucket *b, size_t n)
     bool forced = false;
 
     for (size_t i = 1; i < n; i++) {
-        double delta = fabs(b[i].count - before);
-
-        if (delta == 0)
-            continue;
-        if (delta / b[i].count <= 1e-12)
+        if (nearly_equal(before, b[i].count)) {
             b[i].count = before;
-        else
-            before = b[i].count;
-    }
-    before = b[0].count;
-    for (size_t i = 1; i < n; i++) {
-        if (b[i].count > before) {
-            before = b[i].count;
         } else if (b[i].count < before) {
             b[i].count = before;
             forced = true;
+        } else {
+            before = b[i].count;
         }
     }
     return forced;
@@ -192,8 +196,9 @@ static size_t gather(const struct histograms *h, size_t owner, size_t step,
     return n;
 }
 
-typedef double (*bucket_fn)(const struct histograms *h, const double *numbers,
-                            struct bucket *b, size_t n);
+typedef double (*bucket_fn)(const struct histograms *h,
+                            const struct fw_labels *owner,
+                            const double *numbers, struct bucket *b, size_t n);
 
 static fw_rc push_histograms(struct histograms *h, const struct grid *grid,
                              double *const *numbers, bucket_fn fn,
@@ -213,7 +218,7 @@ static fw_rc push_histograms(struct histograms *h, const struct grid *grid,
             double at[2] = {numbers[0][i], numbers[1] ? numbers[1][i] : 0};
             size_t n = gather(h, o, i, b);
 
-            out[i] = n == 0 ? absent() : fn(h, at, b, n);
+            out[i] = n == 0 ? absent() : fn(h, &row.labels, at, b, n);
         }
         if (!row_is_empty(out, grid->count))
             rc = sink->take(sink, &row);
@@ -221,8 +226,9 @@ static fw_rc push_histograms(struct histograms *h, const struct grid *grid,
     return rc;
 }
 
-static double quantile_point(const struct histograms *h, const double *numbers,
-                             struct bucket *b, size_t n)
+static double quantile_point(const struct histograms *h,
+                             const struct fw_labels *owner,
+                             const double *numbers, struct bucket *b, size_t n)
 {
     bool forced = false;
     double v = bucket_quantile(numbers[0], b, n, &forced);
@@ -232,7 +238,8 @@ static double quantile_point(const struct histograms *h, const double *numbers,
                   "input to histogram_quantile needed to be fixed for "
                   "monotonicity (see "
                   "https://prometheus.io/docs/prometheus/latest/querying/"
-                  "functions/#histogram_quantile)");
+                  "functions/#histogram_quantile) for metric name \"%.*s\"",
+                  FW_STR_ARG(fw_labels_get(owner, NAME_LABEL)));
     return v;
 }
 
@@ -258,14 +265,16 @@ static double rank_of(double bound, const struct bucket *b, size_t n)
            (b[i].count - below) * ((bound - start) / (b[i].bound - start));
 }
 
-static double fraction_point(const struct histograms *h, const double *numbers,
-                             struct bucket *b, size_t n)
+static double fraction_point(const struct histograms *h,
+                             const struct fw_labels *owner,
+                             const double *numbers, struct bucket *b, size_t n)
 {
     double low = numbers[0];
     double high = numbers[1];
     double all;
 
     (void)h;
+    (void)owner;
     n = coalesce(b, n);
     if (!(isinf(b[n - 1].bound) && b[n - 1].bound > 0))
         return NAN;

@@ -27,7 +27,7 @@ fi
 LC_ALL=C.UTF-8
 export LC_ALL
 size_kib=65536
-horizon=$((seconds * 7 / 10))
+horizon=$((seconds * 9 / 10))
 work=
 server=
 emitter=
@@ -35,13 +35,28 @@ mounted=
 
 # ---- leaving nothing behind -------------------------------------------------
 
+# False also for one that has ended and only waits to be waited for.
+is_alive() {
+    state=$(sed 's/.*) //; s/ .*//' "/proc/$1/stat" 2>/dev/null) || return 1
+    [ "${state:-Z}" != Z ]
+}
+
+# Ends a process of ours. A signal that reaches a child between fork and exec is
+# lost, so it is sent until it has worked, and after ten seconds the hard one.
+end() {
+    for tries in $(seq 50); do
+        is_alive "$1" || break
+        kill "$1" 2>/dev/null || true
+        [ "$tries" -lt 50 ] || kill -KILL "$1" 2>/dev/null || true
+        sleep 0.2
+    done
+    wait "$1" 2>/dev/null || true
+}
+
 clean_up() {
     trap '' INT TERM HUP
     for pid in $emitter $server; do
-        kill "$pid" 2>/dev/null || true
-    done
-    for pid in $emitter $server; do
-        wait "$pid" 2>/dev/null || true
+        end "$pid"
     done
     if [ -n "$mounted" ]; then
         umount "$work/disk" 2>/dev/null || umount -l "$work/disk" || true
@@ -148,8 +163,9 @@ TXT
 }
 
 start_server() {
+    : >"$work/server.log"
     "$binary" serve --data "$work/data" --config "$work/forewarn.yml" \
-        2>"$work/server.log" &
+        2>>"$work/server.log" &
     server=$!
     for _ in $(seq 100); do
         address=$(sed -n 's/.*msg="ready".* line=\([^ ]*\).*/\1/p' \

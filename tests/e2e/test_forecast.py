@@ -104,7 +104,7 @@ class Forecast(Case):
         self.assertEqual("", said[0][2][1])
 
     def test_an_expression_is_read_from_the_store(self):
-        server = self.serve()
+        server = self.serve("--collect", "off")
         with server.line_client() as line:
             for t, v in ramp(120):
                 line.send("disk,host=a used=%r %d" % (v, t * 10**9))
