@@ -29,6 +29,7 @@ function(fw_lib name lib header debian)
   add_library(dep::${name} ALIAS dep_${name})
 endfunction()
 
+fw_pkg(crypto libcrypto libssl-dev)
 fw_pkg(xxhash libxxhash libxxhash-dev)
 fw_pkg(lmdb lmdb liblmdb-dev)
 fw_pkg(zlib zlib zlib1g-dev)

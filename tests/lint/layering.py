@@ -21,7 +21,8 @@ DOORS = (("lmdb.h", "storage/lmdb_env.c"),
          ("yaml.h", "server/yaml_tree.c"),
          ("http_parser.h", "server/http/http_head.c"),
          ("snappy-c.h", "server/ingest/snappy.c"),
-         ("xxhash.h", "storage/base/hash.c"))
+         ("xxhash.h", "storage/base/hash.c"),
+         ("openssl/", "storage/base/sha256.c"))
 
 
 def depth(room):
