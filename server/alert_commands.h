@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * alert_commands.h - report, watches, record, config and emit: rows for the
- * table of commands.
+ * alert_commands.h - report, watches, record, audit, config and emit: rows for
+ * the table of commands.
  */
 #ifndef SERVER_ALERT_COMMANDS_H
 #define SERVER_ALERT_COMMANDS_H
@@ -15,10 +15,12 @@ int cmd_watches(struct fw_cli *cli, int argc, char **argv);
 int cmd_record(struct fw_cli *cli, int argc, char **argv);
 int cmd_report(struct fw_cli *cli, int argc, char **argv);
 int cmd_config(struct fw_cli *cli, int argc, char **argv);
+int cmd_audit(struct fw_cli *cli, int argc, char **argv);
 int cmd_emit(struct fw_cli *cli, int argc, char **argv);
 
 extern const struct fw_option report_options[];
 extern const struct fw_option emit_options[];
+extern const struct fw_option audit_options[];
 
 /*
  * What these commands work on: the store of the folder or of the server they

@@ -128,6 +128,16 @@ const struct fw_command alert_commands[] = {
     {"record", cmd_record, "[WATCH]",
      "how often each watch was right; with a name, its claims one by one", NULL,
      listing_options, FW_CMD_DATA},
+    {"audit", cmd_audit, "list | verify | head",
+     "who changed what, when and why; and whether that list is whole",
+     "list    the entries, the newest last\n"
+     "verify  checks the chain of digests and names the first bad entry; exit "
+     "code 1 if\n        there is one. With --head also against a head noted "
+     "elsewhere.\n"
+     "head    number and digest of the newest entry, to be noted elsewhere\n\n"
+     "  forewarn audit list --from -7d --act silence\n"
+     "  forewarn audit verify --head \"$(cat noted-last-monday)\"",
+     audit_options, FW_CMD_DATA},
     {"config", cmd_config, "check FILE | defaults | keys",
      "check a forewarn.yml, or print one of all defaults",
      "check FILE  says what is wrong with it, with line and column\n"

@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "server/audit/audit.h"
 #include "server/collect/host.h"
 
 struct row {
@@ -57,6 +58,23 @@ static void add_store(struct fw_store *store, struct sample_set *set)
             sample_set_add(set, "forewarn_samples_refused_total", refused[i].v,
                            "reason", refused[i].metric, NULL);
     }
+}
+
+/* The head of the audit chain, so that whoever scrapes us keeps a witness. */
+static void add_audit(struct fw_store *store, struct sample_set *set)
+{
+    char text[AUDIT_HEAD_TEXT_BYTES];
+    struct audit_head head;
+    struct fw_txn *txn = NULL;
+
+    if (fw_txn_begin(store, false, &txn, NULL) != FW_OK)
+        return;
+    if (audit_head(txn, &head, NULL) == FW_OK) {
+        audit_head_text(&head, text);
+        sample_set_add(set, "forewarn_audit_entries", (double)head.id, NULL);
+        sample_set_add(set, "forewarn_audit_head_info", 1, "head", text, NULL);
+    }
+    fw_txn_abort(txn);
 }
 
 static double count(_Atomic uint64_t *counter)
@@ -179,6 +197,7 @@ void self_metrics_add(void *self, struct sample_set *set)
     struct self_metrics *m = self;
 
     add_store(m->store, set);
+    add_audit(m->store, set);
     if (m->line_port != NULL)
         add_lines(m->line_port, set);
     if (m->peers != NULL) {

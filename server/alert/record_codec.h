@@ -26,7 +26,9 @@ enum record_kind {
     RECORD_TOTALS = 4,
     RECORD_ALERT = 5,
     RECORD_WATCH = 6,
-    RECORD_NOTE = 7
+    RECORD_NOTE = 7,
+    RECORD_AUDIT = 8,
+    RECORD_AUDIT_HEAD = 9
 };
 
 #define FW_MAX_RECORD_BYTES (1u << 20)

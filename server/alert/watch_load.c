@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "server/alert/watch_audit.h"
 #include "storage/base/limits.h"
 #include "storage/base/log.h"
 
@@ -230,6 +231,8 @@ fw_rc watch_load(struct fw_txn *txn, struct watching *watches, size_t n,
         rc = fw_arena_err(l.arena, err);
     if (rc == FW_OK)
         rc = settle_voids(&l, err);
+    if (rc == FW_OK)
+        rc = watch_audit(txn, l.old, l.old_count, definitions, n, now, err);
     if (rc == FW_OK)
         rc = watch_table_set(txn, definitions, n, err);
 out:

@@ -17,6 +17,7 @@
 #include "server/alert/ledger.h"
 #include "server/alert/record_codec.h"
 #include "server/alert/watch_table.h"
+#include "server/audit/audit.h"
 #include "server/notify/outbox.h"
 #include "storage/base/bytes.h"
 #include "storage/base/crc32c.h"
@@ -75,6 +76,8 @@ static void put_all(struct fw_txn *txn, struct fw_str record)
     put(txn, "outbox", long_key, record);
     put(txn, "watch_totals", FW_STR("w"), record);
     put(txn, "watches", FW_STR("w"), record);
+    put(txn, "audit", long_key, record);
+    put(txn, "audit_head", FW_STR("head"), record);
 }
 
 static bool see_prediction(void *self, uint64_t id, const struct prediction *p)
@@ -83,6 +86,33 @@ static bool see_prediction(void *self, uint64_t id, const struct prediction *p)
     if (id != 1 || (p != NULL && strlen(p->model) >= MODEL_NAME_BYTES))
         abort();
     return true;
+}
+
+/* Reads every text, so that a sanitizer sees one that is not there. */
+static bool see_entry(void *self, uint64_t id, const struct audit_entry *e)
+{
+    size_t *bytes = self;
+
+    if (id != 1)
+        abort();
+    if (e != NULL)
+        for (size_t i = 0; i < e->reason.n; i++)
+            *bytes += (unsigned char)e->reason.p[i] != 0;
+    return true;
+}
+
+/* One entry that a stranger wrote: whole or not, it must be told. */
+static void read_audit(struct fw_txn *txn)
+{
+    struct audit_check check;
+    struct audit_head head;
+    struct fw_err err = {0};
+    size_t bytes = 0;
+
+    if (audit_each(txn, 0, see_entry, &bytes, &err) != FW_OK ||
+        audit_verify(txn, NULL, &check, &err) != FW_OK)
+        abort();
+    (void)!audit_head(txn, &head, &err);
 }
 
 static bool see_note(void *self, const struct note *note)
@@ -137,6 +167,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         abort();
     put_all(txn, (struct fw_str){record, n});
     read_all(txn, arena, n);
+    read_audit(txn);
     fw_txn_abort(txn);
     fw_arena_free(arena);
     return 0;

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The audit log from outside: what is written, shown, verified and exported."""
+import re
+
+from forewarn_e2e import Case, main
+
+WATCH = """
+watches:
+  - watch: DiskFull
+    expr: disk_free
+    breach: "< 5"
+    for: 1m
+    horizon: 1h
+    owner: storage@example.org
+    reason: writes fail when the disk is full
+"""
+
+
+class Audit(Case):
+    def run_once(self, text):
+        path = self.write("forewarn.yml", text)
+        server = self.serve("--config", path, data=self.data)
+        self.addCleanup(server.kill9)
+        return server
+
+    def setUp(self):
+        super().setUp()
+        self.data = self.tmp / "data"
+
+    def audit(self, *args, rc=0):
+        return self.cli("audit", *args, "--data", self.data, rc=rc)
+
+    def test_watches_leave_entries_and_the_chain_is_whole(self):
+        self.run_once(WATCH).stop()
+        self.run_once(WATCH.replace("< 5", "< 10")).stop()
+        server = self.run_once("watches: []\n")
+        acts = [(e["act"], e["what"], e["actor"], e["owner"])
+                for e in self.audit("list", "--format", "json").json()]
+        who = ("DiskFull", "forewarn", "storage@example.org")
+        self.assertEqual(acts, [("watch-added", *who),
+                                ("watch-changed", *who),
+                                ("watch-removed", *who)])
+        changed = self.audit("list", "--act", "watch-changed", "--format",
+                             "json").json()[0]
+        self.assertIn('"< 5"', changed["before"])
+        self.assertIn('"< 10"', changed["after"])
+        self.assertIn("forewarn.yml:", changed["reason"])
+        table = self.audit("list")
+        self.assertIn("watch-removed", table.out)
+        whole = self.audit("verify")
+        self.assertIn("whole: 3 entries", whole.out)
+        head = self.audit("head").out.strip()
+        self.assertRegex(head, r"^3:[0-9a-f]{64}$")
+        self.assertIn('forewarn_audit_head_info{head="%s"} 1' % head,
+                      server.http("/metrics")[1])
+        self.audit("verify", "--head", head)
+        server.stop()
+
+    def test_a_foreign_head_is_told(self):
+        self.run_once(WATCH).stop()
+        head = self.audit("head").out.strip()
+        other = head[:-1] + ("0" if head[-1] != "0" else "1")
+        bad = self.audit("verify", "--head", other, rc=1)
+        self.assertRegex(bad.out, r"BAD: entry 1: it is not the entry")
+        later = self.audit("verify", "--head", re.sub("^1", "5", head),
+                           rc=1)
+        self.assertIn("entry 2: it is missing, as all up to 5", later.out)
+        wrong = self.audit("verify", "--head", "5", rc=2)
+        self.assertIn("is not a head", wrong.err)
+
+    def test_an_empty_log_says_so(self):
+        self.run_once("watches: []\n").stop()
+        empty = self.audit("list", rc=1)
+        self.assertIn("no entries", empty.err)
+        self.audit("verify")
+        self.assertIn("audit verify", self.audit("verifi", rc=2).err)
+
+
+if __name__ == "__main__":
+    main()
