@@ -12,6 +12,7 @@ void block_cache_release(struct block_cache *c)
 {
     for (size_t i = 0; i < BLOCK_CACHE_SLOTS; i++)
         free(c->slots[i].t);
+    block_reader_free(c->reader);
     memset(c, 0, sizeof(*c));
 }
 
@@ -43,11 +44,13 @@ static struct block_cache_slot *slot_of(struct block_cache *c,
     return &c->slots[fw_hash64(key, sizeof(key), 0) % BLOCK_CACHE_SLOTS];
 }
 
-static bool fill(struct block_cache_slot *slot, struct fw_store *store,
-                 uint32_t series, const struct block_ref *ref)
+static bool fill(struct block_cache *c, struct block_cache_slot *slot,
+                 struct fw_store *store, uint32_t series,
+                 const struct block_ref *ref)
 {
     struct partition *part = manifest_ref(&store->manifest, ref->part);
     struct fw_err err = {0};
+    struct fw_run run = {0};
     fw_rc rc = FW_NONE;
 
     slot->filled = false;
@@ -56,11 +59,15 @@ static bool fill(struct block_cache_slot *slot, struct fw_store *store,
         slot->t = malloc(ref->n * (sizeof(fw_ms) + sizeof(double)));
         slot->cap = slot->t != NULL ? ref->n : 0;
     }
-    if (part != NULL && slot->t != NULL)
-        rc =
-            partition_read_block(part, ref, series, slot->t,
-                                 (double *)(void *)(slot->t + slot->cap), &err);
+    if (c->reader == NULL)
+        c->reader = block_reader_new();
+    if (part != NULL && slot->t != NULL && c->reader != NULL)
+        rc = block_reader_read(c->reader, part, ref, series, &run, &err);
     partition_unref(part);
+    if (rc == FW_OK) {
+        memcpy(slot->t, run.t, run.n * sizeof(*run.t));
+        memcpy(slot->t + slot->cap, run.v, run.n * sizeof(*run.v));
+    }
     if (rc == FW_ECORRUPT)
         (void)atomic_fetch_add(&store->counters.corrupt, 1);
     slot->filled = rc == FW_OK;
@@ -81,7 +88,7 @@ fw_rc block_cache_find(struct block_cache *c, struct fw_store *store,
 
         if (!(slot->filled && slot->series == series &&
               same_block(&slot->ref, &refs[i])) &&
-            !fill(slot, store, series, &refs[i]))
+            !fill(c, slot, store, series, &refs[i]))
             continue;
         at = head_lower_bound(slot->t, refs[i].n, t);
         if (at < refs[i].n && slot->t[at] == t) {

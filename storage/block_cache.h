@@ -8,6 +8,7 @@
 #ifndef STORAGE_BLOCK_CACHE_H
 #define STORAGE_BLOCK_CACHE_H
 
+#include "storage/block_reader.h"
 #include "storage/store.h"
 
 #define BLOCK_CACHE_SLOTS 256
@@ -22,6 +23,7 @@ struct block_cache_slot {
 
 struct block_cache {
     struct block_cache_slot slots[BLOCK_CACHE_SLOTS];
+    struct block_reader *reader; /* owned */
 };
 
 void block_cache_release(struct block_cache *c);

@@ -14,6 +14,8 @@
 #include "storage/base/bytes.h"
 #include "storage/store.h"
 
+#define COPY_TRIES 16
+
 /* A block on disk, or (part == NULL) what is in memory. */
 struct piece {
     fw_ms t_min, t_max;
@@ -23,17 +25,18 @@ struct piece {
 
 struct fw_cursor {
     struct fw_store *store;
+    struct block_reader *reader; /* taken from the pool when first needed */
     uint32_t series;
     fw_ms from, to;
     struct piece *pieces; /* owned, by t_min; those from `next` are unread */
-    size_t count, next;
+    size_t count, next, piece_cap;
     fw_ms *head_t; /* owned: times, then values */
     double *head_v;
-    size_t head_n;
-    fw_ms *t; /* owned: what the last run points into */
+    size_t head_n, head_cap;
+    fw_ms *t; /* owned: what is merged from pieces that overlap */
     double *v;
-    size_t n, cap;
-    struct sample *merged; /* owned, only used where pieces overlap */
+    size_t cap;
+    struct sample *merged; /* owned, as above */
     size_t merged_cap;
 };
 
@@ -46,6 +49,23 @@ struct sample {
 /* ---- Opening --------------------------------------------------------------
  */
 
+/* Room for n times and n values in one piece of memory. */
+static bool make_room(fw_ms **t, double **v, size_t *cap, size_t n)
+{
+    fw_ms *room;
+
+    if (n <= *cap)
+        return true;
+    room = malloc(n * (sizeof(**t) + sizeof(**v)));
+    if (room == NULL)
+        return false;
+    free(*t);
+    *t = room;
+    *v = (double *)(void *)(room + n);
+    *cap = n;
+    return true;
+}
+
 static fw_rc copy_head(struct fw_cursor *c, const struct head_series *s)
 {
     const fw_ms *times = head_times(s);
@@ -56,11 +76,9 @@ static fw_rc copy_head(struct fw_cursor *c, const struct head_series *s)
         last++;
     if (last == first)
         return FW_OK;
-    c->head_n = last - first;
-    c->head_t = malloc(c->head_n * (sizeof(*c->head_t) + sizeof(*c->head_v)));
-    if (c->head_t == NULL)
+    if (!make_room(&c->head_t, &c->head_v, &c->head_cap, last - first))
         return FW_ENOMEM;
-    c->head_v = (double *)(void *)(c->head_t + c->head_n);
+    c->head_n = last - first;
     memcpy(c->head_t, times + first, c->head_n * sizeof(*c->head_t));
     memcpy(c->head_v, head_values(s) + first, c->head_n * sizeof(*c->head_v));
     return FW_OK;
@@ -69,13 +87,15 @@ static fw_rc copy_head(struct fw_cursor *c, const struct head_series *s)
 static fw_rc copy_refs(struct fw_cursor *c, const struct head_series *s)
 {
     size_t wanted = 0;
+    fw_rc rc;
 
     for (uint32_t i = 0; i < s->block_count; i++)
         if (s->blocks[i].t_min <= c->to && s->blocks[i].t_max >= c->from)
             wanted++;
-    c->pieces = calloc(wanted + 1, sizeof(*c->pieces));
-    if (c->pieces == NULL)
-        return FW_ENOMEM;
+    rc = fw_grow(&c->pieces, &c->piece_cap, wanted + 1, sizeof(*c->pieces),
+                 SIZE_MAX / sizeof(*c->pieces));
+    if (rc != FW_OK)
+        return rc;
     for (uint32_t i = 0; i < s->block_count; i++) {
         const struct block_ref *ref = &s->blocks[i];
 
@@ -86,22 +106,36 @@ static fw_rc copy_refs(struct fw_cursor *c, const struct head_series *s)
     return FW_OK;
 }
 
-/* Partitions that retention dropped meanwhile take their blocks with them. */
-static void take_partitions(struct fw_cursor *c)
+/* Forgets what is left to read. */
+static void drop_pieces(struct fw_cursor *c)
 {
-    size_t kept = 0;
+    for (size_t i = c->next; i < c->count; i++)
+        partition_unref(c->pieces[i].part);
+    c->count = 0;
+    c->next = 0;
+    c->head_n = 0;
+}
+
+/*
+ * False if a partition went away since its blocks were noted: it was dropped
+ * by retention or replaced by a rewritten one, and what the series has now
+ * must be noted anew.
+ */
+static bool take_partitions(struct fw_cursor *c)
+{
+    bool all = true;
 
     for (size_t i = 0; i < c->count; i++) {
-        struct piece piece = c->pieces[i];
+        struct piece *piece = &c->pieces[i];
 
-        if (kept > 0 && c->pieces[kept - 1].ref.part == piece.ref.part)
-            piece.part = partition_ref(c->pieces[kept - 1].part);
+        if (i > 0 && piece[-1].part != NULL &&
+            piece[-1].ref.part == piece->ref.part)
+            piece->part = partition_ref(piece[-1].part);
         else
-            piece.part = manifest_ref(&c->store->manifest, piece.ref.part);
-        if (piece.part != NULL)
-            c->pieces[kept++] = piece;
+            piece->part = manifest_ref(&c->store->manifest, piece->ref.part);
+        all = all && piece->part != NULL;
     }
-    c->count = kept;
+    return all;
 }
 
 /* Puts the samples in memory among the blocks; behind those of equal start. */
@@ -120,71 +154,79 @@ static void place_head(struct fw_cursor *c)
     c->count++;
 }
 
+/* Notes what there is, in one moment. */
+static fw_rc note_pieces(struct fw_cursor *c, struct head_series *s)
+{
+    fw_rc rc = FW_OK;
+
+    for (int tries = 0; tries < COPY_TRIES; tries++) {
+        drop_pieces(c);
+        head_lock(&c->store->head, c->series);
+        rc = copy_refs(c, s);
+        if (rc == FW_OK && s->n > 0)
+            rc = copy_head(c, s);
+        head_unlock(&c->store->head, c->series);
+        if (rc != FW_OK)
+            return rc;
+        if (take_partitions(c))
+            break;
+    }
+    place_head(c);
+    return FW_OK;
+}
+
+fw_rc fw_cursor_reset(struct fw_cursor *c, uint32_t series, fw_ms from,
+                      fw_ms to, struct fw_err *err)
+{
+    struct head_series *s = head_get(&c->store->head, series);
+    fw_rc rc = FW_OK;
+
+    drop_pieces(c);
+    c->series = series;
+    c->from = from;
+    c->to = to;
+    if (s != NULL)
+        rc = note_pieces(c, s);
+    if (rc == FW_OK)
+        return FW_OK;
+    drop_pieces(c);
+    return fw_err_set(err, rc, "out of memory");
+}
+
 fw_rc fw_cursor_open(struct fw_store *store, uint32_t series, fw_ms from,
                      fw_ms to, struct fw_cursor **out, struct fw_err *err)
 {
     struct fw_cursor *c = calloc(1, sizeof(*c));
-    struct head_series *s = head_get(&store->head, series);
-    fw_rc rc = c == NULL ? FW_ENOMEM : FW_OK;
+    fw_rc rc;
 
-    if (rc == FW_OK && s != NULL) {
-        *c = (struct fw_cursor){
-            .store = store, .series = series, .from = from, .to = to};
-        head_lock(&store->head, series);
-        rc = copy_refs(c, s);
-        if (rc == FW_OK && s->n > 0)
-            rc = copy_head(c, s);
-        head_unlock(&store->head, series);
-        take_partitions(c);
-        if (rc == FW_OK)
-            place_head(c);
-    }
-    if (rc != FW_OK) {
+    if (c == NULL)
+        return fw_err_set(err, FW_ENOMEM, "out of memory");
+    c->store = store;
+    rc = fw_cursor_reset(c, series, from, to, err);
+    if (rc == FW_OK)
+        *out = c;
+    else
         fw_cursor_close(c);
-        return fw_err_set(err, rc, "out of memory");
-    }
-    *out = c;
-    return FW_OK;
+    return rc;
 }
 
 /* ---- Reading --------------------------------------------------------------
  */
 
-static fw_rc room_for(struct fw_cursor *c, size_t n)
+static fw_rc need_reader(struct fw_cursor *c, struct fw_err *err)
 {
-    fw_ms *t;
-
-    if (n <= c->cap)
-        return FW_OK;
-    t = malloc(n * (sizeof(*c->t) + sizeof(*c->v)));
-    if (t == NULL)
-        return FW_ENOMEM;
-    free(c->t);
-    c->t = t;
-    c->v = (double *)(void *)(t + n);
-    c->cap = n;
-    return FW_OK;
+    if (c->reader == NULL)
+        c->reader = reader_pool_take(&c->store->readers);
+    return c->reader != NULL ? FW_OK
+                             : fw_err_set(err, FW_ENOMEM, "out of memory");
 }
 
-static fw_rc read_piece(struct fw_cursor *c, const struct piece *piece,
-                        struct fw_err *err)
+/* Says which samples cannot be read. */
+static fw_rc tell_damage(struct fw_cursor *c, const struct piece *piece,
+                         struct fw_err *err)
 {
     char at[FW_TIME_TEXT_BYTES], until[FW_TIME_TEXT_BYTES], name[256];
-    size_t n = piece->part != NULL ? piece->ref.n : c->head_n;
-    fw_rc rc = room_for(c, n);
 
-    if (rc != FW_OK)
-        return fw_err_set(err, rc, "out of memory");
-    c->n = n;
-    if (piece->part == NULL) {
-        memcpy(c->t, c->head_t, n * sizeof(*c->t));
-        memcpy(c->v, c->head_v, n * sizeof(*c->v));
-        return FW_OK;
-    }
-    rc = partition_read_block(piece->part, &piece->ref, c->series, c->t, c->v,
-                              err);
-    if (rc != FW_ECORRUPT)
-        return rc;
     (void)atomic_fetch_add(&c->store->counters.corrupt, 1);
     (void)fw_format_time(at, piece->t_min);
     (void)fw_format_time(until, piece->t_max);
@@ -192,19 +234,34 @@ static fw_rc read_piece(struct fw_cursor *c, const struct piece *piece,
     return fw_err_prefix(err, "%s from %s to %s", name, at, until);
 }
 
-/* Leaves in t, v only the samples within [from, to]. */
-static void trim(struct fw_cursor *c)
+static fw_rc read_piece(struct fw_cursor *c, const struct piece *piece,
+                        struct fw_run *run, struct fw_err *err)
 {
-    size_t first = head_lower_bound(c->t, c->n, c->from);
-    size_t last = c->n;
+    fw_rc rc;
 
-    while (last > first && c->t[last - 1] > c->to)
-        last--;
-    if (first > 0) {
-        memmove(c->t, c->t + first, (last - first) * sizeof(*c->t));
-        memmove(c->v, c->v + first, (last - first) * sizeof(*c->v));
+    if (piece->part == NULL) {
+        *run = (struct fw_run){c->head_t, c->head_v, c->head_n, 0};
+        return FW_OK;
     }
-    c->n = last - first;
+    rc = need_reader(c, err);
+    if (rc == FW_OK)
+        rc = block_reader_read(c->reader, piece->part, &piece->ref, c->series,
+                               run, err);
+    return rc == FW_ECORRUPT ? tell_damage(c, piece, err) : rc;
+}
+
+/* Leaves in the run only the samples within [from, to]. */
+static void trim(const struct fw_cursor *c, struct fw_run *run)
+{
+    size_t first = 0, last = run->n;
+
+    if (run->n > 0 && run->t[0] < c->from)
+        first = head_lower_bound(run->t, run->n, c->from);
+    if (last > first && run->t[last - 1] > c->to)
+        last = head_lower_bound(run->t, run->n, c->to + 1);
+    run->t += first;
+    run->v += first;
+    run->n = last - first;
 }
 
 /* How many pieces from `next` on overlap, one with the other. */
@@ -221,11 +278,18 @@ static size_t group_size(const struct fw_cursor *c)
     return n;
 }
 
-/* The age of a piece; segments of a partition count up, memory is youngest. */
+/*
+ * The age of a piece: memory is youngest; of partitions of one stretch the
+ * one made later is younger, and segments of a partition count up.
+ */
 static int older(const struct piece *a, const struct piece *b)
 {
-    uint64_t left = a->part == NULL ? UINT64_MAX : a->ref.segment;
-    uint64_t right = b->part == NULL ? UINT64_MAX : b->ref.segment;
+    uint64_t left = a->part == NULL
+                        ? UINT64_MAX
+                        : (uint64_t)a->part->rank << 32 | a->ref.segment;
+    uint64_t right = b->part == NULL
+                         ? UINT64_MAX
+                         : (uint64_t)b->part->rank << 32 | b->ref.segment;
 
     if (left != right)
         return left < right ? -1 : 1;
@@ -252,98 +316,137 @@ static int by_time_and_age(const void *a, const void *b)
     return (left->rank > right->rank) - (left->rank < right->rank);
 }
 
-static fw_rc collect(struct fw_cursor *c, size_t rank, size_t *total)
+static fw_rc collect(struct fw_cursor *c, const struct fw_run *run, size_t rank,
+                     size_t *total)
 {
-    fw_rc rc = fw_grow(&c->merged, &c->merged_cap, *total + c->n,
+    fw_rc rc = fw_grow(&c->merged, &c->merged_cap, *total + run->n,
                        sizeof(*c->merged), SIZE_MAX / sizeof(*c->merged));
 
-    for (size_t i = 0; i < c->n && rc == FW_OK; i++) {
+    for (size_t i = 0; i < run->n && rc == FW_OK; i++) {
         struct sample *s = &c->merged[(*total)++];
 
-        s->t = c->t[i];
-        memcpy(&s->bits, &c->v[i], sizeof(s->bits));
+        s->t = run->t[i];
+        memcpy(&s->bits, &run->v[i], sizeof(s->bits));
         s->rank = rank;
     }
     return rc;
 }
 
-static fw_rc read_group(struct fw_cursor *c, size_t pieces, struct fw_err *err)
+/* The others of the group are read when asked again. */
+static void leave_out(struct fw_cursor *c, size_t piece)
 {
-    size_t total = 0;
-    fw_rc rc = FW_OK;
+    partition_unref(c->pieces[piece].part);
+    memmove(&c->pieces[piece], &c->pieces[piece + 1],
+            (c->count - piece - 1) * sizeof(*c->pieces));
+    c->count--;
+}
 
-    for (size_t i = 0; i < pieces && rc == FW_OK; i++) {
-        rc = read_piece(c, &c->pieces[c->next + i], err);
-        if (rc == FW_ECORRUPT) {
-            /* The others of the group are read when asked again. */
-            partition_unref(c->pieces[c->next + i].part);
-            memmove(&c->pieces[c->next + i], &c->pieces[c->next + i + 1],
-                    (c->count - c->next - i - 1) * sizeof(*c->pieces));
-            c->count--;
-            return rc;
-        }
-        if (rc == FW_OK) {
-            rc = collect(c, rank_in_group(c, i, pieces), &total);
-            if (rc != FW_OK)
-                rc = fw_err_set(err, rc, "out of memory");
-        }
-    }
-    if (rc == FW_OK && room_for(c, total) != FW_OK)
-        rc = fw_err_set(err, FW_ENOMEM, "out of memory");
-    if (rc != FW_OK)
-        return rc;
+static void merge(struct fw_cursor *c, size_t total, struct fw_run *run)
+{
+    size_t n = 0;
+
     qsort(c->merged, total, sizeof(*c->merged), by_time_and_age);
-    c->n = 0;
     for (size_t i = 0; i < total; i++) {
-        if (c->n > 0 && c->t[c->n - 1] == c->merged[i].t)
+        if (n > 0 && c->t[n - 1] == c->merged[i].t)
             continue;
-        c->t[c->n] = c->merged[i].t;
-        memcpy(&c->v[c->n++], &c->merged[i].bits, sizeof(*c->v));
+        c->t[n] = c->merged[i].t;
+        memcpy(&c->v[n++], &c->merged[i].bits, sizeof(*c->v));
     }
+    *run = (struct fw_run){c->t, c->v, n, 0};
+}
+
+static fw_rc read_group(struct fw_cursor *c, size_t pieces, struct fw_run *run,
+                        struct fw_err *err)
+{
+    struct fw_run one = {0};
+    size_t total = 0;
+
+    for (size_t i = 0; i < pieces; i++) {
+        fw_rc rc = read_piece(c, &c->pieces[c->next + i], &one, err);
+
+        if (rc == FW_ECORRUPT)
+            leave_out(c, c->next + i);
+        if (rc != FW_OK)
+            return rc;
+        trim(c, &one);
+        if (collect(c, &one, rank_in_group(c, i, pieces), &total) != FW_OK)
+            return fw_err_set(err, FW_ENOMEM, "out of memory");
+    }
+    if (!make_room(&c->t, &c->v, &c->cap, total))
+        return fw_err_set(err, FW_ENOMEM, "out of memory");
+    merge(c, total, run);
     return FW_OK;
 }
 
-static fw_rc read_next(struct fw_cursor *c, struct fw_err *err)
+static void step_over(struct fw_cursor *c, size_t pieces)
 {
-    size_t pieces = group_size(c);
-    fw_rc rc;
-
-    if (pieces > 1) {
-        rc = read_group(c, pieces, err);
-        if (rc == FW_ECORRUPT)
-            return rc;
-    } else {
-        rc = read_piece(c, &c->pieces[c->next], err);
-    }
     for (size_t i = 0; i < pieces; i++)
         partition_unref(c->pieces[c->next + i].part);
     c->next += pieces;
-    return rc;
 }
 
 fw_rc fw_cursor_next(struct fw_cursor *cursor, struct fw_run *run,
                      struct fw_err *err)
 {
-    while (cursor->next < cursor->count) {
-        fw_rc rc = read_next(cursor, err);
+    struct fw_run found = {0};
 
+    while (cursor->next < cursor->count) {
+        size_t pieces = group_size(cursor);
+        fw_rc rc;
+
+        if (pieces > 1) {
+            rc = read_group(cursor, pieces, &found, err);
+            if (rc == FW_ECORRUPT)
+                return rc;
+        } else {
+            rc = read_piece(cursor, &cursor->pieces[cursor->next], &found, err);
+            trim(cursor, &found);
+        }
+        step_over(cursor, pieces);
         if (rc != FW_OK)
             return rc;
-        trim(cursor);
-        if (cursor->n == 0)
+        if (found.n == 0)
             continue;
-        *run = (struct fw_run){cursor->t, cursor->v, cursor->n};
+        *run = found;
         return FW_OK;
     }
     return FW_END;
+}
+
+/* ---- Summaries ------------------------------------------------------------
+ */
+
+fw_rc fw_cursor_peek(struct fw_cursor *cursor, struct fw_summary *s,
+                     struct fw_err *err)
+{
+    const struct piece *piece;
+    fw_rc rc;
+
+    if (cursor->next == cursor->count)
+        return FW_END;
+    piece = &cursor->pieces[cursor->next];
+    if (piece->part == NULL || piece->t_min < cursor->from ||
+        piece->t_max > cursor->to || group_size(cursor) > 1)
+        return FW_NONE;
+    rc = need_reader(cursor, err);
+    if (rc == FW_OK)
+        rc = block_reader_summary(cursor->reader, piece->part, &piece->ref,
+                                  cursor->series, s, err);
+    return rc == FW_ECORRUPT ? tell_damage(cursor, piece, err) : rc;
+}
+
+void fw_cursor_skip(struct fw_cursor *cursor)
+{
+    if (cursor->next < cursor->count)
+        step_over(cursor, group_size(cursor));
 }
 
 void fw_cursor_close(struct fw_cursor *cursor)
 {
     if (cursor == NULL)
         return;
-    for (size_t i = cursor->next; i < cursor->count; i++)
-        partition_unref(cursor->pieces[i].part);
+    drop_pieces(cursor);
+    reader_pool_give(&cursor->store->readers, cursor->reader);
     free(cursor->pieces);
     free(cursor->head_t);
     free(cursor->t);

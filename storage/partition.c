@@ -112,53 +112,38 @@ static struct fw_str key_of(char room[KEY_BYTES], uint64_t number)
     return (struct fw_str){room, KEY_BYTES};
 }
 
-static fw_rc read_samples(struct lmdb_txn *txn, const struct block_ref *ref,
-                          uint32_t series, fw_ms *t, double *v,
-                          struct fw_err *err)
-{
-    char room[KEY_BYTES];
-    struct fw_str value = {0};
-    struct segment segment;
-    fw_rc rc = lmdb_get(txn, key_of(room, ref->segment), &value, err);
-
-    if (rc == FW_NONE)
-        return fw_err_set(err, FW_ECORRUPT, "the segment is gone");
-    if (rc == FW_OK)
-        rc = segment_open(&segment, value, err);
-    if (rc == FW_OK)
-        rc = segment_times(&segment, ref->column, ref->n, t, err);
-    if (rc == FW_OK)
-        rc = segment_values(&segment, series, ref->offset, ref->bytes, ref->n,
-                            v, err);
-    if (rc == FW_OK && (t[0] != ref->t_min || t[ref->n - 1] != ref->t_max))
-        return fw_err_set(err, FW_ECORRUPT,
-                          "times do not agree with the directory");
-    for (size_t i = 1; rc == FW_OK && i < ref->n; i++)
-        if (t[i] <= t[i - 1])
-            return fw_err_set(err, FW_ECORRUPT, "times do not rise");
-    return rc;
-}
-
-fw_rc partition_read_block(struct partition *p, const struct block_ref *ref,
-                           uint32_t series, fw_ms *t, double *v,
-                           struct fw_err *err)
+fw_rc partition_view(struct partition *p, struct partition_view *out,
+                     struct fw_err *err)
 {
     struct lmdb_env *env = NULL;
-    struct lmdb_txn txn = {0};
     fw_rc rc = partition_enter(p, &env, err);
 
     if (rc != FW_OK)
         return rc;
-    rc = lmdb_begin_read(env, &txn, err);
-    if (rc == FW_OK) {
-        rc = read_samples(&txn, ref, series, t, v, err);
-        lmdb_end(&txn);
-    }
-    partition_leave(p);
-    if (rc == FW_ECORRUPT)
-        rc = fw_err_prefix(err, "%s, segment %u, block at byte %u", p->path,
-                           ref->segment, ref->offset);
+    rc = lmdb_begin_read(env, &out->txn, err);
+    if (rc == FW_OK)
+        out->part = p;
+    else
+        partition_leave(p);
     return rc;
+}
+
+void partition_view_end(struct partition_view *view)
+{
+    lmdb_end(&view->txn);
+    partition_leave(view->part);
+}
+
+fw_rc partition_segment(struct partition_view *view, uint32_t number,
+                        struct segment *out, struct fw_err *err)
+{
+    char room[KEY_BYTES];
+    struct fw_str value = {0};
+    fw_rc rc = lmdb_get(&view->txn, key_of(room, number), &value, err);
+
+    if (rc == FW_NONE)
+        return fw_err_set(err, FW_ECORRUPT, "the segment is gone");
+    return rc == FW_OK ? segment_open(out, value, err) : rc;
 }
 
 static fw_rc header_get(struct partition *p, struct fw_str value,

@@ -20,6 +20,7 @@
 
 struct partition {
     uint16_t index;    /* in the process; never used again for another */
+    uint16_t rank;     /* of partitions of one stretch the higher is younger */
     fw_ms first, last; /* both belong to it */
     char name[PARTITION_NAME_BYTES]; /* "20261123.hot" */
     char path[FW_PATH_BYTES];
@@ -51,11 +52,18 @@ void partition_leave(struct partition *p);
 /* Closes the file unless somebody is in; true if it was open and is not. */
 bool partition_close_idle(struct partition *p);
 
-/* The samples of a block: n times and values. FW_ECORRUPT names the place. */
-FW_CHECK fw_rc partition_read_block(struct partition *p,
-                                    const struct block_ref *ref,
-                                    uint32_t series, fw_ms *t, double *v,
-                                    struct fw_err *err);
+/* A look at the segments of a partition: keep it short. */
+struct partition_view {
+    struct partition *part;
+    struct lmdb_txn txn;
+};
+
+FW_CHECK fw_rc partition_view(struct partition *p, struct partition_view *out,
+                              struct fw_err *err);
+void partition_view_end(struct partition_view *view);
+/* FW_ECORRUPT where it is gone or damaged; valid until the view ends. */
+FW_CHECK fw_rc partition_segment(struct partition_view *view, uint32_t number,
+                                 struct segment *out, struct fw_err *err);
 
 /*
  * Reads the header and calls `each` for every segment, oldest first. A damaged

@@ -18,8 +18,10 @@
 #define SEGMENT_HEADER 64
 #define SEGMENT_COLUMN_ENTRY 8
 #define SEGMENT_BLOCKS_MAX 32768
-#define SEGMENT_SAMPLES_MAX 4096    /* of one block */
-#define SEGMENT_TARGET (128 * 1024) /* when the writer says it is full */
+#define SEGMENT_SAMPLES_MAX 4096       /* of one block */
+#define SEGMENT_TARGET (128 * 1024)    /* when the writer says it is full */
+#define SEGMENT_MAX ((size_t)16 << 20) /* of each part, inflated */
+#define SEGMENT_DEFLATED 1             /* flag: the data are a zlib stream */
 
 /* What the directory knows of a block without decoding it. */
 struct segment_block {
@@ -84,11 +86,18 @@ struct segment {
     uint32_t off_columns, off_data, used;
     fw_ms t_min, t_max;
     uint64_t journal_seq;
+    bool deflated;
+    uint32_t data_bytes; /* inflated */
+    const uint8_t *data; /* NULL while deflated: segment_inflate() fills it */
 };
 
 /* FW_ECORRUPT, FW_EVERSION. */
 FW_CHECK fw_rc segment_open(struct segment *s, struct fw_str bytes,
                             struct fw_err *err);
+
+/* Inflates the data of a deflated segment to `out`, s->data_bytes of it. */
+FW_CHECK fw_rc segment_inflate(const struct segment *s, uint8_t *out,
+                               struct fw_err *err);
 
 /*
  * The directory, checked against its checksum; *blocks is the caller's to
@@ -102,7 +111,10 @@ FW_CHECK fw_rc segment_directory(const struct segment *s,
 FW_CHECK fw_rc segment_times(const struct segment *s, uint32_t column, size_t n,
                              fw_ms *out, struct fw_err *err);
 
-/* Decodes the values of a block; the checksum covers the series too. */
+/*
+ * Decodes the values of a block; the checksum covers the series too. s->data
+ * must be there.
+ */
 FW_CHECK fw_rc segment_values(const struct segment *s, uint32_t series,
                               uint32_t offset, uint32_t bytes, size_t n,
                               double *out, struct fw_err *err);

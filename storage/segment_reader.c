@@ -8,6 +8,7 @@
 #include "storage/base/bytes.h"
 #include "storage/base/crc32c.h"
 #include "storage/codec/times.h"
+#include "storage/deflate.h"
 #include "storage/segment.h"
 
 fw_rc segment_open(struct segment *s, struct fw_str bytes, struct fw_err *err)
@@ -20,12 +21,14 @@ fw_rc segment_open(struct segment *s, struct fw_str bytes, struct fw_err *err)
     if (fw_get_le32(p + 60) != fw_crc32c(p, 60))
         return fw_err_set(err, FW_ECORRUPT,
                           "the header of a segment fails its checksum");
-    if (fw_get_le16(p + 4) != SEGMENT_VERSION || fw_get_le16(p + 6) != 0)
+    if (fw_get_le16(p + 4) != SEGMENT_VERSION ||
+        (fw_get_le16(p + 6) & ~SEGMENT_DEFLATED) != 0)
         return fw_err_set(err, FW_EVERSION,
                           "a segment has version %u, flags %u; this build "
                           "knows version %d",
                           fw_get_le16(p + 4), fw_get_le16(p + 6),
                           SEGMENT_VERSION);
+    found.deflated = (fw_get_le16(p + 6) & SEGMENT_DEFLATED) != 0;
     found.block_count = fw_get_le32(p + 8);
     found.column_count = fw_get_le32(p + 12);
     found.t_min = (fw_ms)fw_get_le64(p + 16);
@@ -41,8 +44,28 @@ fw_rc segment_open(struct segment *s, struct fw_str bytes, struct fw_err *err)
                                                  SEGMENT_COLUMN_ENTRY)
         return fw_err_set(err, FW_ECORRUPT,
                           "the header of a segment is out of bounds");
+    found.data_bytes =
+        found.deflated ? fw_get_le32(p + 44) : found.used - found.off_data;
+    if (found.data_bytes == 0 || found.data_bytes > SEGMENT_MAX)
+        return fw_err_set(err, FW_ECORRUPT, "a segment has %u bytes of data",
+                          found.data_bytes);
+    if (!found.deflated)
+        found.data = p + found.off_data;
     *s = found;
     return FW_OK;
+}
+
+fw_rc segment_inflate(const struct segment *s, uint8_t *out, struct fw_err *err)
+{
+    fw_rc rc = deflate_unpack(s->p + s->off_data, s->used - s->off_data, out,
+                              s->data_bytes);
+
+    if (rc == FW_OK)
+        return FW_OK;
+    return fw_err_set(err, rc,
+                      rc == FW_ECORRUPT ? "the data of a segment cannot be "
+                                          "inflated"
+                                        : "out of memory");
 }
 
 /* ---- Directory ------------------------------------------------------------
@@ -135,7 +158,7 @@ static fw_rc place_blocks(const struct segment *s, struct segment_block *blocks,
                           struct fw_err *err)
 {
     uint64_t offset = 0;
-    uint64_t room = s->used - s->off_data;
+    uint64_t room = s->data_bytes;
 
     for (uint32_t i = 0; i < s->block_count; i++) {
         struct segment_block *b = &blocks[i];
@@ -225,12 +248,14 @@ fw_rc segment_times(const struct segment *s, uint32_t column, size_t n,
 fw_rc segment_values(const struct segment *s, uint32_t series, uint32_t offset,
                      uint32_t bytes, size_t n, double *out, struct fw_err *err)
 {
-    uint32_t room = s->used - s->off_data;
-    const uint8_t *p = s->p + s->off_data + offset;
+    uint32_t room = s->data_bytes;
+    const uint8_t *p;
     uint8_t id[4];
 
+    FW_ASSERT(s->data != NULL);
     if (bytes < 4 || offset > room || bytes > room - offset)
         return fw_err_set(err, FW_ECORRUPT, "a block is out of bounds");
+    p = s->data + offset;
     fw_put_le32(id, series);
     if (fw_get_le32(p) !=
         fw_crc32c_more(fw_crc32c(id, sizeof(id)), p + 4, bytes - 4))

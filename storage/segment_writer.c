@@ -16,7 +16,6 @@
 #define PAGE_BYTES 4096
 #define PAGE_HEADER 16
 #define DIRECTORY_GUESS 40 /* bytes a block takes in the directory */
-#define SEGMENT_MAX ((size_t)16 << 20)
 
 struct segment_column {
     uint64_t hash[2]; /* of the times: 128 bits, so equal means the same */

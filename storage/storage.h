@@ -212,6 +212,18 @@ struct fw_run {
     const fw_ms *t;
     const double *v;
     size_t n;
+    fw_ms step; /* t[i] is t[0] + i * step; 0: not so, or not known */
+};
+
+/* What is known of a run of samples without reading it. */
+struct fw_summary {
+    fw_ms t_first, t_last;
+    uint32_t n;    /* samples, those of `nans` too */
+    uint32_t nans; /* NaNs among them, stale markers too; the rest is without */
+    double min, max;    /* NaN if all are NaN */
+    double sum;         /* compensated */
+    double first, last; /* as they are, NaN or not */
+    double increase;    /* sum of the rises, a fall being a reset to 0 */
 };
 
 /* Reads one series over [from, to], both ends included, oldest first. */
@@ -220,11 +232,26 @@ FW_CHECK fw_rc fw_cursor_open(struct fw_store *store, uint32_t series,
                               fw_ms from, fw_ms to, struct fw_cursor **out,
                               struct fw_err *err);
 /*
+ * The same for another series or range, keeping the cursor's memory. On
+ * failure it is at its end and can be reset again.
+ */
+FW_CHECK fw_rc fw_cursor_reset(struct fw_cursor *cursor, uint32_t series,
+                               fw_ms from, fw_ms to, struct fw_err *err);
+/*
  * FW_OK and the next run, FW_END after the last. FW_ECORRUPT names the file,
  * the series and the time range that cannot be read. One thread at a time.
  */
 FW_CHECK fw_rc fw_cursor_next(struct fw_cursor *cursor, struct fw_run *run,
                               struct fw_err *err);
+/*
+ * FW_OK and what is known of the run that fw_cursor_next() would read, where
+ * that is known without reading it: fw_cursor_skip() then steps over it.
+ * FW_NONE: it has to be read. FW_END. FW_ECORRUPT: reading it may still do.
+ * Where s.nans > 0, mind that `first` and `last` may be NaN.
+ */
+FW_CHECK fw_rc fw_cursor_peek(struct fw_cursor *cursor, struct fw_summary *s,
+                              struct fw_err *err);
+void fw_cursor_skip(struct fw_cursor *cursor);
 void fw_cursor_close(struct fw_cursor *cursor);
 
 /* All label names, or all values of one, sorted; texts live in `arena`. */

@@ -215,6 +215,7 @@ static fw_rc open_once(const char *dir, const struct fw_store_options *options,
     resolve_options(&store->options);
     store->lock_fd = -1;
     (void)pthread_mutex_init(&store->health.lock, NULL);
+    reader_pool_init(&store->readers);
     rc = registry_init(&store->registry);
     if (rc == FW_OK)
         rc = head_init(&store->head, store->options.max_series);
@@ -273,6 +274,7 @@ void fw_store_close(struct fw_store *store)
     (void)lmdb_close(store->meta);
     head_release(&store->head);
     registry_release(&store->registry);
+    reader_pool_release(&store->readers);
     folder_unlock(store->lock_fd);
     (void)pthread_mutex_destroy(&store->health.lock);
     free(store);

@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 
 #include "storage/base/file.h"
+#include "storage/block_reader.h"
 #include "storage/head.h"
 #include "storage/journal.h"
 #include "storage/lmdb_env.h"
@@ -55,6 +56,7 @@ struct fw_store {
     struct registry registry;
     struct head head;
     struct manifest manifest;
+    struct reader_pool readers;
     struct committer *committer;
     struct sealer *sealer;
     struct store_health health;
