@@ -7,7 +7,9 @@
  */
 #include "server/commands.h"
 
+#include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "predict/predict.h"
 #include "query/query.h"
@@ -15,6 +17,8 @@
 #include "server/local/local_client.h"
 #include "server/output_option.h"
 #include "server/serve.h"
+#include "storage/base/file.h"
+#include "storage/base/limits.h"
 #include "storage/base/str.h"
 #include "storage/storage.h"
 
@@ -177,22 +181,55 @@ static bool take_data(struct fw_cli *cli, int *argc, char **argv)
     return cli->data_dir == NULL || *cli->data_dir != '\0';
 }
 
+/*
+ * The server stands in another folder than whoever asks it, so it is given
+ * whole paths. `room` keeps them and must not move: it is made large enough
+ * before the first.
+ */
+static fw_rc make_paths_whole(int argc, char **argv, struct fw_buf *room,
+                              struct fw_err *err)
+{
+    char here[FW_PATH_BYTES];
+
+    if (getcwd(here, sizeof(here)) == NULL)
+        return fw_err_sys(err, errno, "cannot tell the folder we are in");
+    if (fw_buf_reserve(room, (size_t)argc * 2 * FW_PATH_BYTES) != FW_OK)
+        return fw_err_set(err, FW_ENOMEM, "out of memory");
+    for (int i = 1; i < argc; i++) {
+        char *whole = room->data + room->len;
+
+        if (argv[i][0] == '-' || argv[i][0] == '/' || argv[i][0] == '\0')
+            continue;
+        if (strlen(argv[i]) >= FW_PATH_BYTES)
+            return fw_err_set(err, FW_EINVAL, "that path is too long");
+        if (fw_buf_printf(room, "%s/%s", here, argv[i]) != FW_OK ||
+            fw_buf_addc(room, '\0') != FW_OK)
+            return fw_err_set(err, FW_ENOMEM, "out of memory");
+        argv[i] = whole;
+    }
+    return FW_OK;
+}
+
 /* The server that runs on the folder answers; where none does, we do. */
 static int ask_or_run(struct fw_cli *cli, int argc, char **argv)
 {
+    struct fw_buf paths = FW_BUF_INIT(FW_MAX_LOCAL_REQUEST_BYTES * 4);
     struct fw_err err = {0};
     int code = FW_EXIT_FAIL;
+    fw_rc rc = FW_OK;
 
     if (commands_is_local(cli->command, argc, argv))
         return commands_run_here(cli, argc, argv);
-    switch (local_ask(cli, argc, argv, &code, &err)) {
-    case FW_OK:
-        return code;
-    case FW_NONE:
-        return commands_run_here(cli, argc, argv);
-    default:
-        return fw_cli_fail(cli, &err);
-    }
+    if ((cli->command->flags & FW_CMD_PATHS) != 0)
+        rc = make_paths_whole(argc, argv, &paths, &err);
+    if (rc == FW_OK)
+        rc = local_ask(cli, argc, argv, &code, &err);
+    if (rc == FW_NONE)
+        code = commands_run_here(cli, argc, argv);
+    else if (rc != FW_OK)
+        code = fw_cli_fail(cli, &err);
+    fw_buf_release(&paths);
+    return code;
 }
 
 static int run_somewhere(struct fw_cli *cli, int argc, char **argv)

@@ -4,6 +4,7 @@
  */
 #include "storage/storage.h"
 
+#include "storage/cli_backup.h"
 #include "storage/verify.h"
 
 fw_rc fw_cli_store_open(struct fw_cli *cli, struct fw_store **out,
@@ -93,5 +94,18 @@ const struct fw_command fw_storage_commands[] = {
              "meanwhile. Exit code 1 means that something is damaged.\n\n"
              "  forewarn verify --data /var/lib/forewarn\n",
      .flags = FW_CMD_DATA},
+    {.name = "backup",
+     .run = cmd_backup,
+     .args = "DIR",
+     .help = "copy the data folder to a new one, while it is written",
+     .more = cli_backup_more,
+     .flags = FW_CMD_DATA | FW_CMD_PATHS},
+    {.name = "restore",
+     .run = cmd_restore,
+     .args = "DIR",
+     .help = "make a data folder of a backup, if all of it is right",
+     .more = cli_restore_more,
+     .options = cli_restore_options,
+     .flags = FW_CMD_LOCAL},
     {0},
 };

@@ -206,9 +206,11 @@ static void serve_request_locked(struct sealer *s)
     fw_rc rc;
 
     (void)pthread_mutex_unlock(&s->lock);
+    (void)pthread_mutex_lock(&s->store->quiet);
     rc = seal_round(s->store, &s->state, scope, 0, &err);
     if (rc == FW_OK)
         rc = retain(s->store, &err);
+    (void)pthread_mutex_unlock(&s->store->quiet);
     (void)pthread_mutex_lock(&s->lock);
     s->result = rc;
     s->error = err;
@@ -240,7 +242,9 @@ static void *sealer_main(void *self)
         if (s->requested)
             serve_request_locked(s);
         (void)pthread_mutex_unlock(&s->lock);
+        (void)pthread_mutex_lock(&s->store->quiet);
         tick(s);
+        (void)pthread_mutex_unlock(&s->store->quiet);
         (void)pthread_mutex_lock(&s->lock);
         if (!s->closing && !s->requested)
             (void)pthread_cond_timedwait(&s->changed, &s->lock, &until);

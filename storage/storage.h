@@ -13,6 +13,7 @@
 #ifndef FW_STORAGE_STORAGE_H
 #define FW_STORAGE_STORAGE_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -326,6 +327,47 @@ struct fw_store_stats {
     char read_only_reason[256];
 };
 void fw_store_stats(struct fw_store *store, struct fw_store_stats *out);
+
+/* ---- Copies ----------------------------------------------------------------
+ */
+
+struct fw_backup_report {
+    uint64_t record; /* journal records up to this one are in it, whole */
+    fw_ms at;        /* by the clock, when it was caught */
+    uint64_t files;
+    uint64_t bytes;
+};
+
+/*
+ * Copies the store, as it is at one moment, to the new folder `to` (an empty
+ * one will do), while it goes on being written to: every sample acknowledged
+ * before the call is in it. The folder is a data folder with a MANIFEST of
+ * SHA-256 (docs/formats/backup.md); until that is whole and durable it is
+ * called `to`.unfinished. FW_EINVAL if `to` is taken, FW_ENOSPC, FW_ECANCELED
+ * once *cancel (may be NULL) is true, FW_EBUSY for a store opened read-only
+ * that another process writes to. Any thread; one at a time.
+ */
+FW_CHECK fw_rc fw_store_backup(struct fw_store *store, const char *to,
+                               const atomic_bool *cancel,
+                               struct fw_backup_report *out,
+                               struct fw_err *err);
+
+/*
+ * Sees that every file of a backup is there, none else, each with the hash
+ * that MANIFEST says. FW_ECORRUPT names the first that is not.
+ */
+FW_CHECK fw_rc fw_backup_check(const char *from, struct fw_backup_report *out,
+                               struct fw_err *err);
+
+/*
+ * Makes the data folder `to`, which must not be there or be empty, of a
+ * backup: copies while checking every hash, then reads the copy as `verify`
+ * does. It is called `to`.unfinished until all is well.
+ */
+FW_CHECK fw_rc fw_store_restore(const char *from, const char *to,
+                                const atomic_bool *cancel,
+                                struct fw_backup_report *out,
+                                struct fw_err *err);
 
 /* ---- For commands
  * -------------------------------------------------------------- */

@@ -216,6 +216,7 @@ static fw_rc open_once(const char *dir, const struct fw_store_options *options,
     store->lock_fd = -1;
     (void)pthread_mutex_init(&store->health.lock, NULL);
     reader_pool_init(&store->readers);
+    (void)pthread_mutex_init(&store->quiet, NULL);
     rc = registry_init(&store->registry);
     if (rc == FW_OK)
         rc = head_init(&store->head, store->options.max_series);
@@ -277,6 +278,7 @@ void fw_store_close(struct fw_store *store)
     reader_pool_release(&store->readers);
     folder_unlock(store->lock_fd);
     (void)pthread_mutex_destroy(&store->health.lock);
+    (void)pthread_mutex_destroy(&store->quiet);
     free(store);
 }
 

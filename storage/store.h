@@ -59,6 +59,9 @@ struct fw_store {
     struct reader_pool readers;
     struct committer *committer;
     struct sealer *sealer;
+    /* Held by whoever writes to part/ or to the store's own keys of meta/;
+     * taken first. So that a backup catches them between two changes. */
+    pthread_mutex_t quiet;
     struct store_health health;
     struct store_counters counters;
 };

@@ -56,8 +56,9 @@ struct fw_cli {
 };
 
 enum fw_command_flags {
-    FW_CMD_DATA = 1, /* reads the data folder: a server there answers it */
-    FW_CMD_LOCAL = 2 /* always runs in the caller's process */
+    FW_CMD_DATA = 1,  /* reads the data folder: a server there answers it */
+    FW_CMD_LOCAL = 2, /* always runs in the caller's process */
+    FW_CMD_PATHS = 4  /* its arguments are paths: the server gets whole ones */
 };
 
 struct fw_command {
