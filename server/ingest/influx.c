@@ -7,13 +7,7 @@
  */
 #include "server/ingest/influx.h"
 
-/* The first unescaped byte that is one of two, or `end`. */
-static const char *scan(const char *p, const char *end, char a, char b)
-{
-    while (p < end && *p != a && *p != b)
-        p += *p == '\\' && p + 1 < end ? 2 : 1;
-    return p;
-}
+#include "server/ingest/scan.h"
 
 static struct fw_str between(const char *from, const char *to)
 {
@@ -23,11 +17,11 @@ static struct fw_str between(const char *from, const char *to)
 bool influx_recognise(struct fw_str text)
 {
     const char *end = text.p + text.n;
-    const char *p = scan(text.p, end, ' ', ' ');
+    const char *p = scan_to(text.p, end, ' ', ' ');
 
     while (p < end && *p == ' ')
         p++;
-    p = scan(p, end, '=', ' ');
+    p = scan_to(p, end, '=', ' ');
     return p < end && *p == '=';
 }
 
@@ -70,7 +64,7 @@ static bool parse_value(struct fw_str text, double *out)
 /* Past the closing quote of a string that opens at p, or NULL. */
 static const char *skip_string(const char *p, const char *end)
 {
-    p = scan(p + 1, end, '"', '"');
+    p = scan_to(p + 1, end, '"', '"');
     return p < end ? p + 1 : NULL;
 }
 
@@ -98,7 +92,7 @@ static enum line_fault take_field(const char **at, const char *end,
         out->skipped++;
         return LINE_OK;
     }
-    *at = scan(p, end, ',', ' ');
+    *at = scan_to(p, end, ',', ' ');
     if (!parse_value(between(p, *at), &v))
         return LINE_BAD_VALUE;
     return line_add_value(out, key, v);
@@ -108,7 +102,7 @@ enum line_fault influx_parse(struct fw_str text, enum time_unit unit,
                              struct line *out)
 {
     const char *end = text.p + text.n;
-    const char *p = scan(text.p, end, ' ', ' ');
+    const char *p = scan_to(text.p, end, ' ', ' ');
     enum line_fault fault = LINE_OK;
     struct fw_str rest;
 
@@ -187,15 +181,15 @@ enum line_fault influx_labels(struct fw_str series, struct fw_str field,
                               struct fw_arena *arena, struct line_labels *out)
 {
     const char *end = series.p + series.n;
-    const char *p = scan(series.p, end, ',', ',');
+    const char *p = scan_to(series.p, end, ',', ',');
     enum line_fault fault = add_metric(between(series.p, p), field, arena, out);
 
     while (fault == LINE_OK && p < end) {
         const char *from = p + 1;
-        const char *equals = scan(from, end, '=', ',');
+        const char *equals = scan_to(from, end, '=', ',');
         struct fw_str name, value;
 
-        p = scan(from, end, ',', ',');
+        p = scan_to(from, end, ',', ',');
         if (equals >= p)
             return LINE_BAD_TAG;
         if (!unescaped(between(from, equals), arena, &name) ||

@@ -3,17 +3,31 @@
  * intake.h - from the lines of one sender to a batch for the store.
  *
  * A sender names the same series again and again. The intake remembers the raw
- * bytes of each name with the id the store gave it, so that a line it has seen
- * the like of costs a hash and a number. One thread at a time.
+ * bytes of each name with the id the store gave it (names.h), so that a line
+ * whose like it has seen costs a comparison and its numbers. One thread at a
+ * time.
+ *
+ * There are two ways through. The quick one (quick.h) takes lines that begin
+ * with a head it knows and have no surprises; whatever it is not sure about it
+ * leaves alone. The other, line_parse(), is the definition: it takes every
+ * line, and for those that both take it gives the same samples.
  */
 #ifndef SERVER_INGEST_INTAKE_H
 #define SERVER_INGEST_INTAKE_H
 
 #include "server/ingest/line.h"
-#include "storage/base/hash.h"
+#include "server/ingest/names.h"
 #include "storage/storage.h"
 
-struct intake_known; /* one remembered series */
+#define INTAKE_TIME_BYTES 24
+
+/* The last time that was read: the lines of one moment all say the same. */
+struct intake_time {
+    char text[INTAKE_TIME_BYTES];
+    size_t n; /* 0: none yet */
+    enum time_unit unit;
+    fw_ms t;
+};
 
 struct intake {
     struct fw_store *store; /* borrowed */
@@ -23,15 +37,12 @@ struct intake {
     size_t skipped;         /* values without a number, of the last line */
     enum line_protocol protocol; /* of the last line that was taken */
     size_t taken;                /* values of the last line */
+    bool slow;                   /* for tests: line_parse() takes every line */
 
     struct line line; /* reused from line to line */
     struct fw_arena *arena;
-    uint64_t seed;
-    struct fw_index index; /* hash of the raw name -> place in `known` */
-    struct intake_known *known;
-    size_t known_count, known_cap;
-    uint32_t last;       /* place of the one named last, or FW_INDEX_NONE */
-    struct fw_buf names; /* the raw bytes of all known names */
+    struct names names;
+    struct intake_time time;
 };
 
 /* FW_ENOMEM. Release it even then. */

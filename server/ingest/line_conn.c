@@ -545,6 +545,7 @@ static void add_counts(struct line_conn *conn)
     if (conn->skipped > 0)
         line_stats_add(&stats->skipped, conn->skipped);
     conn->skipped = 0;
+    line_stats_add(&stats->forgotten, names_take_resets(&conn->intake.names));
 }
 
 /* Does whatever can be done now. Everything that happens ends up here. */

@@ -20,6 +20,7 @@ struct line_stats {
     _Atomic uint64_t accepted;     /* connections */
     _Atomic uint64_t refused;      /* samples the store would not take */
     _Atomic uint64_t stalls;       /* times a sender waited for the store */
+    _Atomic uint64_t forgotten;    /* times a sender's names were, for room */
     _Atomic uint64_t bad_unlogged; /* bad lines the log did not name */
 };
 

@@ -106,6 +106,8 @@ static void on_ready(struct loop_watch *watch, uint32_t events)
             take_datagram(udp, (size_t)n, now);
     }
     submit(udp);
+    line_stats_add(&udp->options.stats->forgotten,
+                   names_take_resets(&udp->intake.names));
 }
 
 void line_udp_end(struct line_udp *udp)

@@ -156,7 +156,8 @@ static void a_sender_with_more_series_than_we_remember_loses_none(void **state)
         assert_int_equal(take(desk, text), LINE_OK);
     }
     assert_int_equal(take(desk, "m,i=7 v=1"), LINE_OK);
-    assert_true(desk->intake.known_count < FW_MAX_SERIES_CACHE);
+    assert_true(desk->intake.names.field_count < FW_MAX_SERIES_CACHE);
+    assert_int_equal(desk->intake.names.resets, 1);
 }
 
 static void the_limit_of_series_is_named_and_harms_no_known_one(void **state)
