@@ -15,6 +15,7 @@
 #define STEPS_MOST (FW_MAX_QUERY_POINTS - 1)
 #define STEPS_PER_HORIZON 288
 #define STEP_LEAST FW_SECOND
+#define SPACINGS 32 /* distances between samples that tell how they come */
 
 /* True if `[2w]` may be put behind the expression: it is a bare selector. */
 static fw_rc as_range(struct fw_str expr, fw_ms history, struct fw_arena *arena,
@@ -73,6 +74,13 @@ static fw_rc fetch(struct fw_str expr, const struct fw_source *src,
     return fw_query_run(query, src, &q, arena, result, err);
 }
 
+static fw_ms spacing_of(const struct fw_result_series *s)
+{
+    size_t n = s->n > SPACINGS ? SPACINGS : s->n > 0 ? s->n - 1 : 0;
+
+    return n > 0 ? (s->t[s->n - 1] - s->t[s->n - 1 - n]) / (fw_ms)n : 0;
+}
+
 fw_rc fw_forecast_expr(struct fw_str expr, const struct fw_source *src,
                        fw_ms history, const struct fw_forecast_options *options,
                        struct fw_arena *arena, struct fw_forecast_series **out,
@@ -100,6 +108,7 @@ fw_rc fw_forecast_expr(struct fw_str expr, const struct fw_source *src,
         all[i].labels = s->labels;
         all[i].current = s->n > 0 ? s->v[s->n - 1] : NAN;
         all[i].current_at = s->n > 0 ? s->t[s->n - 1] : options->now;
+        all[i].spacing = spacing_of(s);
         rc = fw_forecast_run(s->t, s->v, s->n, options, arena, &all[i].forecast,
                              err);
         if (rc != FW_OK)

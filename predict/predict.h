@@ -133,6 +133,7 @@ struct fw_forecast_series {
     struct fw_forecast *forecast;
     double current; /* newest value, NaN if none */
     fw_ms current_at;
+    fw_ms spacing; /* mean distance of the newest samples; 0: unknown */
 };
 FW_CHECK fw_rc fw_forecast_expr(struct fw_str expr, const struct fw_source *src,
                                 fw_ms history,

@@ -15,12 +15,16 @@ int cmd_watches(struct fw_cli *cli, int argc, char **argv);
 int cmd_record(struct fw_cli *cli, int argc, char **argv);
 int cmd_report(struct fw_cli *cli, int argc, char **argv);
 int cmd_config(struct fw_cli *cli, int argc, char **argv);
+int cmd_backtest(struct fw_cli *cli, int argc, char **argv);
+int cmd_watch(struct fw_cli *cli, int argc, char **argv);
 int cmd_audit(struct fw_cli *cli, int argc, char **argv);
 int cmd_emit(struct fw_cli *cli, int argc, char **argv);
 
 extern const struct fw_option report_options[];
 extern const struct fw_option emit_options[];
 extern const struct fw_option audit_options[];
+extern const struct fw_option backtest_options[];
+extern const struct fw_option watch_options[];
 
 /*
  * What these commands work on: the store of the folder or of the server they

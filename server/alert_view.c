@@ -128,6 +128,18 @@ const struct fw_command alert_commands[] = {
     {"record", cmd_record, "[WATCH]",
      "how often each watch was right; with a name, its claims one by one", NULL,
      listing_options, FW_CMD_DATA},
+    {"watch", cmd_watch, "test [WATCH]",
+     "what the watches would have done over the stored past",
+     "Each is looked at as if it were then, again and again, seeing only what "
+     "is older\nthan the look, and its alerts are graded by what came "
+     "after.\n\n"
+     "  forewarn watch test --config new-watches.yml --history 30d\n"
+     "  forewarn watch test DiskFull",
+     watch_options, FW_CMD_DATA},
+    {"backtest", cmd_backtest, "EXPR LIMIT",
+     "the same for an expression and a limit that no watch has yet",
+     "  forewarn backtest 'disk_free_percent' '< 5' --horizon 24h --for 5m",
+     backtest_options, FW_CMD_DATA},
     {"audit", cmd_audit, "list | verify | head",
      "who changed what, when and why; and whether that list is whole",
      "list    the entries, the newest last\n"

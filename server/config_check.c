@@ -60,7 +60,7 @@ static fw_ms default_history(fw_ms horizon)
     return wanted > least ? wanted : least;
 }
 
-static void derive(struct config_watch *w)
+void config_watch_derive(struct config_watch *w)
 {
     if (w->history == 0)
         w->history = default_history(w->horizon);
@@ -160,7 +160,7 @@ fw_rc config_check_watch(const struct config_file *f, const struct node *map,
     fw_rc rc;
 
     watch->file = f->name;
-    derive(watch);
+    config_watch_derive(watch);
     rc = check_name(f, map, watch, err);
     if (rc == FW_OK)
         rc = check_expr(f, map, watch, err);

@@ -39,7 +39,7 @@ static void take_value(struct look *l, struct watched *s, fw_ms t, double v,
     bool been_inside = state->observed.been_inside;
 
     if (!observed_add(&state->observed, &l->g->watch->breach, t, v, step,
-                      l->gap))
+                      watched_gap(s, l->gap)))
         return;
     /* What was beyond when we came is nothing we could have foretold. */
     if (l->awake && been_inside && !alert_is_active(&state->alert))
@@ -143,8 +143,10 @@ static fw_rc foresee(struct look *l, struct fw_err *err)
         struct watched *s;
 
         rc = watching_find(l->g, &series[i].labels, l->g->through, &s, err);
-        if (rc == FW_OK && series[i].forecast != NULL)
+        if (rc == FW_OK && series[i].forecast != NULL) {
             take_outlook(l, s, series[i].forecast);
+            s->spacing = series[i].spacing;
+        }
     }
     return rc;
 }
@@ -205,7 +207,7 @@ static void move_alert(struct look *l, struct watched *s, look_change each,
         .told = told,
         .probability = state->outlook.probability,
         .p50 = state->outlook.p50,
-        .seen = observed_seen(&state->observed, l->now, l->gap),
+        .seen = observed_seen(&state->observed, l->now, watched_gap(s, l->gap)),
     };
     struct alert_note note = {.watch = l->g->watch,
                               .labels = &s->labels,

@@ -31,9 +31,12 @@ bool observed_add(struct observed *o, const struct fw_breach *breach, fw_ms t,
     o->through = t;
     if (isnan(v))
         return false;
-    if (o->last_at != 0 && t - o->last_at > gap)
+    if (o->last_at == 0 || t - o->last_at > gap) {
         end_stay(o);
-    o->watched_ms += step;
+        o->watched_ms += step;
+    } else {
+        o->watched_ms += t - o->last_at;
+    }
     o->last_at = t;
     o->value = v;
     if (!breach_holds(breach, v)) {

@@ -13,7 +13,7 @@
 
 struct observed {
     fw_ms through;      /* read up to here */
-    fw_ms watched_ms;   /* time, in all, for which there was a value */
+    fw_ms watched_ms;   /* time, in all, with values; short silences count */
     fw_ms last_at;      /* newest value; 0: none yet */
     fw_ms beyond_since; /* start of the present stay beyond; 0: inside */
     fw_ms breached_at;  /* start of the newest breach; 0: none so far */
@@ -37,6 +37,7 @@ bool breach_holds(const struct fw_breach *breach, double v);
 /*
  * Takes the next value, at t > o->through; values are `step` apart, and a
  * longer silence than `gap` ends a stay beyond the limit, since nobody saw it.
+ * Over a shorter one the value before it is taken to have held.
  * True if a breach was completed by it: it then began at o->breached_at.
  */
 bool observed_add(struct observed *o, const struct fw_breach *breach, fw_ms t,

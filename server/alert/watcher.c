@@ -18,6 +18,7 @@
 
 #include "server/alert/look.h"
 #include "server/alert/record_codec.h"
+#include "server/alert/store_sight.h"
 #include "server/alert/watch_load.h"
 #include "server/notify/outbox.h"
 #include "storage/base/limits.h"
@@ -38,7 +39,7 @@ struct outgoing {
 struct watcher {
     struct watcher_options o;
     struct watcher_sight sight;
-    struct fw_source source;
+    struct store_sight own_sight;
     struct watching *watches;  /* owned */
     struct outgoing *outgoing; /* owned */
     size_t outgoing_count, outgoing_cap;
@@ -49,36 +50,6 @@ struct watcher {
     pthread_cond_t changed;
     bool stop; /* lock */
 };
-
-/* ---- where answers come from
- * ------------------------------------------------------ */
-
-static fw_rc observe_store(void *self, struct fw_str expr, fw_ms from, fw_ms to,
-                           fw_ms step, struct fw_arena *arena,
-                           struct fw_result *result, struct fw_err *err)
-{
-    struct watcher *w = self;
-    struct fw_query_options options = {
-        .start = from, .end = to, .step = step, .clock = w->o.clock};
-    struct fw_query *query = NULL;
-    fw_rc rc = fw_query_parse(expr, arena, &query, err);
-
-    if (rc == FW_OK)
-        rc = fw_query_run(query, &w->source, &options, arena, result, err);
-    return rc;
-}
-
-static fw_rc foresee_store(void *self, struct fw_str expr, fw_ms history,
-                           const struct fw_forecast_options *options,
-                           struct fw_arena *arena,
-                           struct fw_forecast_series **out, size_t *count,
-                           struct fw_err *err)
-{
-    struct watcher *w = self;
-
-    return fw_forecast_expr(expr, &w->source, history, options, arena, out,
-                            count, err);
-}
 
 /* ---- telling
  * ---------------------------------------------------------------------- */
@@ -436,10 +407,9 @@ fw_rc watcher_open(const struct watcher_options *options, struct watcher **out,
         w->o.clock = fw_clock_system();
     if (w->o.retention == 0)
         w->o.retention = FW_RETENTION_MS;
-    w->source = fw_source_of_store(w->o.store);
-    w->sight = options->sight != NULL
-                   ? *options->sight
-                   : (struct watcher_sight){observe_store, foresee_store, w};
+    store_sight_init(&w->own_sight, w->o.store, w->o.clock);
+    w->sight = options->sight != NULL ? *options->sight
+                                      : store_sight_of(&w->own_sight);
     w->pruned_at = fw_clock_now(w->o.clock);
     (void)pthread_mutex_init(&w->lock, NULL);
     (void)pthread_condattr_init(&attr);

@@ -34,6 +34,11 @@ fw_ms watching_gap(const struct config_watch *watch, fw_ms step)
     return longer(FW_QUERY_LOOKBACK_MS, longer(2 * watch->interval, 2 * step));
 }
 
+fw_ms watched_gap(const struct watched *s, fw_ms gap)
+{
+    return longer(gap, 3 * s->spacing);
+}
+
 static void watched_free(struct watched *s)
 {
     if (s == NULL)

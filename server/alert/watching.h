@@ -19,6 +19,7 @@ struct watched {
     struct prediction *open;    /* owned; oldest first */
     struct score *scores;       /* owned; beside `open`, of this look */
     size_t open_count, open_cap, scores_cap;
+    fw_ms spacing;    /* of its samples, as last seen; 0: unknown */
     bool known;       /* its subject id is durable */
     bool missed;      /* a breach came and nobody had been told */
     bool has_routine; /* `routine` is of this look and waits to be stored */
@@ -53,6 +54,8 @@ void watching_sweep(struct watching *g,
 
 /* A longer silence of the input than this says nothing any more. */
 fw_ms watching_gap(const struct config_watch *watch, fw_ms step);
+/* The same for one series: no less than three of its own spacings. */
+fw_ms watched_gap(const struct watched *s, fw_ms gap);
 
 FW_CHECK fw_rc watched_add_open(struct watched *s, const struct prediction *p);
 /* Drops the predictions that have a score. */

@@ -161,7 +161,8 @@ static fw_rc memory_next(void *self, void *cursor, struct fw_run *run,
         return fw_err_set(err, FW_ECORRUPT, "a block cannot be read");
     if (n == 0)
         return FW_END;
-    *run = (struct fw_run){c->series->t + c->next, c->series->v + c->next, n};
+    *run = (struct fw_run){
+        .t = c->series->t + c->next, .v = c->series->v + c->next, .n = n};
     c->next += n;
     return FW_OK;
 }

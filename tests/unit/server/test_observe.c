@@ -71,6 +71,20 @@ static void silence_breaks_a_stay(void **state)
     assert_int_equal(o.beyond_since, 40 * FW_SECOND);
     assert_int_equal(observed_seen(&o, 41 * FW_SECOND, GAP), SEEN_BEYOND);
     assert_int_equal(observed_seen(&o, 60 * FW_SECOND, GAP), SEEN_NOTHING);
+    assert_int_equal(o.watched_ms, 2 * STEP);
+}
+
+static void short_silences_count_as_watched(void **state)
+{
+    struct fw_breach b = above(5, 20 * FW_SECOND);
+    struct observed o;
+
+    (void)state;
+    observed_init(&o, 0);
+    for (fw_ms t = GAP; t < 3 * GAP; t += GAP)
+        assert_false(observed_add(&o, &b, t, 9, STEP, GAP));
+    assert_true(observed_add(&o, &b, 3 * GAP, 9, STEP, GAP));
+    assert_int_equal(o.watched_ms, STEP + 2 * GAP);
 }
 
 static void what_was_read_is_not_read_again(void **state)
@@ -94,6 +108,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(limits_know_their_side),
         cmocka_unit_test(a_breach_begins_with_its_first_value),
         cmocka_unit_test(silence_breaks_a_stay),
+        cmocka_unit_test(short_silences_count_as_watched),
         cmocka_unit_test(what_was_read_is_not_read_again),
     };
 

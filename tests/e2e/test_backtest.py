@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# ctest: timeout=300
+"""A backtest from outside: a disk that fills twice in twelve days, one that
+never does."""
+import math
+import time
+
+from forewarn_e2e import Case, main
+
+WATCHES = """
+watches:
+  - watch: DiskFull
+    expr: disk_free
+    breach: "< 5"
+    for: 10m
+    horizon: 12h
+    owner: storage@example.org
+    reason: writes fail when the disk is full
+  - watch: Nothing
+    expr: no_such_metric
+    breach: "< 5"
+    horizon: 12h
+    owner: storage@example.org
+    reason: nobody sends it
+"""
+DAY = 86400
+STEP = 900
+
+
+def history(now):
+    """Lines of twelve days: a falls by 20 a day from 90, b stays."""
+    for t in range(now - 12 * DAY, now, STEP):
+        days = (t - now) / DAY + 12
+        a = 90 - 18 * (days % 5) + math.sin(t / 7000)
+        ns = t * 10 ** 9
+        yield "disk,host=a free=%.3f %d" % (max(a, 2), ns)
+        yield "disk,host=b free=%.3f %d" % (50 + math.sin(t / 9000), ns)
+
+
+class Backtest(Case):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.now = int(time.time()) // STEP * STEP
+
+    def folder(self):
+        server = self.serve("--retention", "90d", listen=("line",))
+        with server.line_client() as line:
+            line.send(*history(self.now))
+            line.sync()
+        server.stop()
+        return server.data
+
+    def test_breaches_are_foretold_and_graded_over_the_past(self):
+        data = self.folder()
+        common = ("--data", data, "--history", "11d", "--step", "1h", "--at",
+                  str(self.now))
+        got = self.cli("backtest", "disk_free", "< 5", "--horizon", "12h",
+                       "--for", "10m", "--format", "json", *common,
+                       seconds=200).json()[0]
+        self.assertEqual(got["series"], 2)
+        self.assertEqual(got["looks"], 264)
+        verdict = got["verdict"]
+        # Two falls below 5 lie in the history; at most the first, with five
+        # days known, may go unforeseen.
+        self.assertGreaterEqual(verdict["right"], 1)
+        self.assertEqual(verdict["right"] + verdict["missed"], 2)
+        self.assertEqual(verdict["falseAlarms"], 0)
+        self.assertGreater(verdict["medianLead"], 3600)
+        self.assertGreater(got["predictions"], 400)
+        self.assertLess(got["brier"], 0.05)
+        self.assertEqual([t["probability"] for t in got["thresholds"]],
+                         [0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99])
+        for claim in got["claims"]:
+            self.assertEqual(claim["labels"]["host"], "a")
+
+        config = self.write("new.yml", WATCHES)
+        text = self.cli("watch", "test", "--config", config, *common,
+                        seconds=200).out
+        self.assertIn("DiskFull < 5 within 12h", text)
+        self.assertIn("%d right, 0 false" % verdict["right"], text)
+        self.assertIn("the expression returned no data", text)
+
+    def test_mistakes_are_told(self):
+        data = self.folder()
+        for args, words in (
+                (("backtest", "disk_free"), "an expression and a limit"),
+                (("backtest", "disk_free", "< 5"), "--horizon is needed"),
+                (("backtest", "disk_free", "five", "--horizon", "1h"), "five"),
+                (("backtest", "disk_free", "< 5", "--horizon", "1h",
+                  "--probability", "2"), "between 0 and 1"),
+                (("watch", "tset"), "watch test")):
+            bad = self.cli(*args, "--data", data, rc=2)
+            self.assertIn(words, bad.err)
+        none = self.cli("watch", "test", "--data", data, rc=1)
+        self.assertIn("no watches", none.err)
+
+
+if __name__ == "__main__":
+    main()
