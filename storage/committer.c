@@ -144,6 +144,7 @@ static fw_rc stage_one(struct committer *c, struct pending *p, size_t i)
 
     switch (decide(c, id, b->t[i], bits)) {
     case HEAD_ACCEPTED:
+    case HEAD_LATE:
         b->series[p->accepted] = id;
         b->t[p->accepted] = b->t[i];
         memcpy(&b->v[p->accepted], &bits, sizeof(bits));
@@ -385,6 +386,7 @@ static void *committer_main(void *self)
     while ((group = take_group(c)) != NULL) {
         commit_group(c, group);
         answer(c, group);
+        head_pack_tails(&c->hold); /* nobody waits for it */
     }
     return NULL;
 }
@@ -409,6 +411,7 @@ static struct timespec linger_end(fw_ms linger)
 
 static void committer_free(struct committer *c)
 {
+    head_hold_release(&c->hold);
     journal_writer_release(&c->writer);
     fw_buf_release(&c->definition);
     block_cache_release(&c->cache);

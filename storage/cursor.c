@@ -30,9 +30,7 @@ struct fw_cursor {
     fw_ms from, to;
     struct piece *pieces; /* owned, by t_min; those from `next` are unread */
     size_t count, next, piece_cap;
-    fw_ms *head_t; /* owned: times, then values */
-    double *head_v;
-    size_t head_n, head_cap;
+    struct head_snap memory; /* its samples that have no block yet */
     fw_ms *t; /* owned: what is merged from pieces that overlap */
     double *v;
     size_t cap;
@@ -66,24 +64,6 @@ static bool make_room(fw_ms **t, double **v, size_t *cap, size_t n)
     return true;
 }
 
-static fw_rc copy_head(struct fw_cursor *c, const struct head_series *s)
-{
-    const fw_ms *times = head_times(s);
-    size_t first = head_lower_bound(times, s->n, c->from);
-    size_t last = first;
-
-    while (last < s->n && times[last] <= c->to)
-        last++;
-    if (last == first)
-        return FW_OK;
-    if (!make_room(&c->head_t, &c->head_v, &c->head_cap, last - first))
-        return FW_ENOMEM;
-    c->head_n = last - first;
-    memcpy(c->head_t, times + first, c->head_n * sizeof(*c->head_t));
-    memcpy(c->head_v, head_values(s) + first, c->head_n * sizeof(*c->head_v));
-    return FW_OK;
-}
-
 static fw_rc copy_refs(struct fw_cursor *c, const struct head_series *s)
 {
     size_t wanted = 0;
@@ -113,7 +93,7 @@ static void drop_pieces(struct fw_cursor *c)
         partition_unref(c->pieces[i].part);
     c->count = 0;
     c->next = 0;
-    c->head_n = 0;
+    head_snap_clear(&c->memory);
 }
 
 /*
@@ -143,14 +123,14 @@ static void place_head(struct fw_cursor *c)
 {
     size_t at = c->count;
 
-    if (c->head_n == 0)
+    if (c->memory.n == 0)
         return;
-    while (at > 0 && c->pieces[at - 1].t_min > c->head_t[0]) {
+    while (at > 0 && c->pieces[at - 1].t_min > c->memory.t[0]) {
         c->pieces[at] = c->pieces[at - 1];
         at--;
     }
-    c->pieces[at] = (struct piece){.t_min = c->head_t[0],
-                                   .t_max = c->head_t[c->head_n - 1]};
+    c->pieces[at] = (struct piece){.t_min = c->memory.t[0],
+                                   .t_max = c->memory.t[c->memory.n - 1]};
     c->count++;
 }
 
@@ -163,16 +143,18 @@ static fw_rc note_pieces(struct fw_cursor *c, struct head_series *s)
         drop_pieces(c);
         head_lock(&c->store->head, c->series);
         rc = copy_refs(c, s);
-        if (rc == FW_OK && s->n > 0)
-            rc = copy_head(c, s);
+        if (rc == FW_OK && head_count(s) > 0)
+            rc = head_snap_take(&c->memory, s, c->from, c->to);
         head_unlock(&c->store->head, c->series);
         if (rc != FW_OK)
             return rc;
         if (take_partitions(c))
             break;
     }
-    place_head(c);
-    return FW_OK;
+    rc = head_snap_unpack(&c->memory);
+    if (rc == FW_OK)
+        place_head(c);
+    return rc;
 }
 
 fw_rc fw_cursor_reset(struct fw_cursor *c, uint32_t series, fw_ms from,
@@ -240,7 +222,7 @@ static fw_rc read_piece(struct fw_cursor *c, const struct piece *piece,
     fw_rc rc;
 
     if (piece->part == NULL) {
-        *run = (struct fw_run){c->head_t, c->head_v, c->head_n, 0};
+        *run = (struct fw_run){c->memory.t, c->memory.v, c->memory.n, 0};
         return FW_OK;
     }
     rc = need_reader(c, err);
@@ -448,7 +430,7 @@ void fw_cursor_close(struct fw_cursor *cursor)
     drop_pieces(cursor);
     reader_pool_give(&cursor->store->readers, cursor->reader);
     free(cursor->pieces);
-    free(cursor->head_t);
+    head_snap_release(&cursor->memory);
     free(cursor->t);
     free(cursor->merged);
     free(cursor);

@@ -4,8 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FIRST_CAP 8
+#include "storage/base/buf.h"
+#include "storage/base/bytes.h"
+
+#define FIRST_CAP 4
 #define HOLD_CALLS 1024
+#define PACKS_AT_ONCE 64 /* a lock is held for: some tens of microseconds */
+#define TAIL_MAX ((uint32_t)1 << 24)
+#define BLOCKS_MAX ((uint32_t)1 << 24)
 #define STRIPE_SHIFT 6 /* neighbours share a lock: batches run over them */
 
 fw_rc head_init(struct head *h, uint32_t max_series)
@@ -15,25 +21,35 @@ fw_rc head_init(struct head *h, uint32_t max_series)
         (void)pthread_mutex_init(&h->locks[i], NULL);
     (void)pthread_mutex_init(&h->grow_lock, NULL);
     /* Holes in the ids count too, so there is room for some. */
-    h->chunk_max = (size_t)max_series / HEAD_CHUNK * 2 + 16;
-    h->chunks = calloc(h->chunk_max, sizeof(*h->chunks));
+    h->states_max = (size_t)max_series / HEAD_STATES * 2 + 16;
+    h->states = calloc(h->states_max, sizeof(*h->states));
     atomic_init(&h->newest, INT64_MIN);
-    return h->chunks == NULL ? FW_ENOMEM : FW_OK;
+    return h->states == NULL ? FW_ENOMEM : FW_OK;
+}
+
+static void release_series(struct head_series *s)
+{
+    if (s->data != NULL)
+        head_area_unref(head_area(s), s->area_bytes);
+    free(s->data);
+    head_column_unref(s->column);
+    free(s->late);
+    free(s->blocks);
 }
 
 void head_release(struct head *h)
 {
-    for (size_t c = 0; h->chunks != NULL && c < h->chunk_max; c++) {
-        struct head_series *chunk = atomic_load(&h->chunks[c]);
+    for (size_t c = 0; h->states != NULL && c < h->states_max; c++) {
+        struct head_series *states = atomic_load(&h->states[c]);
 
-        for (size_t i = 0; chunk != NULL && i < HEAD_CHUNK; i++) {
-            free(chunk[i].data);
-            free(chunk[i].blocks);
-        }
-        free(chunk);
+        for (size_t i = 0; states != NULL && i < HEAD_STATES; i++)
+            release_series(&states[i]);
+        free(states);
     }
-    free(h->chunks);
-    h->chunks = NULL;
+    free(h->states);
+    h->states = NULL;
+    head_recent_release(&h->recent);
+    head_packer_release(&h->packer);
     for (size_t i = 0; i < HEAD_STRIPES; i++)
         (void)pthread_mutex_destroy(&h->locks[i]);
     (void)pthread_mutex_destroy(&h->grow_lock);
@@ -41,30 +57,30 @@ void head_release(struct head *h)
 
 struct head_series *head_get(const struct head *h, uint32_t id)
 {
-    size_t c = id / HEAD_CHUNK;
+    size_t c = id / HEAD_STATES;
     struct head_series *chunk;
 
-    if (c >= h->chunk_max)
+    if (c >= h->states_max)
         return NULL;
-    chunk = atomic_load_explicit(&h->chunks[c], memory_order_acquire);
-    return chunk == NULL ? NULL : &chunk[id % HEAD_CHUNK];
+    chunk = atomic_load_explicit(&h->states[c], memory_order_acquire);
+    return chunk == NULL ? NULL : &chunk[id % HEAD_STATES];
 }
 
 fw_rc head_make(struct head *h, uint32_t id)
 {
-    size_t c = id / HEAD_CHUNK;
+    size_t c = id / HEAD_STATES;
     fw_rc rc = FW_OK;
 
-    if (c >= h->chunk_max)
+    if (c >= h->states_max)
         return FW_ETOOBIG;
     (void)pthread_mutex_lock(&h->grow_lock);
-    if (atomic_load(&h->chunks[c]) == NULL) {
-        struct head_series *chunk = calloc(HEAD_CHUNK, sizeof(*chunk));
+    if (atomic_load(&h->states[c]) == NULL) {
+        struct head_series *chunk = calloc(HEAD_STATES, sizeof(*chunk));
 
         if (chunk == NULL)
             rc = FW_ENOMEM;
         else
-            atomic_store_explicit(&h->chunks[c], chunk, memory_order_release);
+            atomic_store_explicit(&h->states[c], chunk, memory_order_release);
     }
     if (rc == FW_OK)
         head_get(h, id)->made = true;
@@ -89,11 +105,11 @@ void head_unlock(struct head *h, uint32_t id)
 
 uint32_t head_limit(const struct head *h)
 {
-    size_t c = h->chunk_max;
+    size_t c = h->states_max;
 
-    while (c > 0 && atomic_load(&h->chunks[c - 1]) == NULL)
+    while (c > 0 && atomic_load(&h->states[c - 1]) == NULL)
         c--;
-    return (uint32_t)(c * HEAD_CHUNK);
+    return (uint32_t)(c * HEAD_STATES);
 }
 
 size_t head_lower_bound(const fw_ms *t, size_t n, fw_ms at)
@@ -135,10 +151,19 @@ void head_let_go(struct head_hold *hold)
         see_newest(h, hold->newest);
         (void)atomic_fetch_add_explicit(&h->samples, hold->shown,
                                         memory_order_relaxed);
-        (void)atomic_fetch_add_explicit(&h->full, hold->full,
-                                        memory_order_relaxed);
     }
-    *hold = (struct head_hold){.head = h};
+    hold->lock = NULL;
+    hold->calls = 0;
+    hold->shown = 0;
+}
+
+void head_hold_release(struct head_hold *hold)
+{
+    head_let_go(hold);
+    free(hold->tails);
+    hold->tails = NULL;
+    hold->tail_count = 0;
+    hold->tail_cap = 0;
 }
 
 /* A reader that waits for the lock gets it after so many samples at most. */
@@ -153,42 +178,76 @@ static void hold_series(struct head_hold *hold, uint32_t id)
     }
 }
 
-/* ---- Writing --------------------------------------------------------------
+/* ---- Staging --------------------------------------------------------------
  */
 
-static bool set_cap(struct head_series *s, uint32_t cap)
+static bool set_tail_cap(struct head_series *s, uint32_t cap)
 {
-    char *data = malloc((size_t)cap * (sizeof(fw_ms) + sizeof(uint64_t)));
+    size_t tail_bytes = (size_t)cap * sizeof(uint64_t);
+    char *data = malloc(tail_bytes + s->area_bytes);
 
     if (data == NULL)
         return false;
-    if (s->n > 0) {
-        memcpy(data, head_times(s), s->n * sizeof(fw_ms));
-        memcpy(data + (size_t)cap * sizeof(fw_ms), head_values(s),
-               s->n * sizeof(uint64_t));
-    }
+    if (s->tail_n > 0)
+        memcpy(data, s->data, s->tail_n * sizeof(uint64_t));
+    if (s->area_bytes > 0)
+        memcpy(data + tail_bytes, head_area(s), s->area_bytes);
     free(s->data);
     s->data = data;
-    s->cap = cap;
+    s->tail_cap = cap;
     return true;
 }
 
-/* Promises room for one more sample to the running commit. */
-static enum head_verdict reserve(struct head_series *s, fw_ms t)
+static fw_ms newest_staged(const struct head_series *s)
 {
-    uint32_t need = s->n + s->staged + 1;
-    uint32_t cap = s->cap == 0 ? FIRST_CAP : s->cap;
+    return s->staged > 0
+               ? s->column->t[s->column_at + s->tail_n + s->staged - 1]
+               : s->newest;
+}
+
+/* Promises room in the tail, and has the time there already. */
+static enum head_verdict reserve(struct head *h, struct head_series *s, fw_ms t)
+{
+    uint32_t need = s->tail_n + s->staged + 1;
+    uint32_t cap = s->tail_cap == 0 ? FIRST_CAP : s->tail_cap;
+
+    if (need > TAIL_MAX)
+        return HEAD_NO_MEMORY;
+    while (cap < need)
+        cap *= 2;
+    if (need > FIRST_CAP && cap < HEAD_TAIL)
+        cap = HEAD_TAIL;
+    if (cap != s->tail_cap && !set_tail_cap(s, cap))
+        return HEAD_NO_MEMORY;
+    if (need == 1)
+        s->column_at = 0;
+    if (!head_column_take(&s->column, &h->recent, s->column_at + need - 1, t))
+        return HEAD_NO_MEMORY;
+    s->staged++;
+    return HEAD_ACCEPTED;
+}
+
+static enum head_verdict reserve_late(struct head_series *s)
+{
+    uint32_t need = s->late != NULL ? s->late->n + s->late->staged + 1 : 1;
+    uint32_t cap = s->late != NULL ? s->late->cap : FIRST_CAP;
+    struct head_late *late = s->late;
 
     while (cap < need)
         cap *= 2;
-    if (cap != s->cap && !set_cap(s, cap))
+    if (need > TAIL_MAX)
         return HEAD_NO_MEMORY;
-    if ((s->flags & HEAD_HAS_SAMPLES) == 0 && s->staged == 0)
-        s->newest_staged = t;
-    if (t > s->newest_staged)
-        s->newest_staged = t;
-    s->staged++;
-    return HEAD_ACCEPTED;
+    if (late == NULL || cap != late->cap) {
+        late = realloc(s->late, sizeof(*late) + cap * sizeof(late->items[0]));
+        if (late == NULL)
+            return HEAD_NO_MEMORY;
+        if (s->late == NULL)
+            *late = (struct head_late){0};
+        late->cap = cap;
+        s->late = late;
+    }
+    late->staged++;
+    return HEAD_LATE;
 }
 
 static bool block_spans(const struct head_series *s, fw_ms t)
@@ -199,35 +258,85 @@ static bool block_spans(const struct head_series *s, fw_ms t)
     return false;
 }
 
-static enum head_verdict in_memory(const struct head_series *s, fw_ms t,
-                                   uint64_t bits)
+static uint32_t late_bound(const struct head_late *late, fw_ms t)
 {
-    const fw_ms *times = head_times(s);
-    size_t at = head_lower_bound(times, s->n, t);
+    uint32_t low = 0, n = late->n;
 
-    if (at == s->n || times[at] != t)
-        return HEAD_ACCEPTED;
-    return head_values(s)[at] == bits ? HEAD_DUPLICATE : HEAD_CONFLICT;
+    while (n > 0) {
+        uint32_t half = n / 2;
+
+        if (late->items[low + half].t < t) {
+            low += half + 1;
+            n -= half + 1;
+        } else {
+            n = half;
+        }
+    }
+    return low;
 }
 
-static enum head_verdict stage_locked(struct head_series *s, fw_ms t,
-                                      uint64_t bits, fw_ms window, bool asked)
+static bool in_chunks(const struct head_series *s, fw_ms t, uint64_t *bits)
+{
+    fw_ms times[HEAD_CHUNK_SAMPLES];
+    double values[HEAD_CHUNK_SAMPLES];
+    struct head_chunk chunk;
+    size_t i;
+
+    for (size_t at = 0; at < s->area_bytes;) {
+        at = head_chunk_get(head_area(s), at, &chunk);
+        if (t < chunk.times->first || t > chunk.times->last)
+            continue;
+        head_times_get(chunk.times, times);
+        i = head_lower_bound(times, chunk.n, t);
+        if (times[i] != t)
+            return false;
+        head_chunk_values(&chunk, values);
+        *bits = fw_double_bits(values[i]);
+        return true;
+    }
+    return false;
+}
+
+/* The bits of the sample in memory that has this time, if there is one. */
+static bool find_in_memory(const struct head_series *s, fw_ms t, uint64_t *bits)
+{
+    const fw_ms *times = s->tail_n > 0 ? s->column->t + s->column_at : NULL;
+    size_t at;
+
+    if (s->late != NULL) {
+        at = late_bound(s->late, t);
+        if (at < s->late->n && s->late->items[at].t == t) {
+            *bits = s->late->items[at].bits;
+            return true;
+        }
+    }
+    if (times == NULL || t < times[0])
+        return in_chunks(s, t, bits);
+    at = head_lower_bound(times, s->tail_n, t);
+    if (at == s->tail_n || times[at] != t)
+        return false;
+    *bits = head_tail(s)[at];
+    return true;
+}
+
+static enum head_verdict stage_locked(struct head *h, struct head_series *s,
+                                      fw_ms t, uint64_t bits, fw_ms window,
+                                      bool asked)
 {
     bool any = (s->flags & HEAD_HAS_SAMPLES) != 0 || s->staged > 0;
-    enum head_verdict verdict;
+    fw_ms newest = any ? newest_staged(s) : 0;
+    uint64_t there = 0;
 
-    if (!any || t > s->newest_staged)
-        return reserve(s, t);
-    verdict = s->n > 0 ? in_memory(s, t, bits) : HEAD_ACCEPTED;
-    if (verdict != HEAD_ACCEPTED)
-        return verdict;
+    if (!any || t > newest)
+        return reserve(h, s, t);
+    if (find_in_memory(s, t, &there))
+        return there == bits ? HEAD_DUPLICATE : HEAD_CONFLICT;
     if (!asked && s->block_count > 0 && t <= s->sealed_max && block_spans(s, t))
         return HEAD_ASK_DISK;
     /* Unsigned, because the distance of two int64 needs 64 bits. */
-    if (window >= 0 &&
-        (uint64_t)s->newest_staged - (uint64_t)t > (uint64_t)window)
+    if (window >= 0 && (uint64_t)newest - (uint64_t)t > (uint64_t)window)
         return HEAD_TOO_OLD;
-    return reserve(s, t);
+    return reserve_late(s);
 }
 
 enum head_verdict head_stage(struct head_hold *hold, uint32_t id, fw_ms t,
@@ -238,7 +347,7 @@ enum head_verdict head_stage(struct head_hold *hold, uint32_t id, fw_ms t,
     if (s == NULL)
         return HEAD_NO_SERIES;
     hold_series(hold, id);
-    return stage_locked(s, t, bits, window, asked);
+    return stage_locked(hold->head, s, t, bits, window, asked);
 }
 
 void head_unstage(struct head_hold *hold, uint32_t id)
@@ -246,10 +355,13 @@ void head_unstage(struct head_hold *hold, uint32_t id)
     struct head_series *s = head_get(hold->head, id);
 
     hold_series(hold, id);
-    s->staged--;
-    if (s->staged == 0)
-        s->newest_staged = s->newest;
+    s->staged = 0; /* times that stay in the column are nobody's */
+    if (s->late != NULL)
+        s->late->staged = 0;
 }
+
+/* ---- Showing --------------------------------------------------------------
+ */
 
 static void count_in(struct head_series *s, fw_ms t, uint64_t seq)
 {
@@ -260,32 +372,54 @@ static void count_in(struct head_series *s, fw_ms t, uint64_t seq)
     }
     s->oldest = t < s->oldest ? t : s->oldest;
     s->newest = t > s->newest ? t : s->newest;
-    if (s->n == 0)
+    if (head_count(s) == 0)
         s->seq_first = seq;
-    if (s->n % HEAD_BLOCK_SAMPLES == 0)
-        s->seq_next = seq;
-    s->n++;
 }
 
-static enum head_verdict apply_locked(struct head_series *s, fw_ms t,
-                                      uint64_t bits, uint64_t seq)
+static void apply_late(struct head_series *s, fw_ms t, uint64_t bits)
 {
-    fw_ms *times = head_times(s);
-    uint64_t *values = head_values(s);
-    size_t at = s->n;
+    struct head_late *late = s->late;
+    uint32_t at = late_bound(late, t);
 
-    s->staged--;
-    if (s->n > 0 && t <= times[s->n - 1]) {
-        at = head_lower_bound(times, s->n, t);
-        if (times[at] == t)
-            return values[at] == bits ? HEAD_DUPLICATE : HEAD_CONFLICT;
-        memmove(times + at + 1, times + at, (s->n - at) * sizeof(*times));
-        memmove(values + at + 1, values + at, (s->n - at) * sizeof(*values));
-        s->flags |= HEAD_DISORDERED;
+    FW_ASSERT(late->n < late->cap);
+    memmove(late->items + at + 1, late->items + at,
+            (late->n - at) * sizeof(late->items[0]));
+    late->items[at] = (struct head_item){t, bits};
+    late->n++;
+}
+
+/* A full tail is noted, to be packed when nobody waits. */
+static void note_tail(struct head_hold *hold, const struct head_series *s,
+                      uint32_t id)
+{
+    if (s->tail_n % HEAD_TAIL != 0 ||
+        fw_grow(&hold->tails, &hold->tail_cap, hold->tail_count + 1,
+                sizeof(*hold->tails), SIZE_MAX / sizeof(*hold->tails)) != FW_OK)
+        return;
+    hold->tails[hold->tail_count++] = id;
+}
+
+static enum head_verdict apply_locked(struct head_hold *hold,
+                                      struct head_series *s, uint32_t id,
+                                      fw_ms t, uint64_t bits, uint64_t seq)
+{
+    bool any = (s->flags & HEAD_HAS_SAMPLES) != 0;
+    uint64_t there = 0;
+
+    if (!any || t > s->newest) {
+        FW_ASSERT(s->staged > 0 && s->column->t[s->column_at + s->tail_n] == t);
+        count_in(s, t, seq);
+        s->staged--;
+        head_tail(s)[s->tail_n++] = bits;
+        note_tail(hold, s, id);
+        return HEAD_ACCEPTED;
     }
-    times[at] = t;
-    values[at] = bits;
+    FW_ASSERT(s->late != NULL && s->late->staged > 0);
+    s->late->staged--;
+    if (find_in_memory(s, t, &there))
+        return there == bits ? HEAD_DUPLICATE : HEAD_CONFLICT;
     count_in(s, t, seq);
+    apply_late(s, t, bits);
     return HEAD_ACCEPTED;
 }
 
@@ -296,15 +430,91 @@ enum head_verdict head_apply(struct head_hold *hold, uint32_t id, fw_ms t,
     enum head_verdict verdict;
 
     hold_series(hold, id);
-    FW_ASSERT(s->staged > 0);
-    verdict = apply_locked(s, t, bits, seq);
+    verdict = apply_locked(hold, s, id, t, bits, seq);
     if (verdict != HEAD_ACCEPTED)
         return verdict;
     if (hold->shown++ == 0 || t > hold->newest)
         hold->newest = t;
-    if (s->n % HEAD_BLOCK_SAMPLES == 0)
-        hold->full += HEAD_BLOCK_SAMPLES;
     return HEAD_ACCEPTED;
+}
+
+/* ---- Packing --------------------------------------------------------------
+ */
+
+/* Samples up to the last big chunk. */
+static uint32_t settled_in(const struct head_series *s)
+{
+    struct head_chunk chunk;
+    uint32_t samples = 0, settled = 0;
+
+    for (size_t at = 0; at < s->area_bytes;) {
+        at = head_chunk_get(head_area(s), at, &chunk);
+        samples += chunk.n;
+        settled = chunk.n == HEAD_CHUNK_SAMPLES ? samples : settled;
+    }
+    return settled;
+}
+
+static int64_t full_samples(const struct head_series *s)
+{
+    return s->settled / HEAD_BLOCK_SAMPLES * HEAD_BLOCK_SAMPLES;
+}
+
+/* The chunks that stay, then the fresh ones, behind an empty tail. */
+static bool take_fresh(struct head_series *s, const struct head_packer *p,
+                       size_t keep)
+{
+    size_t tail_bytes = HEAD_TAIL * sizeof(uint64_t);
+    char *data = malloc(tail_bytes + keep + p->fresh_bytes);
+
+    if (data == NULL)
+        return false;
+    if (keep > 0)
+        memcpy(data + tail_bytes, head_area(s), keep);
+    memcpy(data + tail_bytes + keep, p->fresh, p->fresh_bytes);
+    head_area_unref(head_area(s) + keep, s->area_bytes - keep);
+    free(s->data);
+    s->data = data;
+    s->tail_cap = HEAD_TAIL;
+    s->area_bytes = (uint32_t)(keep + p->fresh_bytes);
+    return true;
+}
+
+/* Packs the tail of a series; where there is no memory it stays. */
+static void pack_locked(struct head *h, struct head_series *s)
+{
+    struct head_packer *p = &h->packer;
+    int64_t full = full_samples(s);
+    size_t keep = 0;
+
+    if (s->tail_n < HEAD_TAIL || s->staged > 0 ||
+        head_pack(p, head_area(s), s->area_bytes, s->column, s->column_at,
+                  head_tail(s), s->tail_n, &s->hint, &keep) != FW_OK)
+        return;
+    if (!take_fresh(s, p, keep)) {
+        head_area_unref(p->fresh, p->fresh_bytes);
+        return;
+    }
+    s->packed += s->tail_n;
+    s->tail_n = 0;
+    s->settled = settled_in(s);
+    head_column_unref(s->column);
+    s->column = NULL;
+    full = full_samples(s) - full;
+    if (full != 0)
+        (void)atomic_fetch_add_explicit(&h->full, full, memory_order_relaxed);
+}
+
+void head_pack_tails(struct head_hold *hold)
+{
+    for (size_t i = 0; i < hold->tail_count; i++) {
+        if (i % PACKS_AT_ONCE == 0)
+            head_let_go(hold);
+        hold_series(hold, hold->tails[i]);
+        pack_locked(hold->head, head_get(hold->head, hold->tails[i]));
+    }
+    head_let_go(hold);
+    hold->tail_count = 0;
 }
 
 /* ---- Blocks ---------------------------------------------------------------
@@ -329,76 +539,185 @@ static void add_ref(struct head_series *s, const struct block_ref *ref)
     }
     s->oldest = ref->t_min < s->oldest ? ref->t_min : s->oldest;
     s->newest = ref->t_max > s->newest ? ref->t_max : s->newest;
-    if (s->staged == 0)
-        s->newest_staged = s->newest;
 }
 
-/* Keeps the samples whose time is not among t[0..n); both are sorted. */
-static size_t drop_samples(struct head_series *s, const fw_ms *t, size_t n)
+/* Drops late samples whose time is among t[0..n); both are sorted. */
+static size_t drop_late(struct head_series *s, const fw_ms *t, size_t n)
 {
-    fw_ms *times = head_times(s);
-    uint64_t *values = head_values(s);
-    uint32_t kept = 0;
-    size_t gone;
+    struct head_late *late = s->late;
+    uint32_t kept = 0, had;
 
-    for (uint32_t i = 0, j = 0; i < s->n; i++) {
-        while (j < n && t[j] < times[i])
+    if (late == NULL)
+        return 0;
+    had = late->n;
+    for (size_t i = 0, j = 0; i < had; i++) {
+        while (j < n && t[j] < late->items[i].t)
             j++;
-        if (j < n && t[j] == times[i])
-            continue;
-        times[kept] = times[i];
-        values[kept++] = values[i];
+        if (j == n || t[j] != late->items[i].t)
+            late->items[kept++] = late->items[i];
     }
-    gone = s->n - kept;
-    s->n = kept;
-    return gone;
+    late->n = kept;
+    if (kept == 0 && late->staged == 0) {
+        free(late);
+        s->late = NULL;
+    }
+    return had - kept;
+}
+
+/* What is left of a chunk without its first `cut` samples, as a chunk. */
+static fw_rc cut_chunk(const struct head_chunk *chunk, size_t cut,
+                       char room[HEAD_CHUNK_HEADER + HEAD_VALUES_ROOM],
+                       struct fw_str *out)
+{
+    uint8_t packed[HEAD_VALUES_ROOM];
+    fw_ms t[HEAD_CHUNK_SAMPLES];
+    double v[HEAD_CHUNK_SAMPLES];
+    struct head_times *times;
+    size_t bytes;
+
+    head_times_get(chunk->times, t);
+    head_chunk_values(chunk, v);
+    times = head_times_new(t + cut, chunk->n - cut);
+    if (times == NULL)
+        return FW_ENOMEM;
+    bytes = values_encode(v + cut, chunk->n - cut, NULL, packed);
+    *out = (struct fw_str){room, head_chunk_put(room, times, packed, bytes)};
+    return FW_OK;
+}
+
+/*
+ * Drops the oldest `run` samples of chunks and tail. Since they were copied
+ * chunks may have been packed together, so the end may lie inside of one.
+ */
+static fw_rc drop_run(struct head_series *s, size_t run)
+{
+    char room[HEAD_CHUNK_HEADER + HEAD_VALUES_ROOM];
+    struct fw_str cut = {room, 0};
+    struct head_chunk chunk;
+    uint32_t left = (uint32_t)run, tail_cut;
+    size_t at = 0, next = 0;
+    char *old, *data;
+    size_t tail_bytes, rest;
+
+    while (left > 0 && at < s->area_bytes) {
+        next = head_chunk_get(head_area(s), at, &chunk);
+        if (chunk.n > left)
+            break;
+        left -= chunk.n;
+        at = next;
+    }
+    tail_cut = at == s->area_bytes ? left : 0;
+    if (left > 0 && tail_cut == 0) {
+        if (cut_chunk(&chunk, left, room, &cut) != FW_OK)
+            return FW_ENOMEM;
+    } else {
+        next = at;
+    }
+    FW_ASSERT(tail_cut <= s->tail_n);
+    rest = s->area_bytes - next;
+    tail_bytes = (size_t)s->tail_cap * sizeof(uint64_t);
+    data = malloc(tail_bytes + cut.n + rest);
+    if (data == NULL) {
+        head_area_unref(cut.p, cut.n);
+        return FW_ENOMEM;
+    }
+    old = head_area(s);
+    if (s->tail_n > tail_cut)
+        memcpy(data, head_tail(s) + tail_cut,
+               (s->tail_n - tail_cut) * sizeof(uint64_t));
+    if (cut.n > 0)
+        memcpy(data + tail_bytes, cut.p, cut.n);
+    if (rest > 0)
+        memcpy(data + tail_bytes + cut.n, old + next, rest);
+    head_area_unref(old, next);
+    free(s->data);
+    s->data = data;
+    s->area_bytes = (uint32_t)(cut.n + rest);
+    s->packed -= (uint32_t)run - tail_cut;
+    s->tail_n -= tail_cut;
+    s->column_at += tail_cut;
+    s->settled = settled_in(s);
+    return FW_OK;
+}
+
+/* Gives back what a series without samples does not need. */
+static void empty_series(struct head_series *s)
+{
+    free(s->data);
+    s->data = NULL;
+    s->tail_cap = 0;
+    head_column_unref(s->column);
+    s->column = NULL;
+    s->column_at = 0;
 }
 
 fw_rc head_publish(struct head *h, uint32_t id, const struct block_ref *refs,
-                   size_t ref_count, const fw_ms *t, size_t n,
-                   uint64_t seq_left)
+                   size_t ref_count, const struct head_leaving *leaving)
 {
     struct head_series *s = head_get(h, id);
-    size_t cap;
-    size_t gone = 0;
+    uint32_t before;
+    size_t cap, gone;
     int64_t full;
     fw_rc rc;
 
     head_lock(h, id);
     cap = s->block_cap;
-    full = s->n / HEAD_BLOCK_SAMPLES;
+    full = full_samples(s);
+    before = head_count(s);
     rc = fw_grow(&s->blocks, &cap, s->block_count + ref_count,
-                 sizeof(*s->blocks), UINT32_MAX);
+                 sizeof(*s->blocks), BLOCKS_MAX);
+    s->block_cap = (uint32_t)cap;
+    if (rc == FW_OK && leaving != NULL && leaving->run > 0)
+        rc = drop_run(s, leaving->run);
     if (rc == FW_OK) {
-        s->block_cap = (uint32_t)cap;
         for (size_t i = 0; i < ref_count; i++)
             add_ref(s, &refs[i]);
-        if (n > 0) {
-            gone = drop_samples(s, t, n);
-            s->seq_first = seq_left;
-            /* What is left may hold a late one that came meanwhile. */
-            if (s->n == 0)
-                s->flags &= ~(uint32_t)HEAD_DISORDERED;
-        }
-        if (n > 0 && s->n == 0 && s->staged == 0) {
-            free(s->data);
-            s->data = NULL;
-            s->cap = 0;
-        }
+        if (leaving != NULL)
+            (void)drop_late(s, leaving->t, leaving->n);
+        if ((s->flags & HEAD_LEAVES) != 0)
+            s->seq_first = h->leaving_seq;
+        s->flags &= (uint8_t)~HEAD_LEAVES;
+        if (head_count(s) == 0 && s->staged == 0)
+            empty_series(s);
     }
-    full -= s->n / HEAD_BLOCK_SAMPLES;
+    gone = before - head_count(s);
+    full -= full_samples(s);
     head_unlock(h, id);
     (void)atomic_fetch_sub_explicit(&h->samples, gone, memory_order_relaxed);
-    (void)atomic_fetch_sub_explicit(&h->full, full * HEAD_BLOCK_SAMPLES,
-                                    memory_order_relaxed);
+    (void)atomic_fetch_sub_explicit(&h->full, full, memory_order_relaxed);
     for (size_t i = 0; i < ref_count; i++)
         see_newest(h, refs[i].t_max);
     return rc;
 }
 
+void head_stays(struct head *h, uint32_t id)
+{
+    head_lock(h, id);
+    head_get(h, id)->flags &= (uint8_t)~HEAD_LEAVES;
+    head_unlock(h, id);
+}
+
+/* INT64_MAX if there is nothing. */
+static fw_ms oldest_in_memory(const struct head_series *s)
+{
+    struct head_chunk chunk;
+    fw_ms oldest = INT64_MAX;
+
+    if (s->area_bytes > 0) {
+        (void)head_chunk_get(head_area(s), 0, &chunk);
+        oldest = chunk.times->first;
+    } else if (s->tail_n > 0) {
+        oldest = s->column->t[s->column_at];
+    }
+    if (head_late_count(s) > 0 && s->late->items[0].t < oldest)
+        oldest = s->late->items[0].t;
+    return oldest;
+}
+
 static void forget_locked(struct head_series *s, uint16_t part)
 {
     uint32_t kept = 0;
+    fw_ms oldest;
 
     for (uint32_t i = 0; i < s->block_count; i++)
         if (s->blocks[i].part != part)
@@ -406,12 +725,11 @@ static void forget_locked(struct head_series *s, uint16_t part)
     if (kept == s->block_count)
         return;
     s->block_count = kept;
-    if (kept > 0)
-        s->oldest = s->blocks[0].t_min;
-    else if (s->n > 0)
-        s->oldest = head_times(s)[0];
-    if (kept > 0 && s->n > 0 && head_times(s)[0] < s->oldest)
-        s->oldest = head_times(s)[0];
+    oldest = oldest_in_memory(s);
+    if (kept > 0 && s->blocks[0].t_min < oldest)
+        oldest = s->blocks[0].t_min;
+    if (kept > 0 || head_count(s) > 0)
+        s->oldest = oldest;
 }
 
 void head_forget_part(struct head *h, uint16_t part)
@@ -440,8 +758,9 @@ uint64_t head_oldest_seq(struct head *h)
         if (s == NULL)
             continue;
         head_lock(h, id);
-        if (s->n > 0) {
-            uint64_t seq = s->seal_left != 0 ? s->seal_left : s->seq_first;
+        if (head_count(s) > 0) {
+            uint64_t seq =
+                (s->flags & HEAD_LEAVES) != 0 ? h->leaving_seq : s->seq_first;
 
             oldest = seq < oldest ? seq : oldest;
         }
@@ -458,7 +777,8 @@ bool head_overlaps(struct head *h, uint32_t id, fw_ms from, fw_ms to)
     if (s == NULL)
         return false;
     head_lock(h, id);
-    if ((s->flags & HEAD_HAS_SAMPLES) != 0 && (s->n > 0 || s->block_count > 0))
+    if ((s->flags & HEAD_HAS_SAMPLES) != 0 &&
+        (head_count(s) > 0 || s->block_count > 0))
         overlaps = s->oldest <= to && s->newest >= from;
     head_unlock(h, id);
     return overlaps;

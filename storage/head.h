@@ -10,6 +10,12 @@
  * Samples come in two steps, because they may be shown only when they are
  * durable: head_stage() decides and makes room before the commit,
  * head_apply() shows them after it and cannot fail.
+ *
+ * Samples in order of time go to the tail of their series, plain values
+ * beside shared times; a tail of HEAD_TAIL is packed into a chunk
+ * (head_chunk.h). Late ones, older than the newest of the series, lie in a
+ * list of their own until the series is sealed whole. So whatever is in chunks
+ * and tail is newer than all blocks were when it came.
  */
 #ifndef STORAGE_HEAD_H
 #define STORAGE_HEAD_H
@@ -17,11 +23,11 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include "storage/codec/values.h"
+#include "storage/head_chunk.h"
 #include "storage/storage.h"
 
 #define HEAD_STRIPES 256
-#define HEAD_CHUNK 4096 /* series states allocated together */
+#define HEAD_STATES 4096 /* series states allocated together */
 #define HEAD_BLOCK_SAMPLES 512
 
 /* Where a block of samples is on disk. */
@@ -37,36 +43,54 @@ struct block_ref {
 
 enum head_flag {
     HEAD_HAS_SAMPLES = 1, /* newest and oldest mean something */
-    HEAD_DISORDERED = 2,  /* a sample came late since the last sealing */
+    HEAD_LEAVES = 2,      /* all it had is being sealed */
+};
+
+struct head_item {
+    fw_ms t;
+    uint64_t bits;
+};
+
+/* Samples that came late, by time. */
+struct head_late {
+    uint32_t n, cap;
+    uint32_t staged; /* room promised to the running commit */
+    struct head_item items[];
 };
 
 struct head_series {
-    char *data; /* cap times, then cap values; owned */
-    uint32_t n, cap;
-    uint32_t staged; /* room promised to the running commit */
-    uint32_t flags;
+    char *data; /* tail_cap values, then the area of chunks; owned */
+    struct head_column *column; /* times of the tail; NULL without one */
+    struct head_late *late;     /* owned; NULL for none */
+    struct block_ref *blocks;   /* owned, by t_min then by age */
+    fw_ms oldest, newest;       /* of all samples, on disk too */
+    fw_ms sealed_max;           /* newest in a block; if block_count > 0 */
+    uint64_t seq_first;      /* of journal records only memory has samples of */
+    struct values_hint hint; /* of the last chunk */
+    uint32_t area_bytes;
+    uint32_t packed;  /* samples in chunks */
+    uint32_t settled; /* of those, up to the last big chunk */
+    uint32_t tail_n, tail_cap;
+    uint32_t column_at; /* of the first sample of the tail in the column */
+    uint32_t staged;    /* room and times promised to the running commit */
+    uint32_t block_count, block_cap;
+    uint8_t flags;
     bool made;    /* somebody has the id; before it is used anywhere */
     bool defined; /* its labels are in the journal or in meta; committer */
-    fw_ms oldest, newest; /* of all samples, on disk too */
-    fw_ms newest_staged;
-    fw_ms sealed_max;   /* newest in a block; if block_count > 0 */
-    uint64_t seq_first; /* journal record of the oldest sample in memory */
-    uint64_t seq_next;  /* and of the first one behind the last full block */
-    uint64_t seal_left; /* 0, or what seq_first will be after sealing; sealer */
-    struct values_hint hint;  /* of the last block; sealer */
-    struct block_ref *blocks; /* owned, by t_min then by age */
-    uint32_t block_count, block_cap;
 };
 
 struct head {
     pthread_mutex_t locks[HEAD_STRIPES];
-    _Atomic(struct head_series *) *chunks;
-    size_t chunk_max;
+    _Atomic(struct head_series *) *states;
+    size_t states_max;
     pthread_mutex_t grow_lock;
     _Atomic uint64_t samples; /* in memory */
     _Atomic int64_t full;     /* of those, in runs long enough for a block */
     _Atomic int64_t newest;   /* of all samples of all series; INT64_MIN */
     _Atomic uint64_t applied; /* the last journal record that is shown */
+    uint64_t leaving_seq; /* of series that leave: newer ones stay; sealer */
+    struct head_recent recent; /* of the thread that stages, as the next */
+    struct head_packer packer;
 };
 
 FW_CHECK fw_rc head_init(struct head *h, uint32_t max_series);
@@ -81,14 +105,26 @@ struct head_series *head_get(const struct head *h, uint32_t id);
 void head_lock(struct head *h, uint32_t id);
 void head_unlock(struct head *h, uint32_t id);
 
-static inline fw_ms *head_times(const struct head_series *s)
+static inline uint32_t head_late_count(const struct head_series *s)
 {
-    return (fw_ms *)(void *)s->data;
+    return s->late != NULL ? s->late->n : 0;
 }
 
-static inline uint64_t *head_values(const struct head_series *s)
+/* Samples in memory. */
+static inline uint32_t head_count(const struct head_series *s)
 {
-    return (uint64_t *)(void *)(s->data + (size_t)s->cap * sizeof(fw_ms));
+    return s->packed + s->tail_n + head_late_count(s);
+}
+
+static inline uint64_t *head_tail(const struct head_series *s)
+{
+    return (uint64_t *)(void *)s->data;
+}
+
+static inline char *head_area(const struct head_series *s)
+{
+    return s->data == NULL ? NULL
+                           : s->data + (size_t)s->tail_cap * sizeof(uint64_t);
 }
 
 /*
@@ -102,14 +138,17 @@ struct head_hold {
     pthread_mutex_t *lock; /* held; NULL for none */
     uint32_t calls;        /* since it was taken */
     uint64_t shown;        /* samples, not yet counted in the head */
-    int64_t full;
     fw_ms newest;
+    uint32_t *tails; /* owned: series whose tail is full */
+    size_t tail_count, tail_cap;
 };
 
 void head_let_go(struct head_hold *hold);
+void head_hold_release(struct head_hold *hold);
 
 enum head_verdict {
     HEAD_ACCEPTED,  /* room is reserved: apply or unstage it */
+    HEAD_LATE,      /* the same, behind the newest of its series */
     HEAD_DUPLICATE, /* the same sample is there */
     HEAD_CONFLICT,  /* another value at this time is there */
     HEAD_TOO_OLD,
@@ -126,7 +165,7 @@ enum head_verdict {
 enum head_verdict head_stage(struct head_hold *hold, uint32_t id, fw_ms t,
                              uint64_t bits, fw_ms window, bool asked);
 
-/* Takes back what was staged for a sample whose commit failed. */
+/* Takes back all that is staged of a series, whose commit failed. */
 void head_unstage(struct head_hold *hold, uint32_t id);
 
 /*
@@ -136,24 +175,38 @@ void head_unstage(struct head_hold *hold, uint32_t id);
 enum head_verdict head_apply(struct head_hold *hold, uint32_t id, fw_ms t,
                              uint64_t bits, uint64_t seq);
 
+/*
+ * Packs the tails that filled up since the last call, best after everybody has
+ * been answered. Without memory they stay as they are.
+ */
+void head_pack_tails(struct head_hold *hold);
+
 /* First index with a time >= t. */
 size_t head_lower_bound(const fw_ms *t, size_t n, fw_ms at);
 
 /*
- * Adds block references to series `id`, keeping order, and drops the samples
- * `t[0..n)` from memory (those that are there). Nothing in memory afterwards
- * is older than journal record `seq_left`. FW_ENOMEM: nothing has happened.
+ * Adds block references to series `id`, keeping order, and drops from memory
+ * the oldest `run` samples of chunks and tail, and late ones whose times are
+ * among t[0..n). FW_ENOMEM: nothing has happened.
  */
+struct head_leaving {
+    size_t run;
+    const fw_ms *t;
+    size_t n;
+};
 FW_CHECK fw_rc head_publish(struct head *h, uint32_t id,
                             const struct block_ref *refs, size_t ref_count,
-                            const fw_ms *t, size_t n, uint64_t seq_left);
+                            const struct head_leaving *leaving);
+
+/* What was to leave (HEAD_LEAVES) stays after all. */
+void head_stays(struct head *h, uint32_t id);
 
 /* Forgets the blocks of a partition that is going away. */
 void head_forget_part(struct head *h, uint16_t part);
 
 /*
- * The oldest journal record a sample in memory comes from, as it will be when
- * what is being sealed is gone; UINT64_MAX for none. The sealing thread.
+ * The oldest journal record that samples in memory still need, as it will be
+ * when what is being sealed is gone; UINT64_MAX for none. The sealing thread.
  */
 uint64_t head_oldest_seq(struct head *h);
 
@@ -162,5 +215,44 @@ bool head_overlaps(struct head *h, uint32_t id, fw_ms from, fw_ms to);
 
 /* One more than the highest id that has a state. */
 uint32_t head_limit(const struct head *h);
+
+/* ---- Reading --------------------------------------------------------------
+ */
+
+/*
+ * The samples of one series in memory, copied under its lock and unpacked
+ * without it. Starts zeroed; may be used again and again.
+ */
+struct head_snap {
+    char *area; /* owned: chunks, each with a reference */
+    size_t area_bytes, area_cap;
+    struct head_item *items; /* owned: the tail, then the late ones */
+    size_t tail_n, late_n, item_cap;
+    size_t run; /* samples in chunks and tail */
+    struct values_hint hint;
+    fw_ms *t; /* owned: what head_snap_unpack() made */
+    double *v;
+    size_t n, cap;
+};
+
+void head_snap_clear(struct head_snap *snap);
+void head_snap_release(struct head_snap *snap);
+
+/*
+ * Copies what may have samples in [from, to]; the caller holds the lock of the
+ * series. FW_ENOMEM: the snap is empty.
+ */
+FW_CHECK fw_rc head_snap_take(struct head_snap *snap,
+                              const struct head_series *s, fw_ms from,
+                              fw_ms to);
+
+/* The same of settled chunks only: whole runs of HEAD_BLOCK_SAMPLES, nearly. */
+FW_CHECK fw_rc head_snap_take_full(struct head_snap *snap,
+                                   const struct head_series *s);
+
+/*
+ * Unpacks into snap->t, v, n: by time, each time once, nothing cut. FW_ENOMEM.
+ */
+FW_CHECK fw_rc head_snap_unpack(struct head_snap *snap);
 
 #endif

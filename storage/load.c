@@ -78,9 +78,9 @@ static fw_rc add_block(struct load_blocks *load, uint32_t number,
                             .bytes = (uint16_t)b->bytes};
     fw_rc rc = head_make(&load->store->head, b->series);
 
-    return rc == FW_OK ? head_publish(&load->store->head, b->series, &ref, 1,
-                                      NULL, 0, 0)
-                       : rc;
+    return rc == FW_OK
+               ? head_publish(&load->store->head, b->series, &ref, 1, NULL)
+               : rc;
 }
 
 static fw_rc each_segment(void *self, uint32_t number, struct fw_str value,

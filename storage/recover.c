@@ -65,6 +65,7 @@ static fw_rc put_one(struct replay *r, uint64_t seq, uint32_t id, fw_ms t,
     }
     switch (verdict) {
     case HEAD_ACCEPTED:
+    case HEAD_LATE:
         (void)head_apply(&r->hold, id, t, bits, seq);
         (void)atomic_fetch_add(&r->store->counters.replayed, 1);
         return FW_OK;
@@ -96,6 +97,7 @@ static fw_rc replay_record(struct replay *r, uint64_t seq, struct fw_str text,
             rc = put_one(r, seq, id, t, bits, err);
     }
     head_let_go(&r->hold);
+    head_pack_tails(&r->hold);
     return rc == FW_END ? FW_OK : rc;
 }
 
@@ -126,6 +128,7 @@ fw_rc recover_journal(struct fw_store *store, struct lmdb_txn *txn,
     if (replay.cache == NULL)
         return fw_err_set(err, FW_ENOMEM, "out of memory");
     rc = journal_replay(txn, each_record, &replay, err);
+    head_hold_release(&replay.hold);
     block_cache_release(replay.cache);
     free(replay.cache);
     return rc;

@@ -28,8 +28,9 @@
 struct item {
     uint32_t series;
     size_t at, n; /* in the step's arrays */
+    size_t run;   /* of those, from chunks and tail */
     size_t first_ref, ref_count;
-    uint64_t seq_left; /* no sample that stays is from an older record */
+    struct values_hint hint; /* of the series, for its blocks here */
     bool has_sealed;
     fw_ms sealed_max;
 };
@@ -53,6 +54,7 @@ struct step {
     double *v;
     size_t v_cap;
     size_t n;
+    struct head_snap snap;
     struct block_ref *refs;
     size_t ref_count, ref_cap;
     struct target **targets;
@@ -62,7 +64,7 @@ struct step {
 static void step_clear(struct step *s)
 {
     for (size_t i = 0; i < s->item_count; i++)
-        head_get(&s->store->head, s->items[i].series)->seal_left = 0;
+        head_stays(&s->store->head, s->items[i].series);
     for (size_t i = 0; i < s->target_count; i++) {
         struct target *target = s->targets[i];
 
@@ -82,6 +84,7 @@ static void step_clear(struct step *s)
 static void step_release(struct step *s)
 {
     step_clear(s);
+    head_snap_release(&s->snap);
     free(s->items);
     free(s->t);
     free(s->v);
@@ -92,19 +95,60 @@ static void step_release(struct step *s)
 /* ---- Copying --------------------------------------------------------------
  */
 
-/* How many samples of a series are due. */
-static size_t due_locked(const struct head_series *s, enum seal_scope scope,
-                         uint64_t before)
-{
-    size_t whole = s->n / HEAD_BLOCK_SAMPLES * HEAD_BLOCK_SAMPLES;
+enum due { DUE_NOT, DUE_FULL, DUE_WHOLE };
 
+static enum due due_locked(const struct head_series *s, enum seal_scope scope,
+                           uint64_t before)
+{
+    bool full = s->settled >= HEAD_BLOCK_SAMPLES;
+
+    if (head_count(s) == 0)
+        return DUE_NOT;
     if (scope == SEAL_ALL || (scope == SEAL_OLD && s->seq_first <= before))
-        return s->n;
-    /*
-     * After a late sample the order of time is not the order of records, and
-     * what stays of the run could be from any of them: so all of it goes.
-     */
-    return (s->flags & HEAD_DISORDERED) != 0 && whole > 0 ? s->n : whole;
+        return DUE_WHOLE;
+    if (head_late_count(s) >= HEAD_BLOCK_SAMPLES)
+        return DUE_WHOLE;
+    /* Late ones lie among the others, and blocks must not overlap by design. */
+    return !full ? DUE_NOT : head_late_count(s) > 0 ? DUE_WHOLE : DUE_FULL;
+}
+
+static fw_rc take_locked(struct step *step, struct head_series *s, enum due due,
+                         struct item *item)
+{
+    fw_rc rc = due == DUE_WHOLE
+                   ? head_snap_take(&step->snap, s, INT64_MIN, INT64_MAX)
+                   : head_snap_take_full(&step->snap, s);
+
+    if (rc != FW_OK)
+        return rc;
+    item->run = step->snap.run;
+    item->hint = step->snap.hint;
+    item->has_sealed = s->block_count > 0;
+    item->sealed_max = s->sealed_max;
+    if (due == DUE_WHOLE)
+        s->flags |= HEAD_LEAVES;
+    return FW_OK;
+}
+
+/* Puts what was taken of a series into the step's arrays. */
+static fw_rc unpack(struct step *step, struct item *item)
+{
+    struct head_snap *snap = &step->snap;
+    fw_rc rc = head_snap_unpack(snap);
+
+    if (rc == FW_OK)
+        rc = fw_grow(&step->t, &step->t_cap, step->n + snap->n,
+                     sizeof(*step->t), SIZE_MAX / 16);
+    if (rc == FW_OK)
+        rc = fw_grow(&step->v, &step->v_cap, step->n + snap->n,
+                     sizeof(*step->v), SIZE_MAX / 16);
+    if (rc != FW_OK)
+        return rc;
+    memcpy(step->t + step->n, snap->t, snap->n * sizeof(*step->t));
+    memcpy(step->v + step->n, snap->v, snap->n * sizeof(*step->v));
+    item->n = snap->n;
+    step->n += snap->n;
+    return FW_OK;
 }
 
 static fw_rc copy_series(struct step *step, uint32_t id, enum seal_scope scope,
@@ -112,34 +156,25 @@ static fw_rc copy_series(struct step *step, uint32_t id, enum seal_scope scope,
 {
     struct head_series *s = head_get(&step->store->head, id);
     struct item item = {.series = id, .at = step->n};
-    fw_rc rc = FW_OK;
+    enum due due;
+    fw_rc rc;
 
     if (s == NULL)
         return FW_OK;
-    head_lock(&step->store->head, id);
-    item.n = due_locked(s, scope, before);
-    if (item.n == 0)
-        goto out;
     rc = fw_grow(&step->items, &step->item_cap, step->item_count + 1,
                  sizeof(*step->items), UINT32_MAX);
-    if (rc == FW_OK)
-        rc = fw_grow(&step->t, &step->t_cap, step->n + item.n, sizeof(*step->t),
-                     SIZE_MAX / 16);
-    if (rc == FW_OK)
-        rc = fw_grow(&step->v, &step->v_cap, step->n + item.n, sizeof(*step->v),
-                     SIZE_MAX / 16);
     if (rc != FW_OK)
-        goto out;
-    memcpy(step->t + step->n, head_times(s), item.n * sizeof(*step->t));
-    memcpy(step->v + step->n, head_values(s), item.n * sizeof(*step->v));
-    item.seq_left = item.n < s->n ? s->seq_next : step->applied + 1;
-    item.has_sealed = s->block_count > 0;
-    item.sealed_max = s->sealed_max;
-    s->seal_left = item.seq_left;
-    step->n += item.n;
-    step->items[step->item_count++] = item;
-out:
+        return rc;
+    head_lock(&step->store->head, id);
+    due = due_locked(s, scope, before);
+    if (due != DUE_NOT)
+        rc = take_locked(step, s, due, &item);
     head_unlock(&step->store->head, id);
+    if (due == DUE_NOT || rc != FW_OK)
+        return rc;
+    step->items[step->item_count++] = item; /* so that it may stay */
+    rc = unpack(step, &step->items[step->item_count - 1]);
+    head_snap_clear(&step->snap);
     return rc;
 }
 
@@ -201,17 +236,16 @@ static fw_rc close_segment(struct step *s, struct target *target)
     return FW_OK;
 }
 
-static fw_rc put_block(struct step *s, struct target *target, uint32_t series,
+static fw_rc put_block(struct step *s, struct target *target, struct item *item,
                        const fw_ms *t, const double *v, size_t n)
 {
-    struct head_series *state = head_get(&s->store->head, series);
     struct block_ref ref;
     fw_rc rc = fw_grow(&s->refs, &s->ref_cap, s->ref_count + 1,
                        sizeof(*s->refs), SIZE_MAX / sizeof(*s->refs));
 
     if (rc == FW_OK)
-        rc = segment_writer_add(&target->writer, series, t, v, n, &state->hint,
-                                &ref);
+        rc = segment_writer_add(&target->writer, item->series, t, v, n,
+                                &item->hint, &ref);
     if (rc != FW_OK)
         return rc;
     ref.part = target->part->index;
@@ -248,8 +282,7 @@ static fw_rc encode_item(struct step *s, struct item *item, struct fw_err *err)
                    ? i + head_lower_bound(t + i, end - i, item->sealed_max + 1)
                    : end;
         end = edge < end ? edge : end;
-        rc = put_block(s, target, item->series, t + i, s->v + item->at + i,
-                       end - i);
+        rc = put_block(s, target, item, t + i, s->v + item->at + i, end - i);
         i = end;
     }
     item->ref_count = s->ref_count - item->first_ref;
@@ -316,10 +349,10 @@ static fw_rc publish(struct step *s, struct fw_err *err)
 
     for (size_t i = 0; i < s->item_count && rc == FW_OK; i++) {
         const struct item *item = &s->items[i];
+        struct head_leaving leaving = {item->run, s->t + item->at, item->n};
 
         rc = head_publish(&s->store->head, item->series,
-                          s->refs + item->first_ref, item->ref_count,
-                          s->t + item->at, item->n, item->seq_left);
+                          s->refs + item->first_ref, item->ref_count, &leaving);
         (void)atomic_fetch_add(&s->store->counters.sealed, item->n);
     }
     return rc == FW_OK ? FW_OK : fw_err_set(err, rc, "out of memory");
@@ -347,6 +380,13 @@ static fw_rc finish_step(struct step *s, struct seal_state *state,
     return rc;
 }
 
+/* Samples that come from here on are of records behind `applied`. */
+static void begin_copying(struct step *s)
+{
+    s->applied = atomic_load(&s->store->head.applied);
+    s->store->head.leaving_seq = s->applied + 1;
+}
+
 fw_rc seal_round(struct fw_store *store, struct seal_state *state,
                  enum seal_scope scope, uint64_t before, struct fw_err *err)
 {
@@ -355,14 +395,14 @@ fw_rc seal_round(struct fw_store *store, struct seal_state *state,
     uint32_t limit = head_limit(&store->head);
     fw_rc rc = FW_OK;
 
-    step.applied = atomic_load(&store->head.applied);
+    begin_copying(&step);
     for (uint32_t id = 0; id < limit && rc == FW_OK; id++) {
         rc = copy_series(&step, id, scope, before);
         if (rc != FW_OK)
             rc = fw_err_set(err, rc, "out of memory");
         else if (step.n >= STEP_SAMPLES) {
             rc = finish_step(&step, state, err);
-            step.applied = atomic_load(&store->head.applied);
+            begin_copying(&step);
         }
     }
     if (rc == FW_OK)

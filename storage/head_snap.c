@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * head_snap.c - the samples of a series in memory, for readers.
+ *
+ * Under the lock bytes are copied, some hundreds of them, and references
+ * counted; whoever writes to the series waits no longer than that.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "storage/base/bytes.h"
+#include "storage/head.h"
+
+void head_snap_clear(struct head_snap *snap)
+{
+    head_area_unref(snap->area, snap->area_bytes);
+    snap->area_bytes = 0;
+    snap->tail_n = 0;
+    snap->late_n = 0;
+    snap->run = 0;
+    snap->n = 0;
+}
+
+void head_snap_release(struct head_snap *snap)
+{
+    head_snap_clear(snap);
+    free(snap->area);
+    free(snap->items);
+    free(snap->t);
+    *snap = (struct head_snap){0};
+}
+
+/* ---- Copying --------------------------------------------------------------
+ */
+
+static fw_rc take_area(struct head_snap *snap, const struct head_series *s,
+                       size_t first, size_t end, size_t samples)
+{
+    fw_rc rc = fw_grow(&snap->area, &snap->area_cap, end - first, 1, SIZE_MAX);
+
+    if (rc != FW_OK)
+        return rc;
+    if (end > first)
+        memcpy(snap->area, head_area(s) + first, end - first);
+    snap->area_bytes = end - first;
+    head_area_ref(snap->area, snap->area_bytes);
+    snap->run += samples;
+    return FW_OK;
+}
+
+/* Chunks are in order of time, so those in the range stand together. */
+static fw_rc take_chunks(struct head_snap *snap, const struct head_series *s,
+                         fw_ms from, fw_ms to)
+{
+    size_t first = 0, end = 0, samples = 0;
+    struct head_chunk chunk;
+
+    for (size_t at = 0; at < s->area_bytes;) {
+        size_t next = head_chunk_get(head_area(s), at, &chunk);
+
+        if (chunk.times->first > to)
+            break;
+        if (chunk.times->last < from) {
+            first = next;
+        } else {
+            samples += chunk.n;
+        }
+        end = next;
+        at = next;
+    }
+    return end > first ? take_area(snap, s, first, end, samples) : FW_OK;
+}
+
+static fw_rc take_tail(struct head_snap *snap, const struct head_series *s,
+                       fw_ms from, fw_ms to)
+{
+    const fw_ms *t = s->tail_n > 0 ? s->column->t + s->column_at : NULL;
+    bool any = s->tail_n > 0 && t[0] <= to && t[s->tail_n - 1] >= from;
+    size_t late = head_late_count(s);
+    fw_rc rc;
+
+    if (!any && late == 0)
+        return FW_OK;
+    rc = fw_grow(&snap->items, &snap->item_cap, s->tail_n + late,
+                 sizeof(*snap->items), SIZE_MAX / sizeof(*snap->items));
+    if (rc != FW_OK)
+        return rc;
+    for (uint32_t i = 0; any && i < s->tail_n; i++)
+        snap->items[i] = (struct head_item){t[i], head_tail(s)[i]};
+    snap->tail_n = any ? s->tail_n : 0;
+    snap->run += snap->tail_n;
+    if (late > 0)
+        memcpy(snap->items + snap->tail_n, s->late->items,
+               late * sizeof(*snap->items));
+    snap->late_n = late;
+    return FW_OK;
+}
+
+fw_rc head_snap_take(struct head_snap *snap, const struct head_series *s,
+                     fw_ms from, fw_ms to)
+{
+    fw_rc rc;
+
+    head_snap_clear(snap);
+    snap->hint = s->hint;
+    rc = take_chunks(snap, s, from, to);
+    if (rc == FW_OK)
+        rc = take_tail(snap, s, from, to);
+    if (rc != FW_OK)
+        head_snap_clear(snap);
+    return rc;
+}
+
+fw_rc head_snap_take_full(struct head_snap *snap, const struct head_series *s)
+{
+    size_t want = s->settled / HEAD_BLOCK_SAMPLES * HEAD_BLOCK_SAMPLES;
+    struct head_chunk chunk;
+    size_t end = 0, samples = 0;
+
+    head_snap_clear(snap);
+    snap->hint = s->hint;
+    while (end < s->area_bytes) {
+        size_t next = head_chunk_get(head_area(s), end, &chunk);
+
+        if (samples + chunk.n > want)
+            break;
+        samples += chunk.n;
+        end = next;
+    }
+    return take_area(snap, s, 0, end, samples);
+}
+
+/* ---- Unpacking ------------------------------------------------------------
+ */
+
+static fw_rc room_for(struct head_snap *snap, size_t n)
+{
+    fw_ms *t;
+
+    if (n <= snap->cap)
+        return FW_OK;
+    t = malloc(n * (sizeof(*snap->t) + sizeof(*snap->v)));
+    if (t == NULL)
+        return FW_ENOMEM;
+    free(snap->t);
+    snap->t = t;
+    snap->v = (double *)(void *)(t + n);
+    snap->cap = n;
+    return FW_OK;
+}
+
+/* Puts the late ones among the others, from the end, where there is room. */
+static void merge_late(struct head_snap *snap)
+{
+    const struct head_item *late = snap->items + snap->tail_n;
+    size_t i = snap->n, j = snap->late_n, at = snap->n + snap->late_n;
+
+    snap->n = at;
+    while (j > 0) {
+        at--;
+        if (i > 0 && snap->t[i - 1] > late[j - 1].t) {
+            i--;
+            snap->t[at] = snap->t[i];
+            memmove(snap->v + at, snap->v + i, sizeof(*snap->v));
+        } else {
+            j--;
+            snap->t[at] = late[j].t;
+            memcpy(snap->v + at, &late[j].bits, sizeof(*snap->v));
+        }
+    }
+}
+
+fw_rc head_snap_unpack(struct head_snap *snap)
+{
+    fw_rc rc = room_for(snap, snap->run + snap->late_n);
+    struct head_chunk chunk;
+
+    if (rc != FW_OK)
+        return rc;
+    snap->n = 0;
+    for (size_t at = 0; at < snap->area_bytes;) {
+        at = head_chunk_get(snap->area, at, &chunk);
+        head_times_get(chunk.times, snap->t + snap->n);
+        head_chunk_values(&chunk, snap->v + snap->n);
+        snap->n += chunk.n;
+    }
+    for (size_t i = 0; i < snap->tail_n; i++, snap->n++) {
+        snap->t[snap->n] = snap->items[i].t;
+        memcpy(snap->v + snap->n, &snap->items[i].bits, sizeof(*snap->v));
+    }
+    merge_late(snap);
+    return FW_OK;
+}
