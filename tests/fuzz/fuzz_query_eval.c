@@ -82,8 +82,8 @@ static fw_rc fuzz_next(void *self, void *cursor, struct fw_run *run,
     (void)self, (void)err;
     if (n == 0)
         return FW_END;
-    *run =
-        (struct fw_run){&times[c->series][c->at], &values[c->series][c->at], n};
+    *run = (struct fw_run){
+        .t = &times[c->series][c->at], .v = &values[c->series][c->at], .n = n};
     c->at += n;
     return FW_OK;
 }
