@@ -229,7 +229,7 @@ int main(int argc, char **argv)
     double t0, c0, made, million;
     struct fw_store *store;
     uint32_t *ids;
-    uint64_t n;
+    uint64_t n = 0;
     int letter;
 
     while ((letter = getopt(argc, argv, "s:n:d:p:")) != -1) {
