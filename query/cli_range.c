@@ -117,8 +117,8 @@ static bool load_names(struct fw_store *store, struct fw_arena *arena,
     struct fw_str *values = NULL;
     size_t count = 0;
 
-    if (fw_store_label_values(store, FW_STR(FW_METRIC_NAME), arena, &values,
-                              &count, NULL) != FW_OK)
+    if (fw_store_label_values(store, FW_STR(FW_METRIC_NAME), NULL, arena,
+                              &values, &count, NULL) != FW_OK)
         return false;
     if (count > NAMES_CONSIDERED)
         count = NAMES_CONSIDERED;

@@ -100,10 +100,11 @@ static fw_rc print_labels(struct fw_cli *cli, struct fw_store *store,
 {
     struct fw_str *texts = NULL;
     size_t count = 0;
-    fw_rc rc = name == NULL
-                   ? fw_store_label_names(store, arena, &texts, &count, err)
-                   : fw_store_label_values(store, fw_str_of(name), arena,
-                                           &texts, &count, err);
+    fw_rc rc =
+        name == NULL
+            ? fw_store_label_names(store, NULL, arena, &texts, &count, err)
+            : fw_store_label_values(store, fw_str_of(name), NULL, arena, &texts,
+                                    &count, err);
 
     for (size_t i = 0; i < count && rc == FW_OK; i++) {
         char *text = fw_arena_strndup(arena, texts[i].p, texts[i].n);

@@ -11,7 +11,8 @@ struct load_series {
     struct fw_store *store;
     struct seal_state *state;
     struct fw_err *why;
-    fw_rc rc; /* of what could not be told at once */
+    fw_rc rc;    /* of what could not be told at once */
+    bool before; /* pages of the format before were among them */
 };
 
 static void first_damage(struct fw_store *store, struct fw_err *why,
@@ -40,20 +41,57 @@ static void bad_page(void *self, uint32_t page, const struct fw_err *err)
         load->state->registry_saved = next;
 }
 
-static fw_rc each_series(void *self, uint32_t id,
-                         const struct fw_labels *labels, struct fw_err *err)
+static fw_rc make_states(struct load_series *load, uint32_t first,
+                         uint32_t next, struct fw_err *err)
+{
+    struct head *head = &load->store->head;
+
+    for (uint32_t id = first; id < next; id++) {
+        if (!registry_has(&load->store->registry, id))
+            continue;
+        if (head_make(head, id) != FW_OK)
+            return fw_err_set(err, FW_ENOMEM, "out of memory");
+        head_get(head, id)->defined = true;
+    }
+    return FW_OK;
+}
+
+static fw_rc each_page(void *self, uint32_t page, struct fw_str bytes,
+                       struct fw_err *err)
 {
     struct load_series *load = self;
-    fw_rc rc = registry_define(&load->store->registry, id, labels, err);
+    uint32_t first = page * REGISTRY_PAGE_SERIES, next = 0;
+    struct fw_err why = {0};
+    bool before = false;
+    fw_rc rc = registry_page_load(&load->store->registry, page, bytes, &next,
+                                  &before, &why);
 
+    if (rc == FW_ECORRUPT) {
+        bad_page(load, page, &why);
+        return FW_OK;
+    }
     if (rc != FW_OK)
-        return rc;
-    if (head_make(&load->store->head, id) != FW_OK)
-        return fw_err_set(err, FW_ENOMEM, "out of memory");
-    head_get(&load->store->head, id)->defined = true;
-    if (id >= load->state->registry_saved)
-        load->state->registry_saved = id + 1;
-    return FW_OK;
+        return fw_err_set(err, rc, "%s", why.text);
+    load->before = load->before || before;
+    if (next > load->state->registry_saved)
+        load->state->registry_saved = next;
+    return make_states(load, first, next, err);
+}
+
+static fw_rc load_registry(struct fw_store *store, struct seal_state *state,
+                           struct fw_err *why, struct fw_err *err)
+{
+    struct load_series load = {.store = store, .state = state, .why = why};
+    uint32_t next = 0;
+    fw_rc rc = registry_each_page(store->meta, each_page, &load, &next, err);
+
+    if (rc == FW_OK && load.rc != FW_OK)
+        rc = fw_err_set(err, load.rc, "out of memory");
+    if (rc == FW_OK && registry_skip(&store->registry, next) != FW_OK)
+        rc = fw_err_set(err, FW_ENOMEM, "out of memory");
+    if (load.before)
+        state->registry_saved = 0; /* all of it, with the next pages */
+    return rc;
 }
 
 /* ---- Blocks ---------------------------------------------------------------
@@ -113,7 +151,7 @@ static fw_rc load_partition(struct fw_store *store, struct partition *part,
     struct lmdb_env *env = NULL;
     fw_rc rc;
 
-    if (!lmdb_is_begun(part->path)) {
+    if (!fw_file_exists(part->path)) {
         if (!part->exists)
             return FW_OK; /* planned, and then the power went */
         (void)fw_err_set(&damage, FW_ECORRUPT, "%s is gone", part->path);
@@ -168,11 +206,8 @@ static fw_rc load_partitions(struct fw_store *store, struct fw_err *why,
 fw_rc load_all(struct fw_store *store, struct seal_state *state,
                struct fw_err *why, struct fw_err *err)
 {
-    struct load_series series = {store, state, why, FW_OK};
-    fw_rc rc = registry_load(store->meta, each_series, bad_page, &series, err);
+    fw_rc rc = load_registry(store, state, why, err);
 
-    if (rc == FW_OK && series.rc != FW_OK)
-        rc = fw_err_set(err, series.rc, "out of memory");
     if (rc == FW_OK)
         rc = manifest_load(&store->manifest, err);
     if (rc == FW_OK)

@@ -8,15 +8,20 @@
 
 static const struct fw_str format_key = {"F", 1};
 
-static fw_rc write_in(void *self, struct lmdb_txn *txn, struct fw_err *err)
+fw_rc meta_format_put(struct lmdb_txn *txn, struct fw_err *err)
 {
     char bytes[FORMAT_BYTES];
 
-    (void)self;
     fw_put_le32(bytes, MAGIC);
     fw_put_le32(bytes + 4, META_FORMAT_VERSION);
     return lmdb_put(txn, format_key, (struct fw_str){bytes, sizeof(bytes)},
                     err);
+}
+
+static fw_rc write_in(void *self, struct lmdb_txn *txn, struct fw_err *err)
+{
+    (void)self;
+    return meta_format_put(txn, err);
 }
 
 fw_rc meta_format_write(struct lmdb_env *meta, struct fw_err *err)
@@ -34,11 +39,11 @@ static fw_rc judge(struct fw_str value, const char *dir, struct fw_err *err)
                           "Forewarn's; give another --data folder",
                           dir);
     version = fw_get_le32(value.p + 4);
-    if (version != META_FORMAT_VERSION)
+    if (version < META_FORMAT_OLDEST || version > META_FORMAT_VERSION)
         return fw_err_set(err, FW_EVERSION,
                           "%s has format version %u and this is forewarn %s, "
-                          "which knows version %d: use the version that wrote "
-                          "it, or give another --data folder",
+                          "which knows versions up to %d: use the version that "
+                          "wrote it, or give another --data folder",
                           dir, version, FW_VERSION, META_FORMAT_VERSION);
     return FW_OK;
 }

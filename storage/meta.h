@@ -10,14 +10,23 @@
 
 #define META_FORMAT 'F' /* "F" -> the folder's format version */
 #define META_PAGE 'R'   /* 'R' be32(page) -> registry page */
+#define META_NEXT 'N'   /* "N" -> le32: the id that comes next */
 #define META_PART 'P'   /* 'P' be64(first day, biased) -> partition */
 #define META_TABLE 'T'  /* 'T' name -> le16 id of a table of others */
 #define META_KEY 'K'    /* 'K' be16(id) key -> value of such a table */
 
-#define META_FORMAT_VERSION 1
+/*
+ * 1: registry pages are plain definitions (FWR1). 2: they are columns (FWR2).
+ * A folder of version 1 is read as it is; the first registry pages that are
+ * written to it make it one of version 2, all of them in the same commit.
+ */
+#define META_FORMAT_VERSION 2
+#define META_FORMAT_OLDEST 1
 
 /* Writes the format version into a new environment. */
 FW_CHECK fw_rc meta_format_write(struct lmdb_env *meta, struct fw_err *err);
+/* The same within a transaction. */
+FW_CHECK fw_rc meta_format_put(struct lmdb_txn *txn, struct fw_err *err);
 
 /* FW_NONE if there is none yet; FW_EVERSION if it is not ours. */
 FW_CHECK fw_rc meta_format_check(struct lmdb_env *meta, const char *dir,

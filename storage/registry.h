@@ -2,35 +2,47 @@
 /*
  * registry.h - which series there are: ids, labels, symbols, postings.
  *
- * Ids count up from 0. After a crash an id may lack its labels, because it was
- * given out and never written under; such a hole matches nothing and is not
- * given out again. Any thread: one lock, held for reading or writing.
+ * Ids count up from 0 and are never given out again: neither those of series
+ * that retention has emptied, nor those a crash left without labels. Such
+ * holes match nothing. Any thread: one lock, held for reading or writing.
+ *
+ * Series are kept in pages of 512 neighbouring ids. A page that is complete is
+ * packed (label_page.h) and its series are in the postings; the few that are
+ * not are open: plain rows, which a selection looks at one by one.
  */
 #ifndef STORAGE_REGISTRY_H
 #define STORAGE_REGISTRY_H
 
 #include <pthread.h>
 
+#include "storage/label_page.h"
 #include "storage/postings.h"
 #include "storage/storage.h"
 #include "storage/symbols.h"
 
-/* Labels as symbols: name, value, name, value, ... in label order. */
-struct registry_series {
-    const uint32_t *pairs; /* in `pages`; NULL for a hole */
-    uint32_t count;        /* labels */
+#define REGISTRY_PAGE_SERIES LABEL_PAGE_ROWS
+#define REGISTRY_OPEN_PAGES 4
+
+/* A page that still changes. */
+struct registry_open {
+    uint32_t number;
+    uint32_t known;
+    uint32_t unposted;      /* rows that came since it was packed, if it was */
+    struct label_rows rows; /* pairs are owned, one by one */
 };
 
 struct registry {
     pthread_rwlock_t lock;
     struct symbols symbols;
     struct postings postings;
-    struct registry_series *series; /* by id */
-    size_t n, cap;
+    struct label_page **packed; /* by number of the page; NULL for none */
+    size_t packed_cap, packed_n;
+    struct registry_open *open[REGISTRY_OPEN_PAGES]; /* oldest first */
+    size_t open_count;
+    size_t n;     /* the next id */
     size_t known; /* series with labels */
-    struct fw_index by_labels;
-    struct fw_arena *pages;
-    uint64_t seed;
+    struct tag_index by_labels;
+    size_t page_bytes; /* of packed pages, in memory */
 };
 
 FW_CHECK fw_rc registry_init(struct registry *r);
@@ -38,7 +50,8 @@ void registry_release(struct registry *r);
 
 /*
  * The id of the series with these labels, made if new. FW_EINVAL if they are
- * not canonical, FW_ETOOBIG when there are max_series already.
+ * not canonical, FW_ETOOBIG when a limit struck: `max_series` of all, or
+ * `max_metric` (0: none) with the same metric name.
  */
 FW_CHECK fw_rc registry_id(struct registry *r, const struct fw_labels *labels,
                            uint32_t max_series, uint32_t *id,
@@ -56,9 +69,28 @@ FW_CHECK fw_rc registry_define(struct registry *r, uint32_t id,
                                const struct fw_labels *labels,
                                struct fw_err *err);
 
+/*
+ * The same for a page as label_page_get() reads it; takes the page (and
+ * changes it) if it answers FW_OK.
+ */
+FW_CHECK fw_rc registry_adopt(struct registry *r, uint32_t first,
+                              struct label_page *page,
+                              const struct fw_str *texts, struct fw_err *err);
+
 /* Adds the bytes of definition.h for one series; FW_NONE for a hole. */
 FW_CHECK fw_rc registry_put_definition(struct registry *r, uint32_t id,
                                        struct fw_buf *out);
+
+/*
+ * Adds the columns of a page (label_page_put) to `out`; *rows is how many it
+ * has, 0 for a page without series, which adds nothing.
+ */
+FW_CHECK fw_rc registry_put_page(struct registry *r, uint32_t number,
+                                 struct fw_buf *out, uint32_t *rows);
+
+/* Forgets series (ids sorted). FW_ENOMEM: some may have been forgotten. */
+FW_CHECK fw_rc registry_forget(struct registry *r, const uint32_t *ids,
+                               size_t n);
 
 /* The text of the labels, for sentences; never fails, may be cut. */
 void registry_describe(struct registry *r, uint32_t id, char *out, size_t n);
@@ -66,11 +98,28 @@ void registry_describe(struct registry *r, uint32_t id, char *out, size_t n);
 /* No id below `next` is given out any more. FW_ENOMEM. */
 FW_CHECK fw_rc registry_skip(struct registry *r, uint32_t next);
 
+/* False for a hole and for ids that nobody has. */
+bool registry_has(struct registry *r, uint32_t id);
 size_t registry_next_id(struct registry *r);
 size_t registry_known(struct registry *r);
 
-/* Copies the labels of a series into the arena; the lock is held for reading.
+/* ---- With the lock held for reading ----------------------------------------
  */
+
+/* The labels as symbols (name, value, ...); false for a hole. */
+bool registry_pairs_locked(const struct registry *r, uint32_t id,
+                           uint32_t pairs[2 * FW_MAX_LABELS], uint32_t *labels);
+
+/* The page of a series and its row there, if packed; else NULL. */
+static inline const struct label_page *
+registry_page_locked(const struct registry *r, uint32_t id)
+{
+    size_t number = id / REGISTRY_PAGE_SERIES;
+
+    return number < r->packed_n ? r->packed[number] : NULL;
+}
+
+/* Copies the labels of a series into the arena. FW_NONE for a hole. */
 FW_CHECK fw_rc registry_copy_locked(struct registry *r, uint32_t id,
                                     struct fw_arena *arena,
                                     struct fw_labels *labels,

@@ -255,12 +255,22 @@ FW_CHECK fw_rc fw_cursor_peek(struct fw_cursor *cursor, struct fw_summary *s,
 void fw_cursor_skip(struct fw_cursor *cursor);
 void fw_cursor_close(struct fw_cursor *cursor);
 
+/* Which series are asked for their labels; NULL: all of all times. */
+struct fw_label_query {
+    const struct fw_matcher *matchers; /* as of fw_store_select(); n 0: all */
+    size_t n;
+    fw_ms from, to; /* of series that may have samples there */
+    size_t limit;   /* at most so many, the first in order; 0: all */
+};
+
 /* All label names, or all values of one, sorted; texts live in `arena`. */
 FW_CHECK fw_rc fw_store_label_names(struct fw_store *store,
+                                    const struct fw_label_query *query,
                                     struct fw_arena *arena,
                                     struct fw_str **names, size_t *count,
                                     struct fw_err *err);
 FW_CHECK fw_rc fw_store_label_values(struct fw_store *store, struct fw_str name,
+                                     const struct fw_label_query *query,
                                      struct fw_arena *arena,
                                      struct fw_str **values, size_t *count,
                                      struct fw_err *err);

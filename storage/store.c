@@ -217,6 +217,7 @@ static fw_rc open_once(const char *dir, const struct fw_store_options *options,
     (void)pthread_mutex_init(&store->health.lock, NULL);
     reader_pool_init(&store->readers);
     (void)pthread_mutex_init(&store->quiet, NULL);
+    matcher_cache_init(&store->matchers);
     rc = registry_init(&store->registry);
     if (rc == FW_OK)
         rc = head_init(&store->head, store->options.max_series);
@@ -276,6 +277,7 @@ void fw_store_close(struct fw_store *store)
     head_release(&store->head);
     registry_release(&store->registry);
     reader_pool_release(&store->readers);
+    matcher_cache_release(&store->matchers);
     folder_unlock(store->lock_fd);
     (void)pthread_mutex_destroy(&store->health.lock);
     (void)pthread_mutex_destroy(&store->quiet);

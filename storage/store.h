@@ -14,6 +14,7 @@
 #include "storage/journal.h"
 #include "storage/lmdb_env.h"
 #include "storage/manifest.h"
+#include "storage/matcher.h"
 #include "storage/registry.h"
 #include "storage/storage.h"
 
@@ -54,6 +55,7 @@ struct fw_store {
     struct lmdb_env *meta;
     struct journal journal;
     struct registry registry;
+    struct matcher_cache matchers;
     struct head head;
     struct manifest manifest;
     struct reader_pool readers;

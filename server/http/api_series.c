@@ -252,10 +252,10 @@ static void answer_texts(struct call *call, const struct fw_str *name)
             !gather(call, list, name))
             return;
     } else if (name == NULL) {
-        rc = fw_store_label_names(call->api->store, call->arena, &list->texts,
-                                  &list->n, &err);
+        rc = fw_store_label_names(call->api->store, NULL, call->arena,
+                                  &list->texts, &list->n, &err);
     } else {
-        rc = fw_store_label_values(call->api->store, *name, call->arena,
+        rc = fw_store_label_values(call->api->store, *name, NULL, call->arena,
                                    &list->texts, &list->n, &err);
     }
     if (rc < 0) {

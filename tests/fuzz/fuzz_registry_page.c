@@ -27,17 +27,25 @@ static fw_rc each(void *self, uint32_t id, const struct fw_labels *labels,
 
 static void read_page(const char *bytes, size_t size)
 {
+    struct fw_str page = {bytes, size};
+    struct registry registry;
     struct fw_err err = {0};
+    uint32_t next = 0;
+    bool before;
 
-    (void)!registry_page_get((struct fw_str){bytes, size}, each, NULL, &err);
+    (void)!registry_page_get(page, each, NULL, &err);
+    if (registry_init(&registry) == FW_OK)
+        (void)!registry_page_load(&registry, 1, page, &next, &before, &err);
+    registry_release(&registry);
 }
 
 /* A page whose text is the input, all checks satisfied. */
-static void read_as_text(const uint8_t *data, size_t size)
+static void read_as_text(const uint8_t *data, size_t size, const char *magic)
 {
     struct fw_buf page = FW_BUF_INIT(size * 2 + 4096);
-    char header[20] = "FWR1";
+    char header[20] = {0};
 
+    memcpy(header, magic, 4);
     fw_put_le32(header + 8, 512);
     fw_put_le32(header + 12, 512);
     fw_put_le32(header + 16, (uint32_t)size);
@@ -63,7 +71,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         read_page(copy, size);
     }
     free(copy);
-    if (size < 65536)
-        read_as_text(data, size);
+    if (size < 65536) {
+        read_as_text(data, size, "FWR1");
+        read_as_text(data, size, "FWR2");
+    }
     return 0;
 }

@@ -268,13 +268,13 @@ static void select_answers_in_label_order_and_by_time(void **state)
     assert_int_equal(
         fw_store_select(store, &empty, 1, 0, NOW, 1, arena, &series, &n, &err),
         FW_EINVAL);
-    assert_int_equal(fw_store_label_names(store, arena, &texts, &n, &err),
+    assert_int_equal(fw_store_label_names(store, NULL, arena, &texts, &n, &err),
                      FW_OK);
     assert_int_equal(n, 2);
     assert_true(fw_str_eq(texts[1], FW_STR("host")));
-    assert_int_equal(
-        fw_store_label_values(store, FW_STR("host"), arena, &texts, &n, &err),
-        FW_OK);
+    assert_int_equal(fw_store_label_values(store, FW_STR("host"), NULL, arena,
+                                           &texts, &n, &err),
+                     FW_OK);
     assert_int_equal(n, 2);
     assert_true(fw_str_eq(texts[0], FW_STR("a")));
     fw_arena_free(arena);

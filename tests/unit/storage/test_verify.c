@@ -305,7 +305,7 @@ static void a_bad_registry_page_keeps_its_ids(void **state)
     (void)snprintf(meta, sizeof(meta), "%s/meta/data.mdb", dir);
     bytes = read_file(meta, &n);
     for (size_t at = 0; at + 32 < n; at++)
-        if (memcmp(bytes + at, "FWR1", 4) == 0)
+        if (memcmp(bytes + at, "FWR2", 4) == 0)
             write_byte(meta, at + 30, (char)(bytes[at + 30] ^ 1));
     (void)verify(dir, &f);
     assert_true(f.n > 0);
