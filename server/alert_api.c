@@ -123,8 +123,12 @@ static fw_ms newest_look(const struct listing *l, size_t from, size_t to)
     return at;
 }
 
-static void put_own_labels(struct fw_json *j, const struct config_watch *watch)
+static void put_own_labels(struct fw_json *j, struct listing *l,
+                           const struct config_watch *watch)
 {
+    struct standing standing;
+    struct fw_err err = {0};
+
     fw_json_key(j, "labels");
     fw_json_object(j);
     for (size_t i = 0; i < watch->label_count; i++)
@@ -134,6 +138,8 @@ static void put_own_labels(struct fw_json *j, const struct config_watch *watch)
     fw_json_object(j);
     put_text(j, "owner", watch->owner);
     put_text(j, "reason", watch->reason);
+    if (alert_view_standing(&l->view, watch, &standing, &err) == FW_OK)
+        put_text(j, "standing", standing_name(standing.state));
     if (watch->runbook != NULL)
         put_text(j, "runbook_url", watch->runbook);
     fw_json_object_end(j);
@@ -153,7 +159,7 @@ static void put_rule(struct fw_json *j, struct listing *l, size_t from,
     put_seconds(j, "duration", watch->breach.for_ms);
     fw_json_key(j, "keepFiringFor");
     fw_json_int(j, 0);
-    put_own_labels(j, watch);
+    put_own_labels(j, l, watch);
     fw_json_key(j, "alerts");
     fw_json_array(j);
     for (size_t i = from; i < to; i++)

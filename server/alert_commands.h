@@ -6,7 +6,7 @@
 #ifndef SERVER_ALERT_COMMANDS_H
 #define SERVER_ALERT_COMMANDS_H
 
-#include "server/alert/watch_table.h"
+#include "server/alert/standing.h"
 #include "storage/base/cli.h"
 
 extern const struct fw_command alert_commands[]; /* ends with zeros */
@@ -17,6 +17,8 @@ int cmd_report(struct fw_cli *cli, int argc, char **argv);
 int cmd_config(struct fw_cli *cli, int argc, char **argv);
 int cmd_backtest(struct fw_cli *cli, int argc, char **argv);
 int cmd_watch(struct fw_cli *cli, int argc, char **argv);
+/* `forewarn watch test`, parsed already. */
+int watch_test(struct fw_cli *cli, const struct fw_args *args);
 int cmd_audit(struct fw_cli *cli, int argc, char **argv);
 int cmd_emit(struct fw_cli *cli, int argc, char **argv);
 
@@ -67,5 +69,10 @@ FW_CHECK fw_rc alert_view_rows(struct alert_view *view,
 FW_CHECK fw_rc alert_view_totals(struct alert_view *view,
                                  const struct config_watch *watch,
                                  struct totals *out, struct fw_err *err);
+
+/* The standing of a watch; that of a new one where there is none yet. */
+FW_CHECK fw_rc alert_view_standing(struct alert_view *view,
+                                   const struct config_watch *watch,
+                                   struct standing *out, struct fw_err *err);
 
 #endif

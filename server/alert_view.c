@@ -110,6 +110,19 @@ fw_rc alert_view_totals(struct alert_view *view,
     return FW_OK;
 }
 
+fw_rc alert_view_standing(struct alert_view *view,
+                          const struct config_watch *watch,
+                          struct standing *out, struct fw_err *err)
+{
+    struct standing standing = {0};
+    fw_rc rc = standing_get(view->txn, fw_str_of(watch->name), &standing, err);
+
+    if (rc < 0)
+        return fw_err_prefix(err, "the standing of '%s'", watch->name);
+    *out = standing;
+    return FW_OK;
+}
+
 static const struct fw_option listing_options[] = {
     {"format", 'f', "FORMAT", "table", "table or json"},
     {0},
@@ -128,13 +141,16 @@ const struct fw_command alert_commands[] = {
     {"record", cmd_record, "[WATCH]",
      "how often each watch was right; with a name, its claims one by one", NULL,
      listing_options, FW_CMD_DATA},
-    {"watch", cmd_watch, "test [WATCH]",
-     "what the watches would have done over the stored past",
+    {"watch", cmd_watch, "test [WATCH] | state WATCH STATE",
+     "what the watches would have done over the stored past; who may page",
      "Each is looked at as if it were then, again and again, seeing only what "
      "is older\nthan the look, and its alerts are graded by what came "
      "after.\n\n"
      "  forewarn watch test --config new-watches.yml --history 30d\n"
-     "  forewarn watch test DiskFull",
+     "  forewarn watch test DiskFull\n"
+     "  forewarn watch state DiskFull shadow --until now+2d --actor ann "
+     "--reason "
+     "'disk is being replaced'",
      watch_options, FW_CMD_DATA},
     {"backtest", cmd_backtest, "EXPR LIMIT",
      "the same for an expression and a limit that no watch has yet",

@@ -42,7 +42,10 @@ const struct fw_option backtest_options[] = {
 
 const struct fw_option watch_options[] = {
     {"config", 'c', "FILE", NULL,
-     "the watches of this forewarn.yml, not the server's"},
+     "test: the watches of this forewarn.yml, not the server's"},
+    {"until", 0, "TIME", NULL, "state: when it ends, such as now+7d"},
+    {"actor", 0, "NAME", NULL, "state: who does this"},
+    {"reason", 0, "TEXT", NULL, "state: why"},
     SHARED_OPTIONS,
     {0},
 };
@@ -257,10 +260,6 @@ static fw_rc choose(struct fw_cli *cli, const struct fw_args *args,
     const char *path = fw_args_get(cli, args, "config");
     fw_rc rc = FW_OK;
 
-    if (args->rest_count < 1 || args->rest_count > 2 ||
-        strcmp(args->rest[0], "test") != 0)
-        return fw_err_set(err, FW_EINVAL,
-                          "say 'forewarn watch test [--config FILE] [WATCH]'");
     if (path != NULL) {
         rc = config_load(path, config, err);
         if (rc == FW_OK) {
@@ -277,24 +276,21 @@ static fw_rc choose(struct fw_cli *cli, const struct fw_args *args,
     return rc;
 }
 
-int cmd_watch(struct fw_cli *cli, int argc, char **argv)
+int watch_test(struct fw_cli *cli, const struct fw_args *args)
 {
     struct alert_view view = {0};
     struct config *config = NULL;
     struct fw_err err = {0};
     struct asked asked;
-    struct fw_args args;
-    fw_rc rc = fw_cli_parse(cli, argc, argv, &args);
+    fw_rc rc;
     int code;
 
-    if (rc != FW_OK)
-        return rc == FW_END ? FW_EXIT_OK : FW_EXIT_USAGE;
     view.cli = cli;
-    rc = ask(cli, &args, &asked, &err);
+    rc = ask(cli, args, &asked, &err);
     if (rc == FW_OK)
         rc = alert_view_open(&view, cli, &err);
     if (rc == FW_OK)
-        rc = choose(cli, &args, &view, &config, &err);
+        rc = choose(cli, args, &view, &config, &err);
     if (rc == FW_OK)
         rc = test_all(&view, &asked, &err);
     code = finish(&view, rc, &err);

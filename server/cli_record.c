@@ -71,22 +71,26 @@ static void add_span(struct text_table *t, fw_ms span)
 static fw_rc print_totals(struct alert_view *view, struct fw_buf *out,
                           struct fw_err *err)
 {
-    static const char *const heads[] = {"WATCH",  "RIGHT",       "FALSE ALARMS",
-                                        "MISSED", "MEDIAN LEAD", "PREDICTIONS",
-                                        "BRIER",  "VOID"};
+    static const char *const heads[] = {
+        "WATCH",       "STANDING",    "RIGHT", "FALSE ALARMS", "MISSED",
+        "MEDIAN LEAD", "PREDICTIONS", "BRIER", "VOID"};
     struct text_table t;
     fw_rc rc = FW_OK;
 
-    text_table_init(&t, view->arena, "lrrrlrrr", heads);
+    text_table_init(&t, view->arena, "llrrrlrrr", heads);
     for (size_t i = 0; rc == FW_OK && i < view->watch_count; i++) {
+        struct standing standing;
         struct totals totals;
         struct fw_record r;
 
         rc = alert_view_totals(view, &view->watches[i], &totals, err);
+        if (rc == FW_OK)
+            rc = alert_view_standing(view, &view->watches[i], &standing, err);
         if (rc != FW_OK)
             break;
         totals_record(&totals, &r);
         text_table_add(&t, fw_str_of(view->watches[i].name));
+        text_table_add(&t, fw_str_of(standing_name(standing.state)));
         text_table_printf(&t, "%llu", (unsigned long long)r.right);
         text_table_printf(&t, "%llu", (unsigned long long)r.false_alarms);
         text_table_printf(&t, "%llu", (unsigned long long)r.missed);
@@ -206,6 +210,25 @@ static void put_totals(struct fw_json *j, const char *name,
     fw_json_array_end(j);
 }
 
+static void put_standing(struct fw_json *j, const struct standing *s)
+{
+    unsigned count, right;
+
+    standing_newest(s, &count, &right);
+    fw_json_key(j, "standing");
+    fw_json_object(j);
+    fw_json_key(j, "state");
+    fw_json_text(j, standing_name(s->state));
+    fw_json_key(j, "since");
+    fw_json_seconds(j, s->since);
+    key_int(j, "newest", count);
+    key_int(j, "newestRight", right);
+    key_int(j, "backtestRight", s->tested_right);
+    key_int(j, "backtestFalseAlarms", s->tested_false);
+    key_int(j, "backtestMissed", s->tested_missed);
+    fw_json_object_end(j);
+}
+
 static void put_claim(struct fw_json *j, const struct claim *c)
 {
     fw_json_object(j);
@@ -240,13 +263,17 @@ static fw_rc print_json(struct alert_view *view, const struct claims *claims,
     fw_json_init(&j, out);
     fw_json_array(&j);
     for (size_t i = 0; rc == FW_OK && i < view->watch_count; i++) {
+        struct standing standing;
         struct totals totals;
 
         rc = alert_view_totals(view, &view->watches[i], &totals, err);
+        if (rc == FW_OK)
+            rc = alert_view_standing(view, &view->watches[i], &standing, err);
         if (rc != FW_OK)
             break;
         fw_json_object(&j);
         put_totals(&j, view->watches[i].name, &totals);
+        put_standing(&j, &standing);
         if (claims != NULL) {
             fw_json_key(&j, "claims");
             fw_json_array(&j);

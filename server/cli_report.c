@@ -63,10 +63,10 @@ static const struct watched_state *find_state(const struct state_search *s)
     return NULL;
 }
 
-static struct fw_str state_word(struct alert_view *view,
-                                const struct config_watch *watch,
-                                const struct fw_forecast_series *series,
-                                struct state_search *search)
+static const char *phase_word(struct alert_view *view,
+                              const struct config_watch *watch,
+                              const struct fw_forecast_series *series,
+                              struct state_search *search)
 {
     const struct watched_state *state = NULL;
 
@@ -74,10 +74,26 @@ static struct fw_str state_word(struct alert_view *view,
                        false, &search->subject, NULL) == FW_OK)
         state = find_state(search);
     if (state != NULL && state->alert.phase != ALERT_INACTIVE)
-        return fw_str_of(alert_phase_name(state->alert.phase));
+        return alert_phase_name(state->alert.phase);
     if (series->forecast->verdict == FW_CANNOT_TELL)
-        return FW_STR("cannot tell");
-    return FW_STR("quiet");
+        return "cannot tell";
+    return "quiet";
+}
+
+/* "firing, trial": where the alert stands, and what the watch may say. */
+static struct fw_str state_word(struct alert_view *view,
+                                const struct config_watch *watch,
+                                const struct fw_forecast_series *series,
+                                struct state_search *search)
+{
+    const char *phase = phase_word(view, watch, series, search), *both;
+    struct standing standing;
+
+    if (alert_view_standing(view, watch, &standing, NULL) != FW_OK)
+        return fw_str_of(phase);
+    both = fw_arena_printf(view->arena, "%s, %s", phase,
+                           standing_name(standing.state));
+    return fw_str_of(both != NULL ? both : phase);
 }
 
 /* A watch whose expression returns nothing says so in a row of its own. */

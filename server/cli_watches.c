@@ -36,6 +36,16 @@ static const char *state_word(const struct watched_row *row)
     return alert_phase_name(row->state.alert.phase);
 }
 
+static const char *standing_word(struct alert_view *view,
+                                 const struct config_watch *watch)
+{
+    struct standing standing;
+
+    if (alert_view_standing(view, watch, &standing, NULL) != FW_OK)
+        return "damaged";
+    return standing_name(standing.state);
+}
+
 static void add_labels(struct text_table *t, const struct fw_labels *labels)
 {
     struct fw_buf text = FW_BUF_INIT(FW_MAX_SERIES_BYTES * 4);
@@ -67,12 +77,12 @@ static fw_rc print_table(struct alert_view *view,
                          const struct watched_row *rows, size_t n,
                          struct fw_buf *out)
 {
-    static const char *const heads[] = {"WATCH", "SERIES",    "STATE",
-                                        "P",     "BREACH IN", "VALUE",
-                                        "LIMIT", "OWNER"};
+    static const char *const heads[] = {"WATCH", "SERIES", "STANDING",
+                                        "STATE", "P",      "BREACH IN",
+                                        "VALUE", "LIMIT",  "OWNER"};
     struct text_table t;
 
-    text_table_init(&t, view->arena, "lllrlrll", heads);
+    text_table_init(&t, view->arena, "llllrlrll", heads);
     for (size_t i = 0; i < n; i++) {
         char value[FW_DOUBLE_TEXT_BYTES] = "";
 
@@ -81,6 +91,7 @@ static fw_rc print_table(struct alert_view *view,
             add_labels(&t, &rows[i].subject.labels);
         else
             text_table_add(&t, fw_str_of(rows[i].watch->expr));
+        text_table_add(&t, fw_str_of(standing_word(view, rows[i].watch)));
         text_table_add(&t, fw_str_of(state_word(&rows[i])));
         add_outlook(&t, &rows[i].state.outlook);
         if (rows[i].subject.id != 0 && !isnan(rows[i].state.observed.value))
@@ -117,7 +128,8 @@ static void key_span(struct fw_json *j, const char *key, fw_ms span)
         fw_json_seconds(j, span);
 }
 
-static void put_row(struct fw_json *j, const struct watched_row *row)
+static void put_row(struct fw_json *j, struct alert_view *view,
+                    const struct watched_row *row)
 {
     const struct outlook *o = &row->state.outlook;
 
@@ -129,6 +141,7 @@ static void put_row(struct fw_json *j, const struct watched_row *row)
     key_text(j, "reason", row->watch->reason);
     fw_json_key(j, "horizon");
     fw_json_seconds(j, row->watch->horizon);
+    key_text(j, "standing", standing_word(view, row->watch));
     key_text(j, "state", state_word(row));
     fw_json_key(j, "labels");
     fw_json_object(j);
@@ -156,15 +169,15 @@ static void put_row(struct fw_json *j, const struct watched_row *row)
     fw_json_object_end(j);
 }
 
-static fw_rc print_json(const struct watched_row *rows, size_t n,
-                        struct fw_buf *out)
+static fw_rc print_json(struct alert_view *view, const struct watched_row *rows,
+                        size_t n, struct fw_buf *out)
 {
     struct fw_json j;
 
     fw_json_init(&j, out);
     fw_json_array(&j);
     for (size_t i = 0; i < n; i++)
-        put_row(&j, &rows[i]);
+        put_row(&j, view, &rows[i]);
     fw_json_array_end(&j);
     return fw_json_rc(&j) == FW_OK ? fw_buf_addc(out, '\n') : fw_json_rc(&j);
 }
@@ -191,7 +204,7 @@ int cmd_watches(struct fw_cli *cli, int argc, char **argv)
     if (rc == FW_OK) {
         qsort(rows, n, sizeof(*rows), compare_rows);
         rc = format == 0 ? print_table(&view, rows, n, &out)
-                         : print_json(rows, n, &out);
+                         : print_json(&view, rows, n, &out);
         if (rc != FW_OK)
             (void)fw_err_set(&err, rc, "the list cannot be built: %s",
                              fw_rc_name(rc));

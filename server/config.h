@@ -21,6 +21,8 @@ struct config_label {
     const char *value;
 };
 
+#define CONFIG_MINIMUM_PRECISION 0.7
+
 /* One item of `watches:`. Spans in milliseconds. */
 struct config_watch {
     const char *name;
@@ -28,11 +30,13 @@ struct config_watch {
     const char *breach_text;
     struct fw_breach breach; /* breach_text with for_ms */
     fw_ms horizon;
-    fw_ms history;      /* how far back the forecast looks */
-    fw_ms interval;     /* between two evaluations */
-    fw_ms lead;         /* a breach nearer than this is not announced */
-    double probability; /* fires at */
-    double recover;     /* clears below */
+    fw_ms history;            /* how far back the forecast looks */
+    fw_ms interval;           /* between two evaluations */
+    fw_ms lead;               /* a breach nearer than this is not announced */
+    double probability;       /* fires at */
+    double recover;           /* clears below */
+    double minimum_precision; /* share of right alerts that earns a page */
+    bool shadow;              /* graded, and nobody hears of it */
     const char *owner;
     const char *reason;
     const char *runbook; /* NULL: none */
@@ -63,7 +67,8 @@ struct config {
     uint32_t max_series;
     uint64_t disk_floor; /* bytes */
     uint32_t max_connections;
-    fw_ms collect; /* between two readings of this host; 0: off */
+    fw_ms collect;        /* between two readings of this host; 0: off */
+    fw_ms watch_backtest; /* past that new watches are tested over; 0: off */
     enum fw_log_level log_level;
     const char **watch_files; /* patterns, as written */
     size_t watch_file_count;

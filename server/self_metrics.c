@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "server/alert_commands.h"
 #include "server/audit/audit.h"
 #include "server/collect/host.h"
 
@@ -75,6 +76,48 @@ static void add_audit(struct fw_store *store, struct sample_set *set)
         sample_set_add(set, "forewarn_audit_head_info", 1, "head", text, NULL);
     }
     fw_txn_abort(txn);
+}
+
+static void add_watch(struct alert_view *view, const struct config_watch *w,
+                      struct sample_set *set)
+{
+    struct standing standing;
+    struct totals totals;
+    struct fw_record r;
+
+    if (alert_view_standing(view, w, &standing, NULL) != FW_OK ||
+        alert_view_totals(view, w, &totals, NULL) != FW_OK)
+        return;
+    totals_record(&totals, &r);
+    for (int i = STANDING_TRIAL; i <= STANDING_SHADOW; i++)
+        sample_set_add(set, "forewarn_watch_standing",
+                       standing.state == (enum standing_state)i ? 1 : 0,
+                       "watch", w->name, "standing",
+                       standing_name((enum standing_state)i), NULL);
+    if (r.right + r.false_alarms > 0)
+        sample_set_add(set, "forewarn_watch_precision",
+                       (double)r.right / (double)(r.right + r.false_alarms),
+                       "watch", w->name, NULL);
+    if (r.predictions > 0)
+        sample_set_add(set, "forewarn_watch_brier", r.brier, "watch", w->name,
+                       NULL);
+    if (r.median_lead >= 0)
+        sample_set_add(set, "forewarn_watch_lead_seconds",
+                       (double)r.median_lead / 1000, "watch", w->name, NULL);
+    sample_set_add(set, "forewarn_watch_missed_total", (double)r.missed,
+                   "watch", w->name, NULL);
+}
+
+/* The record of each watch, from the tables of meta/. */
+static void add_watches(struct fw_store *store, struct sample_set *set)
+{
+    struct fw_cli cli = {.store = store};
+    struct alert_view view = {0};
+
+    if (alert_view_open(&view, &cli, NULL) == FW_OK)
+        for (size_t i = 0; i < view.watch_count; i++)
+            add_watch(&view, &view.watches[i], set);
+    alert_view_close(&view);
 }
 
 static double count(_Atomic uint64_t *counter)
@@ -184,6 +227,9 @@ void self_metrics_add_alerting(struct watcher *watcher,
             {"forewarn_alerts_active", (double)w.active},
             {"forewarn_predictions_total", (double)w.predictions},
             {"forewarn_scores_total", (double)w.scores},
+            {"forewarn_alert_changes_silent_total", (double)w.silent},
+            {"forewarn_watch_backtests_refused_total",
+             (double)w.backtests_refused},
             {"forewarn_notifications_delivered_total", (double)n.delivered},
             {"forewarn_notifications_failed_total", (double)n.failed},
             {"forewarn_notifications_dropped_total", (double)n.dropped},
@@ -199,6 +245,7 @@ void self_metrics_add(void *self, struct sample_set *set)
 
     add_store(m->store, set);
     add_audit(m->store, set);
+    add_watches(m->store, set);
     if (m->line_port != NULL)
         add_lines(m->line_port, set);
     if (m->peers != NULL) {

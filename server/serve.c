@@ -277,6 +277,7 @@ static fw_rc start_alerting(struct serve *s, struct fw_err *err)
                                     .webhooks = config->webhooks,
                                     .webhook_count = config->webhook_count,
                                     .retention = config->retention,
+                                    .backtest = config->watch_backtest,
                                     .wake = wake_notifier};
     fw_rc rc = notifier_start(&notify, &notifier, err);
 

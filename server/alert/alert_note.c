@@ -33,7 +33,7 @@ static void merge_one(struct merged *m, struct fw_str name, struct fw_str value)
 }
 
 static void merge(struct merged *m, const struct config_watch *watch,
-                  const struct fw_labels *labels)
+                  const struct fw_labels *labels, enum told told)
 {
     m->n = 0;
     for (size_t i = 0; i < labels->n; i++)
@@ -42,17 +42,19 @@ static void merge(struct merged *m, const struct config_watch *watch,
     for (size_t i = 0; i < watch->label_count; i++)
         merge_one(m, fw_str_of(watch->labels[i].name),
                   fw_str_of(watch->labels[i].value));
+    if (told == TOLD_UNPROVEN)
+        merge_one(m, FW_STR("record"), FW_STR("unproven"));
     merge_one(m, FW_STR("alertname"), fw_str_of(watch->name));
 }
 
 uint64_t alert_fingerprint(const struct config_watch *watch,
-                           const struct fw_labels *labels)
+                           const struct fw_labels *labels, enum told told)
 {
     const uint64_t prime = UINT64_C(1099511628211);
     uint64_t hash = UINT64_C(14695981039346656037);
     struct merged m;
 
-    merge(&m, watch, labels);
+    merge(&m, watch, labels, told);
     for (size_t i = 0; i < m.n; i++) {
         const struct fw_str parts[] = {m.v[i].name, m.v[i].value};
 
@@ -316,7 +318,8 @@ static void put_alert(struct fw_json *j, const struct alert_note *n,
         put_text(j, "endsAt", "0001-01-01T00:00:00Z");
     put_text(j, "generatorURL", "");
     (void)snprintf(fingerprint, sizeof(fingerprint), "%016llx",
-                   (unsigned long long)alert_fingerprint(n->watch, n->labels));
+                   (unsigned long long)alert_fingerprint(n->watch, n->labels,
+                                                         n->state->told));
     put_text(j, "fingerprint", fingerprint);
     fw_json_object_end(j);
 }
@@ -327,7 +330,7 @@ static void put_body(struct fw_json *j, const struct alert_note *n,
     char group[512];
     struct merged m;
 
-    merge(&m, n->watch, n->labels);
+    merge(&m, n->watch, n->labels, n->state->told);
     (void)snprintf(group, sizeof(group), "{}:{alertname=\"%s\"}",
                    n->watch->name);
     fw_json_object(j);
@@ -399,7 +402,7 @@ fw_rc alert_note_members(const struct alert_note *note, struct fw_json *json)
     fw_rc rc = texts_make(&texts, note);
 
     if (rc == FW_OK) {
-        merge(&m, note->watch, note->labels);
+        merge(&m, note->watch, note->labels, note->state->told);
         fw_json_key(json, "labels");
         put_labels(json, &m);
         fw_json_key(json, "annotations");

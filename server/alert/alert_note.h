@@ -49,9 +49,10 @@ FW_CHECK fw_rc alert_record_words(const struct fw_record *record,
 /*
  * Alertmanager's fingerprint: FNV-1a over the sorted labels [prometheus/common
  * model.LabelSet.Fingerprint], so that receivers see the id they would have
- * seen from there. `alertname` and the watch's labels are part of it.
+ * seen from there. `alertname`, the watch's labels and record="unproven" are
+ * part of it.
  */
 uint64_t alert_fingerprint(const struct config_watch *watch,
-                           const struct fw_labels *labels);
+                           const struct fw_labels *labels, enum told told);
 
 #endif

@@ -55,6 +55,13 @@ fw_ms hindsight_step_of(const struct config_watch *watch, fw_ms from, fw_ms to)
     return step > 0 ? step : 1;
 }
 
+fw_ms hindsight_span(const struct config_watch *watch, fw_ms most)
+{
+    fw_ms step = hindsight_step_of(watch, 0, 0);
+
+    return most / step > MOST_LOOKS ? MOST_LOOKS * step : most;
+}
+
 fw_rc hindsight_new(const struct hindsight_options *options,
                     struct hindsight **out, struct fw_err *err)
 {

@@ -30,6 +30,9 @@ struct hindsight;
 /* A 24th of the horizon, no less than the interval, 2,000 looks at most. */
 fw_ms hindsight_step_of(const struct config_watch *watch, fw_ms from, fw_ms to);
 
+/* As much of `most` as can be gone through at that step. */
+fw_ms hindsight_span(const struct config_watch *watch, fw_ms most);
+
 FW_CHECK fw_rc hindsight_new(const struct hindsight_options *options,
                              struct hindsight **out, struct fw_err *err);
 /*

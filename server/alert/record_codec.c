@@ -114,6 +114,11 @@ static const unsigned char *take(struct record_reader *r, size_t n)
     return p;
 }
 
+uint8_t record_version(struct fw_str bytes)
+{
+    return (uint8_t)bytes.p[1];
+}
+
 uint8_t record_get_u8(struct record_reader *r)
 {
     const unsigned char *p = take(r, 1);

@@ -28,7 +28,9 @@ enum record_kind {
     RECORD_WATCH = 6,
     RECORD_NOTE = 7,
     RECORD_AUDIT = 8,
-    RECORD_AUDIT_HEAD = 9
+    RECORD_AUDIT_HEAD = 9,
+    RECORD_STANDING = 10,
+    RECORD_OVERRIDE = 11
 };
 
 #define FW_MAX_RECORD_BYTES (1u << 20)
@@ -62,6 +64,8 @@ struct record_reader {
 FW_CHECK fw_rc record_open(struct record_reader *r, struct fw_str bytes,
                            enum record_kind kind, uint8_t newest,
                            struct fw_err *err);
+/* The version of a record that record_open() took. */
+uint8_t record_version(struct fw_str bytes);
 uint8_t record_get_u8(struct record_reader *r);
 uint32_t record_get_u32(struct record_reader *r);
 uint64_t record_get_u64(struct record_reader *r);

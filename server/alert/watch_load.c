@@ -64,6 +64,23 @@ static fw_rc load_totals(struct load *l, struct watching *g, bool *changed,
     return totals_put(l->txn, fw_str_of(g->watch->name), &g->totals, err);
 }
 
+/* A new question starts in trial; a damaged standing too. */
+static fw_rc load_standing(struct load *l, struct watching *g,
+                           struct fw_err *err)
+{
+    struct standing stored;
+    fw_rc rc = standing_get(l->txn, fw_str_of(g->watch->name), &stored, err);
+
+    if (rc == FW_OK && stored.definition == g->standing.definition) {
+        g->standing = stored;
+        return FW_OK;
+    }
+    if (rc < 0 && rc != FW_ECORRUPT)
+        return rc;
+    g->standing.since = l->now;
+    return standing_put(l->txn, fw_str_of(g->watch->name), &g->standing, err);
+}
+
 /* An alert whose watch is gone: whoever was told is told that it is over. */
 static void end_alert(struct load *l, const struct subject *subject,
                       const struct watched_state *state)
@@ -80,7 +97,7 @@ static void end_alert(struct load *l, const struct subject *subject,
     for (size_t i = 0; i < l->old_count; i++)
         if (fw_str_eq(fw_str_of(l->old[i].name), subject->watch))
             note.watch = &l->old[i];
-    if (note.watch != NULL && alert_is_active(&state->alert))
+    if (note.watch != NULL && state->told != TOLD_NOBODY)
         l->gone(l->self, &note);
 }
 
@@ -222,6 +239,8 @@ fw_rc watch_load(struct fw_txn *txn, struct watching *watches, size_t n,
     for (size_t i = 0; rc == FW_OK && i < n; i++) {
         definitions[i] = *watches[i].watch;
         rc = load_totals(&l, &watches[i], &changed[i], err);
+        if (rc == FW_OK)
+            rc = load_standing(&l, &watches[i], err);
     }
     if (rc == FW_OK)
         rc = load_states(&l, changed, err);

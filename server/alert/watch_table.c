@@ -10,8 +10,8 @@
 
 #define T_WATCHES "watches"
 #define T_WATCHED "watched"
-#define WATCH_VERSION 1
-#define WATCHED_VERSION 1
+#define WATCH_VERSION 2
+#define WATCHED_VERSION 2
 
 uint64_t watch_definition(const struct config_watch *watch)
 {
@@ -53,6 +53,8 @@ static fw_rc watch_put(struct fw_buf *out, const struct config_watch *w,
         record_put_str(&r, fw_str_of(w->labels[i].name));
         record_put_str(&r, fw_str_of(w->labels[i].value));
     }
+    record_put_double(&r, w->minimum_precision);
+    record_put_u8(&r, w->shadow ? 1 : 0);
     return record_end(&r, err);
 }
 
@@ -172,6 +174,11 @@ static fw_rc watch_read(struct fw_str name, struct fw_str bytes,
     }
     if (failed || w.labels == NULL || w.name == NULL)
         return fw_arena_err(arena, err);
+    w.minimum_precision = CONFIG_MINIMUM_PRECISION;
+    if (record_version(bytes) >= 2) {
+        w.minimum_precision = record_get_double(&r);
+        w.shadow = record_get_u8(&r) != 0;
+    }
     rc = record_close(&r, err);
     if (rc == FW_OK) {
         fw_ms for_ms = w.breach.for_ms;
@@ -270,6 +277,8 @@ fw_rc watched_put(struct fw_txn *txn, const struct watched_state *s,
     put_observed(&w, &s->observed);
     put_outlook(&w, &s->outlook);
     record_put_ms(&w, s->routine_at);
+    record_put_u8(&w, (uint8_t)s->told);
+    record_put_ms(&w, s->told_at);
     rc = record_end(&w, err);
     if (rc == FW_OK)
         rc = fw_txn_put(txn, T_WATCHED, subject_key(s->subject, key),
@@ -292,7 +301,7 @@ static fw_rc watched_read(uint32_t subject, struct fw_str bytes,
     struct watched_state s = {.subject = subject};
     struct record_reader r;
     struct fw_str model;
-    uint8_t phase, flags, reason;
+    uint8_t phase, flags, reason, told;
     fw_rc rc = record_open(&r, bytes, RECORD_ALERT, WATCHED_VERSION, NULL);
 
     if (rc != FW_OK)
@@ -323,12 +332,19 @@ static fw_rc watched_read(uint32_t subject, struct fw_str bytes,
     reason = record_get_u8(&r);
     model = record_get_str(&r);
     s.routine_at = record_get_ms(&r);
+    told = phase >= ALERT_FIRING ? TOLD : TOLD_NOBODY;
+    if (record_version(bytes) >= 2) {
+        told = record_get_u8(&r);
+        s.told_at = record_get_ms(&r);
+    }
     rc = record_close(&r, NULL);
     if (rc != FW_OK)
         return rc;
-    if (phase > ALERT_BREACHED || model.n >= sizeof(s.outlook.model))
+    if (phase > ALERT_BREACHED || told > TOLD_UNPROVEN ||
+        model.n >= sizeof(s.outlook.model))
         return FW_ECORRUPT;
     s.alert.phase = (enum alert_phase)phase;
+    s.told = (enum told)told;
     s.outlook.reason = (enum fw_reason)reason;
     memcpy(s.outlook.model, model.p, model.n);
     *out = s;

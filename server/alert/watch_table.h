@@ -21,6 +21,13 @@ struct outlook {
     char model[MODEL_NAME_BYTES];
 };
 
+/* What somebody was told of the present alert of a series. */
+enum told {
+    TOLD_NOBODY,
+    TOLD,
+    TOLD_UNPROVEN /* labelled record="unproven" */
+};
+
 /* All that is kept of one watched series. */
 struct watched_state {
     uint32_t subject;
@@ -28,6 +35,8 @@ struct watched_state {
     struct observed observed;
     struct outlook outlook;
     fw_ms routine_at; /* newest routine prediction */
+    enum told told;
+    fw_ms told_at; /* when an alert of it was last told as new; 0: never */
 };
 
 /* What the record of a watch is about; another number, another record. */

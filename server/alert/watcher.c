@@ -19,6 +19,7 @@
 #include "server/alert/look.h"
 #include "server/alert/record_codec.h"
 #include "server/alert/store_sight.h"
+#include "server/alert/testing.h"
 #include "server/alert/watch_load.h"
 #include "server/notify/outbox.h"
 #include "storage/base/limits.h"
@@ -40,11 +41,13 @@ struct watcher {
     struct watcher_options o;
     struct watcher_sight sight;
     struct store_sight own_sight;
-    struct watching *watches;  /* owned */
+    struct watching *watches; /* owned */
+    struct testing testing;
     struct outgoing *outgoing; /* owned */
     size_t outgoing_count, outgoing_cap;
     fw_ms pruned_at;
     _Atomic uint64_t looks, failures, series, active, predictions, scores;
+    _Atomic uint64_t silent, backtests_refused;
     pthread_t thread;
     pthread_mutex_t lock; /* leaf */
     pthread_cond_t changed;
@@ -54,27 +57,36 @@ struct watcher {
 /* ---- telling
  * ---------------------------------------------------------------------- */
 
+/* Takes the body; `rc` is what building it gave. */
+static void keep_body(struct watcher *w, fw_rc rc, struct fw_buf *body,
+                      const char *watch, fw_ms now)
+{
+    if (rc == FW_OK)
+        rc = fw_grow(&w->outgoing, &w->outgoing_cap, w->outgoing_count + 1,
+                     sizeof(*w->outgoing), MAX_OUTGOING);
+    if (rc != FW_OK) {
+        fw_log(FW_LOG_ERROR,
+               "a notification of '%s' is lost: too many wait "
+               "for the disk, or memory ran out",
+               watch);
+        fw_buf_release(body);
+        return;
+    }
+    w->outgoing[w->outgoing_count++] =
+        (struct outgoing){body->data, body->len, now};
+}
+
 static void keep_outgoing(struct watcher *w, const struct alert_note *note)
 {
     struct fw_buf body = FW_BUF_INIT(FW_MAX_RECORD_BYTES / 2);
 
-    if (w->o.webhook_count == 0)
-        return;
-    if (alert_note_payload(note, &body) != FW_OK ||
-        fw_grow(&w->outgoing, &w->outgoing_cap, w->outgoing_count + 1,
-                sizeof(*w->outgoing), MAX_OUTGOING) != FW_OK) {
-        fw_log(FW_LOG_ERROR,
-               "a notification of '%s' is lost: too many wait "
-               "for the disk, or memory ran out",
-               note->watch->name);
-        fw_buf_release(&body);
-        return;
-    }
-    w->outgoing[w->outgoing_count++] =
-        (struct outgoing){body.data, body.len, note->now};
+    if (w->o.webhook_count > 0)
+        keep_body(w, alert_note_payload(note, &body), &body, note->watch->name,
+                  note->now);
 }
 
-static void log_change(const struct alert_note *note)
+/* `silent`: nobody is told, and the log says so. */
+static void log_change(const struct alert_note *note, const char *silent)
 {
     struct fw_buf text = FW_BUF_INIT(65536);
     enum fw_log_level level =
@@ -83,7 +95,8 @@ static void log_change(const struct alert_note *note)
             : FW_LOG_WARN;
 
     if (alert_note_sentence(note, &text) == FW_OK)
-        fw_log(level, "alert %s; owner %s", text.data, note->watch->owner);
+        fw_log(level, "alert %s; owner %s%s%s", text.data, note->watch->owner,
+               silent[0] != '\0' ? "; told nobody: " : "", silent);
     fw_buf_release(&text);
 }
 
@@ -97,11 +110,20 @@ static void tell(void *self, struct watched *s, const struct alert_note *note)
     struct telling *t = self;
     struct alert_note whole = *note;
 
-    (void)s;
+    enum standing_state state = t->g->standing.state;
+    bool tells = standing_tells(state, &s->state, note->change, note->now,
+                                t->g->watch->horizon);
+    bool passing =
+        note->change == ALERT_TO_PENDING || note->change == ALERT_TO_QUIET;
+
     totals_record(&t->g->totals, &whole.record);
-    log_change(&whole);
-    if (whole.change != ALERT_TO_PENDING && whole.change != ALERT_TO_QUIET)
+    log_change(&whole, tells || passing ? "" : standing_name(state));
+    if (tells)
         keep_outgoing(t->w, &whole);
+    else if (!passing)
+        atomic_fetch_add(&t->w->silent, 1);
+    if (note->change == ALERT_TO_RESOLVED)
+        s->state.told = TOLD_NOBODY;
 }
 
 /* ---- storing
@@ -130,8 +152,16 @@ out:
     fw_buf_release(&name);
 }
 
+/* What is worked out beside the present before it is committed. */
+struct books {
+    struct totals totals;
+    struct standing standing;
+    bool settled; /* the standing changed; `why` says why */
+    char why[STANDING_WHY_BYTES];
+};
+
 static fw_rc store_scores(struct fw_txn *txn, struct watched *s,
-                          struct totals *totals, struct fw_err *err)
+                          struct books *books, struct fw_err *err)
 {
     fw_rc rc = FW_OK;
 
@@ -139,15 +169,19 @@ static fw_rc store_scores(struct fw_txn *txn, struct watched *s,
         if (s->scores[i].outcome == OUTCOME_OPEN)
             continue;
         rc = ledger_score(txn, &s->scores[i], err);
-        totals_add(totals, &s->open[i], &s->scores[i]);
+        totals_add(&books->totals, &s->open[i], &s->scores[i]);
+        if (s->open[i].kind == PREDICTION_ALERT &&
+            s->scores[i].outcome != OUTCOME_VOID)
+            standing_event(&books->standing,
+                           s->scores[i].outcome == OUTCOME_BREACH);
     }
     if (s->missed)
-        totals->missed++;
+        books->totals.missed++;
     return rc;
 }
 
 static fw_rc store_series(struct fw_txn *txn, const struct watching *g,
-                          struct watched *s, struct totals *totals,
+                          struct watched *s, struct books *books,
                           struct fw_err *err)
 {
     fw_rc rc = FW_OK;
@@ -156,7 +190,7 @@ static fw_rc store_series(struct fw_txn *txn, const struct watching *g,
         rc = ledger_subject(txn, fw_str_of(g->watch->name), &s->labels, true,
                             &s->state.subject, err);
     if (rc == FW_OK)
-        rc = store_scores(txn, s, totals, err);
+        rc = store_scores(txn, s, books, err);
     s->routine.subject = s->claim.subject = s->state.subject;
     if (rc == FW_OK && s->has_routine) {
         rc = ledger_add(txn, &s->routine, err);
@@ -200,9 +234,28 @@ static bool forgotten(const struct watched *s, fw_ms now)
            now - newest > FORGET_AFTER;
 }
 
+/* The standing that the books give, and word of it to the owner. */
+static fw_rc store_standing(struct watcher *w, struct fw_txn *txn,
+                            const struct watching *g, fw_ms now,
+                            struct books *books, struct fw_err *err)
+{
+    const struct config_watch *watch = g->watch;
+    struct fw_buf body = FW_BUF_INIT(FW_MAX_RECORD_BYTES / 2);
+    fw_rc rc = standing_settle(txn, watch, &books->standing, now,
+                               &books->settled, books->why, err);
+
+    if (rc == FW_OK && books->settled && w->o.webhook_count > 0)
+        keep_body(w,
+                  standing_payload(watch, g->standing.state, &books->standing,
+                                   books->why, &body),
+                  &body, watch->name, now);
+    if (rc == FW_OK)
+        rc = standing_put(txn, fw_str_of(watch->name), &books->standing, err);
+    return rc;
+}
+
 static fw_rc store_all(struct watcher *w, struct watching *g, fw_ms now,
-                       struct totals *totals, size_t *dropped,
-                       struct fw_err *err)
+                       struct books *books, size_t *dropped, struct fw_err *err)
 {
     struct fw_txn *txn = NULL;
     fw_rc rc = fw_txn_begin(w->o.store, true, &txn, err);
@@ -215,10 +268,12 @@ static fw_rc store_all(struct watcher *w, struct watching *g, fw_ms now,
         if (forgotten(s, now))
             rc = watched_delete(txn, s->state.subject, err);
         else
-            rc = store_series(txn, g, s, totals, err);
+            rc = store_series(txn, g, s, books, err);
     }
     if (rc == FW_OK)
-        rc = totals_put(txn, fw_str_of(g->watch->name), totals, err);
+        rc = totals_put(txn, fw_str_of(g->watch->name), &books->totals, err);
+    if (rc == FW_OK)
+        rc = store_standing(w, txn, g, now, books, err);
     if (rc == FW_OK)
         rc = store_outgoing(w, txn, dropped, err);
     if (rc == FW_OK)
@@ -257,13 +312,23 @@ static void settle_series(struct watcher *w, const struct watching *g,
 static fw_rc store_look(struct watcher *w, struct watching *g, fw_ms now,
                         struct fw_err *err)
 {
-    struct totals totals = g->totals;
-    size_t waiting = w->outgoing_count, dropped = 0;
-    fw_rc rc = store_all(w, g, now, &totals, &dropped, err);
+    struct books books = {.totals = g->totals, .standing = g->standing};
+    size_t before = w->outgoing_count, waiting, dropped = 0;
+    fw_rc rc = store_all(w, g, now, &books, &dropped, err);
 
-    if (rc != FW_OK)
+    if (rc != FW_OK) {
+        /* Word of a standing that was not stored is not sent either. */
+        while (w->outgoing_count > before)
+            free(w->outgoing[--w->outgoing_count].payload);
         return rc;
-    g->totals = totals;
+    }
+    waiting = w->outgoing_count;
+    if (books.settled)
+        fw_log(FW_LOG_WARN, "watch '%s' is now %s (was %s): %s; owner %s",
+               g->watch->name, standing_name(books.standing.state),
+               standing_name(g->standing.state), books.why, g->watch->owner);
+    g->totals = books.totals;
+    g->standing = books.standing;
     for (size_t i = 0; i < g->count; i++)
         settle_series(w, g, g->series[i]);
     watching_sweep(g, forgotten, now);
@@ -299,6 +364,31 @@ static void look_once(struct watcher *w, struct watching *g, fw_ms now)
                g->watch->name);
     }
     g->failing = rc != FW_OK;
+}
+
+/* Between looks: new watches earn their standing from the past. */
+static bool test_one(struct watcher *w)
+{
+    struct watching *done;
+    struct fw_err err = {0};
+    fw_ms now = fw_clock_now(w->o.clock);
+    bool busy = w->o.backtest > 0 &&
+                testing_step(&w->testing, w->watches, w->o.watch_count,
+                             &w->sight, w->o.backtest, now, &done);
+
+    if (!busy || done == NULL)
+        return busy;
+    atomic_store(&w->backtests_refused, w->testing.refused);
+    fw_log(FW_LOG_INFO,
+           "watch '%s' would have been right %llu times, wrong %llu times and "
+           "missed %llu breaches in the stored past",
+           done->watch->name, (unsigned long long)done->standing.tested_right,
+           (unsigned long long)done->standing.tested_false,
+           (unsigned long long)done->standing.tested_missed);
+    if (store_look(w, done, now, &err) != FW_OK)
+        fw_log(FW_LOG_ERROR, "the standing of watch '%s' is not stored yet: %s",
+               done->watch->name, err.text);
+    return true;
 }
 
 static void prune(struct watcher *w, fw_ms now)
@@ -375,6 +465,8 @@ fw_ms watcher_step(struct watcher *w)
     if (now - w->pruned_at > PRUNE_EVERY || now < w->pruned_at)
         prune(w, now);
     mono = fw_clock_mono_ns(w->o.clock);
+    if (next > mono && test_one(w))
+        return 0;
     if (next == UINT64_MAX)
         return LONGEST_WAIT;
     return next <= mono ? 0 : (fw_ms)((next - mono + 999999) / 1000000);
@@ -387,7 +479,7 @@ static void settle_gone(void *self, const struct alert_note *note)
 {
     struct watcher *w = self;
 
-    log_change(note);
+    log_change(note, "");
     keep_outgoing(w, note);
 }
 
@@ -451,6 +543,7 @@ void watcher_close(struct watcher *w)
         return;
     for (size_t i = 0; w->watches != NULL && i < w->o.watch_count; i++)
         watching_release(&w->watches[i]);
+    testing_release(&w->testing);
     clear_outgoing(w);
     (void)pthread_cond_destroy(&w->changed);
     (void)pthread_mutex_destroy(&w->lock);
@@ -526,5 +619,7 @@ void watcher_stats(struct watcher *w, struct watcher_stats *out)
         .active = atomic_load(&w->active),
         .predictions = atomic_load(&w->predictions),
         .scores = atomic_load(&w->scores),
+        .silent = atomic_load(&w->silent),
+        .backtests_refused = atomic_load(&w->backtests_refused),
     };
 }

@@ -35,6 +35,7 @@ struct watcher_options {
     const struct config_webhook *webhooks; /* each change goes to each */
     size_t webhook_count;
     fw_ms retention; /* of scored predictions; 0: the default */
+    fw_ms backtest;  /* past that new watches are tested over; 0: none */
     const struct watcher_sight *sight; /* NULL: the store's */
     /* Called after a commit that put something in the outbox. May be NULL. */
     void (*wake)(void *self);
@@ -47,6 +48,8 @@ struct watcher_stats {
     uint64_t series;   /* watched now */
     uint64_t active;   /* alerts firing or breached now */
     uint64_t predictions, scores;
+    uint64_t silent;            /* changes that were not told */
+    uint64_t backtests_refused; /* FW_MAX_BACKTEST_SERIES struck */
 };
 
 struct watcher;

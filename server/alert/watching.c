@@ -26,7 +26,7 @@ void watching_init(struct watching *g, const struct config_watch *watch)
         .settle = longer(watch->breach.for_ms, 5 * watch->interval),
         .gone = longer(GONE_MS, 5 * watch->interval),
     };
-    g->totals.definition = watch_definition(watch);
+    g->totals.definition = g->standing.definition = watch_definition(watch);
 }
 
 fw_ms watching_gap(const struct config_watch *watch, fw_ms step)

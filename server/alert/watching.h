@@ -9,6 +9,7 @@
 #ifndef SERVER_ALERT_WATCHING_H
 #define SERVER_ALERT_WATCHING_H
 
+#include "server/alert/standing.h"
 #include "server/alert/watcher.h"
 #include "storage/base/hash.h"
 
@@ -34,6 +35,7 @@ struct watching {
     fw_ms through;   /* observed up to here; 0: never */
     bool failing;    /* said so in the log already */
     struct totals totals;
+    struct standing standing;
     struct watched **series; /* owned */
     size_t count, cap;
     struct fw_index index; /* labels -> series */

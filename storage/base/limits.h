@@ -54,8 +54,9 @@
 #define FW_MAX_WORKER_JOBS 256 /* jobs waiting for a worker */
 #define FW_MAX_CONFIG_BYTES (4 << 20)
 #define FW_MAX_WATCHES 10000
-#define FW_MAX_OUTBOX 10000     /* notifications waiting */
-#define FW_MAX_AUDIT_TEXT 65536 /* a reason, a before or after */
+#define FW_MAX_OUTBOX 10000         /* notifications waiting */
+#define FW_MAX_BACKTEST_SERIES 1000 /* of a watch that tests itself */
+#define FW_MAX_AUDIT_TEXT 65536     /* a reason, a before or after */
 #define FW_MAX_REPLY_BYTES ((size_t)256 << 20)
 
 /* HTTP */

@@ -66,7 +66,7 @@ watches:
         alert = wait_until(lambda: [a for a in self.data("alerts")["alerts"]
                                     if a["state"] == "firing"], "an alert")[0]
         self.assertEqual(alert["labels"], {
-            "alertname": "DiskFull", "host": "a", "team": "storage"})
+            "alertname": "DiskFull", "host": "a", "record": "unproven", "team": "storage"})
         self.assertEqual(alert["annotations"]["owner"], "a@example.org")
         self.assertEqual(alert["annotations"]["reason"], 'it fills "up"')
         self.assertIn("predicted: > 100", alert["annotations"]["summary"])

@@ -59,7 +59,7 @@ class Backtest(Case):
                        "--for", "10m", "--format", "json", *common,
                        seconds=200).json()[0]
         self.assertEqual(got["series"], 2)
-        self.assertEqual(got["looks"], 264)
+        self.assertIn(got["looks"], (264, 265))  # as the hour falls
         verdict = got["verdict"]
         # Two falls below 5 lie in the history; at most the first, with five
         # days known, may go unforeseen.

@@ -114,7 +114,8 @@ watches:
         self.assertEqual(first["status"], "firing")
         alert = first["alerts"][0]
         self.assertEqual(alert["labels"], {
-            "alertname": "Filling", "host": "a", "severity": "page"})
+            "alertname": "Filling", "host": "a", "severity": "page",
+            "record": "unproven"})
         self.assertEqual(alert["endsAt"], "0001-01-01T00:00:00Z")
         self.assertEqual(alert["annotations"]["state"], "predicted")
         self.assertEqual(alert["annotations"]["runbook_url"],
@@ -149,7 +150,37 @@ watches:
         server.stop()
         # All of it is there without a server, too.
         again = self.cli("record", "--data", server.data)
-        self.assertRegex(again.out, r"Filling +1 +0 +0")
+        self.assertRegex(again.out, r"Filling +trial +1 +0 +0")
+
+    def test_a_watch_set_to_shadow_is_graded_and_silent(self):
+        hook = self.receiver()
+        server = self.serve("--config", self.config(hook.port), listen=("line",))
+        self.history(server, at_now=700)
+        word = ("watch", "state", "Filling", "shadow", "--until", "now+1h",
+                "--data", server.data)
+        self.assertIn("--actor and --reason", self.cli(*word, rc=2).err)
+        self.cli(*word, "--actor", "ann", "--reason", "a drill")
+        wait_until(lambda: hook.good(), "word of the change")
+        told = hook.good()[0]["alerts"][0]
+        self.assertEqual(told["labels"], {
+            "alertname": "WatchStanding", "watch": "Filling",
+            "owner": "storage@example.org"})
+        self.assertIn("ann says so until", told["annotations"]["summary"])
+        self.climb(server, 708, until=lambda: any(
+            "score Filling" in line for line in server.log))
+        self.assertTrue(any("told nobody: shadow" in x for x in server.log))
+        self.assertEqual(len(hook.good()), 1, hook.good())
+        acts = [(e["act"], e["actor"], e["after"][:6]) for e in
+                self.cli("audit", "--format", "json", "--data",
+                         server.data).json()]
+        self.assertEqual(acts[-2:], [("watch-override", "ann", "shadow"),
+                                     ("watch-state", "forewarn", "shadow")])
+        standing = self.cli("record", "--format", "json", "--data",
+                            server.data).json()[0]["standing"]
+        self.assertEqual(standing["state"], "shadow")
+        server.stop()
+        late = self.cli(*word, "--actor", "ann", "--reason", "x", rc=3)
+        self.assertIn("no server runs", late.err)
 
     def test_a_receiver_that_was_down_is_told_after_a_kill(self):
         hook = self.receiver()

@@ -16,6 +16,7 @@
 
 #include "server/alert/ledger.h"
 #include "server/alert/record_codec.h"
+#include "server/alert/standing.h"
 #include "server/alert/watch_table.h"
 #include "server/audit/audit.h"
 #include "server/notify/outbox.h"
@@ -77,6 +78,8 @@ static void put_all(struct fw_txn *txn, struct fw_str record)
     put(txn, "watch_totals", FW_STR("w"), record);
     put(txn, "watches", FW_STR("w"), record);
     put(txn, "audit", long_key, record);
+    put(txn, "watch_standing", FW_STR("w"), record);
+    put(txn, "watch_override", FW_STR("w"), record);
     put(txn, "audit_head", FW_STR("head"), record);
 }
 
@@ -113,6 +116,18 @@ static void read_audit(struct fw_txn *txn)
         audit_verify(txn, NULL, &check, &err) != FW_OK)
         abort();
     (void)!audit_head(txn, &head, &err);
+}
+
+static void read_standing(struct fw_txn *txn)
+{
+    static const struct config_watch watch = {.name = "w", .owner = "o"};
+    struct standing standing = {0};
+    char why[STANDING_WHY_BYTES];
+    struct fw_err err = {0};
+    bool changed;
+
+    (void)!standing_get(txn, FW_STR("w"), &standing, &err);
+    (void)!standing_settle(txn, &watch, &standing, 1, &changed, why, &err);
 }
 
 static bool see_note(void *self, const struct note *note)
@@ -168,6 +183,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     put_all(txn, (struct fw_str){record, n});
     read_all(txn, arena, n);
     read_audit(txn);
+    read_standing(txn);
     fw_txn_abort(txn);
     fw_arena_free(arena);
     return 0;

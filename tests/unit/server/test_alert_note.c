@@ -86,7 +86,7 @@ static void changes_are_told_in_sentences(void **state)
 static void the_fingerprint_is_alertmanagers(void **state)
 {
     (void)state;
-    assert_int_equal(alert_fingerprint(&watch, &labels),
+    assert_int_equal(alert_fingerprint(&watch, &labels, TOLD),
                      UINT64_C(0x7a292067c5ad4b7b));
 }
 

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "server/alert/standing.h"
 #include "server/alert/watcher.h"
 #include "server/notify/outbox.h"
 #include "tests/support/fake_clock.h"
@@ -32,8 +33,10 @@ struct world {
     double (*value)(fw_ms since, void *self); /* NaN: missing */
     void *self;
     double probability; /* what the forecast says; NaN: cannot tell */
-    bool real;          /* let predict say it */
-    bool fail;          /* the query cannot be answered */
+    double (*foretold)(fw_ms now); /* or this, where it is set */
+    fw_ms backtest;
+    bool real; /* let predict say it */
+    bool fail; /* the query cannot be answered */
     char host[32];
     /* what was heard */
     int firing, breached, resolved, right, false_alarms;
@@ -134,6 +137,8 @@ static fw_rc foresee(void *self, struct fw_str expr, fw_ms history,
 
     (void)self;
     (void)expr;
+    if (w.foretold != NULL)
+        w.probability = w.foretold(options->now);
     if (w.real) {
         ok(predict_really(history, options, arena, &f, e));
     } else {
@@ -176,6 +181,7 @@ static void open_watcher(void)
                                       .watch_count = 1,
                                       .webhooks = &hook,
                                       .webhook_count = 1,
+                                      .backtest = w.backtest,
                                       .sight = &sight};
 
     ok(watcher_open(&options, &w.watcher, &err));
@@ -218,6 +224,7 @@ static int begin(void **state)
                   .interval = FW_MINUTE,
                   .probability = 0.8,
                   .recover = 0.6,
+                  .minimum_precision = 0.7,
                   .owner = "o",
                   .reason = "r",
                   .file = "f",
@@ -688,6 +695,135 @@ static void a_filling_disk_pages_in_time(void **state)
 
 #define WORLD_TEST(test) cmocka_unit_test_setup_teardown(test, begin, end)
 
+/* ---- what it may say
+ * ------------------------------------------------------------------------ */
+
+static enum standing_state standing_now(void)
+{
+    struct standing standing;
+    struct fw_txn *txn = NULL;
+
+    ok(fw_txn_begin(w.store, false, &txn, &err));
+    ok(standing_get(txn, FW_STR("Disk"), &standing, &err));
+    fw_txn_abort(txn);
+    return standing.state;
+}
+
+/* It is likely for 20 minutes, and comes or does not; then all is calm. */
+static void cry(double *level, bool comes)
+{
+    w.probability = 0.95;
+    pass(20 * FW_MINUTE);
+    if (comes) {
+        *level = 95;
+        pass(5 * FW_MINUTE);
+        *level = 50;
+    }
+    w.probability = 0.1;
+    pass(2 * FW_HOUR);
+}
+
+static void
+who_cries_wolf_falls_silent_and_may_earn_its_page_again(void **state)
+{
+    double level = 50;
+    int told;
+
+    (void)state;
+    w.self = &level;
+    pass(10 * FW_MINUTE);
+    assert_int_equal(standing_now(), STANDING_TRIAL);
+    for (int i = 0; i < 5; i++)
+        cry(&level, false);
+    assert_int_equal(w.firing, 5);
+    assert_int_equal(w.false_alarms, 5);
+    assert_int_equal(standing_now(), STANDING_SHADOW);
+    /* Each alert and its end, and word of the demotion. */
+    told = outbox_count();
+    assert_int_equal(told, 11);
+    for (int i = 0; i < 11; i++)
+        cry(&level, true);
+    assert_int_equal(w.right, 11);
+    assert_int_equal(standing_now(), STANDING_SHADOW); /* 11 of 16 */
+    assert_int_equal(outbox_count(), told);
+    cry(&level, true);
+    assert_int_equal(standing_now(), STANDING_PAGING); /* 12 of 17 */
+    assert_int_equal(outbox_count(), told + 1);
+    cry(&level, true);
+    assert_int_equal(outbox_count(), told + 4); /* fires, breaches, resolves */
+}
+
+static void a_trial_speaks_once_in_a_horizon(void **state)
+{
+    (void)state;
+    w.watch.horizon = FW_DAY;
+    close_world();
+    open_world();
+    pass(10 * FW_MINUTE);
+    for (int i = 0; i < 4; i++) {
+        w.probability = 0.95;
+        pass(20 * FW_MINUTE);
+        w.probability = 0.1;
+        pass(2 * FW_HOUR);
+    }
+    assert_int_equal(w.firing, 4);
+    assert_int_equal(outbox_count(), 2); /* one alert and its end */
+}
+
+/* Each 6 hours a breach of 10 minutes, foretold 45 minutes ahead. */
+static double breaks_each_6h(fw_ms since, void *self)
+{
+    (void)self;
+    return since % (6 * FW_HOUR) < 10 * FW_MINUTE ? 95 : 50;
+}
+
+static double knows_each_6h(fw_ms now)
+{
+    fw_ms left = 6 * FW_HOUR - (now - w.born) % (6 * FW_HOUR);
+
+    return left < 45 * FW_MINUTE ? 0.95 : 0.05;
+}
+
+static void a_new_watch_earns_its_page_from_the_stored_past(void **state)
+{
+    (void)state;
+    close_world();
+    w.born = START - 3 * FW_DAY;
+    w.value = breaks_each_6h;
+    w.foretold = knows_each_6h;
+    w.backtest = 2 * FW_DAY;
+    open_world();
+    assert_int_equal(w.firing, 0);
+    for (int i = 0; i < 3000 && standing_now() == STANDING_TRIAL; i++)
+        (void)watcher_step(w.watcher);
+    assert_int_equal(standing_now(), STANDING_PAGING);
+    /* It was thought through, not told. */
+    assert_int_equal(w.firing, 0);
+    /* And a restart does not go through it again. */
+    close_world();
+    open_world();
+    assert_int_equal(standing_now(), STANDING_PAGING);
+    (void)watcher_step(w.watcher); /* the first look */
+    assert_true(watcher_step(w.watcher) > 0);
+}
+
+static void another_question_starts_in_trial(void **state)
+{
+    double level = 50;
+
+    (void)state;
+    w.self = &level;
+    pass(10 * FW_MINUTE);
+    for (int i = 0; i < 5; i++)
+        cry(&level, false);
+    assert_int_equal(standing_now(), STANDING_SHADOW);
+    close_world();
+    w.watch.horizon = 2 * FW_HOUR;
+    open_world();
+    pass(FW_MINUTE);
+    assert_int_equal(standing_now(), STANDING_TRIAL);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -710,6 +846,15 @@ int main(int argc, char **argv)
         WORLD_TEST(one_jump_does_not_page),
         WORLD_TEST(a_leak_pages_in_time),
         WORLD_TEST(a_filling_disk_pages_in_time),
+        cmocka_unit_test_setup_teardown(
+            who_cries_wolf_falls_silent_and_may_earn_its_page_again, begin,
+            end),
+        cmocka_unit_test_setup_teardown(a_trial_speaks_once_in_a_horizon, begin,
+                                        end),
+        cmocka_unit_test_setup_teardown(
+            a_new_watch_earns_its_page_from_the_stored_past, begin, end),
+        cmocka_unit_test_setup_teardown(another_question_starts_in_trial, begin,
+                                        end),
     };
 
     return fixture_main(argc, argv, tests);
