@@ -3,15 +3,19 @@
  * bench_query.c - queries of the kind the Time Series Benchmark Suite asks,
  * on a store of its own making.
  *
- *     bench_query [HOSTS [HOURS [SECONDS_PER_QUERY]]]
+ *     bench_query [HOSTS [HOURS [SECONDS_PER_QUERY [THREADS [ONLY]]]]]
  *
- * HOSTS report ten metrics every 10 s for HOURS (default 100, 12, 1: 4.3
+ * HOSTS report ten metrics every 10 s for HOURS (default 240, 12, 1: 10.4
  * million samples). Prints for each query the median and the 99th percentile
- * of its time, the samples it reads and how many of them a second.
+ * of its time, the CPU time of all THREADS (default 1), the samples it reads
+ * and how many of them a second of CPU time. ONLY: queries with this in their
+ * names.
  */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "query/query.h"
@@ -149,12 +153,23 @@ static int by_size(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static double run_once(const struct fw_source *source, const struct ask *ask,
-                       fw_ms newest, uint64_t *samples)
+/* CPU time of all threads. */
+static double cpu_ms(void)
+{
+    struct timespec t = {0};
+
+    (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
+}
+
+static double run_once(const struct fw_source *source, struct fw_crew *crew,
+                       const struct ask *ask, fw_ms newest, uint64_t *samples)
 {
     const struct fw_clock *clock = fw_clock_system();
-    struct fw_query_options options = {
-        .start = newest - ask->range, .end = newest, .step = ask->step};
+    struct fw_query_options options = {.start = newest - ask->range,
+                                       .end = newest,
+                                       .step = ask->step,
+                                       .crew = crew};
     struct fw_arena *arena = fw_arena_new(FW_MAX_QUERY_BYTES);
     struct fw_query *query = NULL;
     struct fw_result result = {0};
@@ -172,21 +187,24 @@ static double run_once(const struct fw_source *source, const struct ask *ask,
     return (double)(to - from) / 1e6;
 }
 
-static void measure(const struct fw_source *source, const struct ask *ask,
-                    fw_ms newest, double seconds)
+static void measure(const struct fw_source *source, struct fw_crew *crew,
+                    const struct ask *ask, fw_ms newest, double seconds)
 {
     double ms[MAX_RUNS];
     double spent = 0;
+    double cpu;
     uint64_t samples = 0;
     size_t n = 0;
 
-    (void)run_once(source, ask, newest, &samples); /* warm */
+    (void)run_once(source, crew, ask, newest, &samples); /* warm */
+    cpu = cpu_ms();
     while (n < MAX_RUNS && (n < 5 || spent < seconds * 1000))
-        spent += ms[n++] = run_once(source, ask, newest, &samples);
+        spent += ms[n++] = run_once(source, crew, ask, newest, &samples);
+    cpu = (cpu_ms() - cpu) / (double)n;
     qsort(ms, n, sizeof(*ms), by_size);
-    printf("%-34s %9.3f ms %9.3f ms %11llu %9.1f M/s\n", ask->name, ms[n / 2],
-           ms[n - 1 - n / 100], (unsigned long long)samples,
-           (double)samples / ms[n / 2] / 1000);
+    printf("%-34s %9.3f ms %9.3f ms %9.3f ms %11llu %9.1f M/s\n", ask->name,
+           ms[n / 2], ms[n - 1 - n / 100], cpu, (unsigned long long)samples,
+           (double)samples / cpu / 1000);
     (void)fflush(stdout);
 }
 
@@ -202,14 +220,16 @@ static double number(int argc, char **argv, int i, double initial)
 
 int main(int argc, char **argv)
 {
-    size_t hosts = (size_t)number(argc, argv, 1, 100);
+    size_t hosts = (size_t)number(argc, argv, 1, 240);
     size_t samples = (size_t)(number(argc, argv, 2, 12) * FW_HOUR / STEP_MS);
     double seconds = number(argc, argv, 3, 1);
+    size_t threads = (size_t)number(argc, argv, 4, 1);
     struct fw_store_options options = {
         .create = true, .retention = INT64_MAX, .ooo_window = INT64_MAX / 4};
     char dir[] = "/tmp/forewarn-bench-XXXXXX";
     char remove[64];
     struct fw_store *store = NULL;
+    struct fw_crew *crew = fw_crew_new(threads - 1);
     struct fw_source source;
     struct fw_err err = {0};
 
@@ -219,11 +239,16 @@ int main(int argc, char **argv)
         die(&err);
     make_data(store, hosts, samples);
     source = fw_source_of_store(store);
-    printf("%zu series, %zu samples\n%-34s %12s %12s %11s\n", hosts * FIELDS,
-           hosts * FIELDS * samples, "query", "median", "p99", "samples");
-    for (size_t i = 0; i < sizeof(asks) / sizeof(asks[0]); i++)
-        measure(&source, &asks[i], START_MS + (fw_ms)(samples - 1) * STEP_MS,
-                seconds);
+    printf("%zu series, %zu samples, %zu threads\n%-34s %12s %12s %12s %11s\n",
+           hosts * FIELDS, hosts * FIELDS * samples, threads, "query", "median",
+           "p99", "CPU", "samples");
+    for (size_t i = 0; i < sizeof(asks) / sizeof(asks[0]); i++) {
+        if (argc > 5 && strstr(asks[i].name, argv[5]) == NULL)
+            continue;
+        measure(&source, crew, &asks[i],
+                START_MS + (fw_ms)(samples - 1) * STEP_MS, seconds);
+    }
+    fw_crew_free(crew);
     fw_store_close(store);
     (void)snprintf(remove, sizeof(remove), "rm -r %s", dir);
     return system(remove) == 0 ? 0 : 3;

@@ -22,6 +22,11 @@ void budget_init(struct budget *budget, const struct fw_query_options *options)
         budget->started_ns = fw_clock_mono_ns(budget->clock);
 }
 
+static uint64_t count(_Atomic uint64_t *counter, uint64_t n)
+{
+    return atomic_fetch_add_explicit(counter, n, memory_order_relaxed) + n;
+}
+
 static fw_rc check(struct budget *budget, uint64_t work, struct fw_err *err)
 {
     char text[FW_DURATION_TEXT_BYTES];
@@ -29,10 +34,9 @@ static fw_rc check(struct budget *budget, uint64_t work, struct fw_err *err)
 
     if (budget->cancel != NULL && atomic_load(budget->cancel))
         return fw_err_set(err, FW_ECANCELED, "query was canceled");
-    budget->unchecked += work;
-    if (budget->clock == NULL || budget->unchecked < CHECK_EVERY)
+    if (budget->clock == NULL || count(&budget->unchecked, work) < CHECK_EVERY)
         return FW_OK;
-    budget->unchecked = 0;
+    atomic_store_explicit(&budget->unchecked, 0, memory_order_relaxed);
     spent_ms = (fw_clock_mono_ns(budget->clock) - budget->started_ns) / 1000000;
     if (spent_ms <= (uint64_t)budget->max_ms)
         return FW_OK;
@@ -45,8 +49,7 @@ static fw_rc check(struct budget *budget, uint64_t work, struct fw_err *err)
 
 fw_rc budget_samples(struct budget *budget, uint64_t n, struct fw_err *err)
 {
-    budget->samples += n;
-    if (budget->samples > budget->max_samples)
+    if (count(&budget->samples, n) > budget->max_samples)
         return fw_err_set(err, FW_ETOOBIG,
                           "query reads more than %llu samples; ask for a "
                           "shorter range or fewer series",
@@ -56,8 +59,7 @@ fw_rc budget_samples(struct budget *budget, uint64_t n, struct fw_err *err)
 
 fw_rc budget_series(struct budget *budget, uint64_t n, struct fw_err *err)
 {
-    budget->series += n;
-    if (budget->series > budget->max_series)
+    if (count(&budget->series, n) > budget->max_series)
         return fw_err_set(err, FW_ETOOBIG,
                           "query touches more than %llu series; narrow the "
                           "selectors down",

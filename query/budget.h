@@ -8,14 +8,16 @@
 
 #include "query/query.h"
 
+/* Shared by the threads that work on the query. */
 struct budget {
-    uint64_t samples, max_samples;
-    uint64_t series, max_series;
+    _Atomic uint64_t samples;
+    _Atomic uint64_t series;
+    uint64_t max_samples, max_series;
     const atomic_bool *cancel;
     const struct fw_clock *clock;
     uint64_t started_ns;
     fw_ms max_ms;
-    uint64_t unchecked; /* work since the clock was last asked */
+    _Atomic uint64_t unchecked; /* work since the clock was last asked */
 };
 
 void budget_init(struct budget *budget, const struct fw_query_options *options);

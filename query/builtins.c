@@ -39,6 +39,18 @@ static double to_radians(double v)
         .type = FW_VECTOR, .flags = (bits), .call = call_window,               \
         .window = (function)                                                   \
     }
+#define DIGEST(fn_name, function, bits, kind)                                  \
+    {                                                                          \
+        .name = (fn_name), .args = "m", .least = 1, .most = 1,                 \
+        .type = FW_VECTOR, .flags = (bits), .call = call_window,               \
+        .window = (function), .digest = (kind)                                 \
+    }
+#define COUNTER(fn_name, function)                                             \
+    {                                                                          \
+        .name = (fn_name), .args = "m", .least = 1, .most = 1,                 \
+        .type = FW_VECTOR, .call = call_window, .window = (function),          \
+        .remark = remark_non_counter                                           \
+    }
 #define CALL(fn_name, letters, min, max, bits, function)                       \
     {                                                                          \
         .name = (fn_name), .args = (letters), .least = (min), .most = (max),   \
@@ -73,7 +85,7 @@ const struct function builtin_functions[] = {
     MAP("asinh", asinh),
     MAP("atan", atan),
     MAP("atanh", atanh),
-    OVER("avg_over_time", window_avg, 0),
+    DIGEST("avg_over_time", window_avg, 0, DIGEST_AVG),
     MAP("ceil", ceil),
     OVER("changes", window_changes, 0),
     CALL("clamp", "vss", 3, 3, 0, call_clamp),
@@ -81,7 +93,7 @@ const struct function builtin_functions[] = {
     CALL("clamp_min", "vs", 2, 2, 0, call_clamp_min),
     MAP("cos", cos),
     MAP("cosh", cosh),
-    OVER("count_over_time", window_count, 0),
+    DIGEST("count_over_time", window_count, 0, DIGEST_COUNT),
     DATE("day_of_month", date_day_of_month),
     DATE("day_of_week", date_day_of_week),
     DATE("day_of_year", date_day_of_year),
@@ -91,24 +103,25 @@ const struct function builtin_functions[] = {
     OVER("deriv", window_deriv, 0),
     SMOOTH("double_exponential_smoothing"),
     MAP("exp", exp),
-    OVER("first_over_time", window_first, FN_KEEPS_NAME | FN_EXPERIMENTAL),
+    DIGEST("first_over_time", window_first, FN_KEEPS_NAME | FN_EXPERIMENTAL,
+           DIGEST_FIRST),
     MAP("floor", floor),
     CALL("histogram_fraction", "ssv", 3, 3, 0, call_histogram_fraction),
     CALL("histogram_quantile", "sv", 2, 2, 0, call_histogram_quantile),
     SMOOTH("holt_winters"),
     DATE("hour", date_hour),
     OVER("idelta", window_idelta, 0),
-    OVER("increase", window_increase, FN_COUNTER),
+    COUNTER("increase", window_increase),
     OVER("irate", window_irate, 0),
     CALL("label_join", "vttt", 3, -1, FN_RENAMES, call_label_join),
     CALL("label_replace", "vtttt", 5, 5, FN_RENAMES, call_label_replace),
-    OVER("last_over_time", window_last, FN_KEEPS_NAME),
+    DIGEST("last_over_time", window_last, FN_KEEPS_NAME, DIGEST_LAST),
     MAP("ln", log),
     MAP("log10", log10),
     MAP("log2", log2),
     OVER("mad_over_time", window_mad, FN_EXPERIMENTAL),
-    OVER("max_over_time", window_max, 0),
-    OVER("min_over_time", window_min, 0),
+    DIGEST("max_over_time", window_max, 0, DIGEST_MAX),
+    DIGEST("min_over_time", window_min, 0, DIGEST_MIN),
     DATE("minute", date_minute),
     DATE("month", date_month),
     SCALAR("pi", "", 0, 0, scalar_pi),
@@ -120,16 +133,17 @@ const struct function builtin_functions[] = {
      .flags = FN_MOVES,
      .call = call_window,
      .window = window_predict_linear},
-    OVER("present_over_time", window_present, 0),
+    DIGEST("present_over_time", window_present, 0, DIGEST_PRESENT),
     {.name = "quantile_over_time",
      .args = "sm",
      .least = 2,
      .most = 2,
      .type = FW_VECTOR,
      .call = call_window,
-     .window = window_quantile},
+     .window = window_quantile,
+     .remark = remark_bad_quantile},
     MAP("rad", to_radians),
-    OVER("rate", window_rate, FN_COUNTER),
+    COUNTER("rate", window_rate),
     OVER("resets", window_resets, 0),
     CALL("round", "vs", 1, 2, 0, call_round),
     SCALAR("scalar", "v", 1, 0, scalar_of_vector),
@@ -145,7 +159,7 @@ const struct function builtin_functions[] = {
     MAP("sqrt", sqrt),
     OVER("stddev_over_time", window_stddev, 0),
     OVER("stdvar_over_time", window_stdvar, 0),
-    OVER("sum_over_time", window_sum, 0),
+    DIGEST("sum_over_time", window_sum, 0, DIGEST_SUM),
     MAP("tan", tan),
     MAP("tanh", tanh),
     SCALAR("time", "", 0, FN_MOVES, scalar_time),

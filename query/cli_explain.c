@@ -97,9 +97,11 @@ static fw_rc explain(struct fw_cli *cli, const struct fw_args *args,
         return rc;
     source = fw_source_of_store(store);
     costs = fw_arena_calloc(arena, query->node_count, sizeof(*costs));
+    options.crew = fw_crew_of_cores();
     rc = costs == NULL
              ? fw_arena_err(arena, err)
              : query_run(query, &source, &options, arena, costs, &result, err);
+    fw_crew_free(options.crew);
     if (rc == FW_OK)
         rc = print_plan(cli, query->root, 0, costs);
     steps = options.step > 0

@@ -142,8 +142,11 @@ static fw_rc answer(struct fw_cli *cli, struct asking *a, bool *empty,
     struct fw_source source = fw_source_of_store(a->store);
     struct fw_buf out = FW_BUF_INIT(FW_MAX_REPLY_BYTES);
     struct fw_result result = {0};
-    fw_rc rc =
-        fw_query_run(a->query, &source, &a->options, a->arena, &result, err);
+    fw_rc rc;
+
+    a->options.crew = fw_crew_of_cores();
+    rc = fw_query_run(a->query, &source, &a->options, a->arena, &result, err);
+    fw_crew_free(a->options.crew);
 
     *empty = rc == FW_OK && result.count == 0 && result.type != FW_STRING;
     if (rc == FW_OK)

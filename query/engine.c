@@ -7,6 +7,7 @@
 #include "query/check.h"
 #include "query/parser.h"
 #include "query/place.h"
+#include "query/reader.h"
 #include "storage/base/limits.h"
 
 /* Beyond this, times could overflow where offsets are added. */
@@ -153,25 +154,31 @@ static fw_rc gather_samples(struct eval *ev, const struct node *node,
     const struct node *selector = node->args[0];
     fw_ms to = shift_time(ev, &selector->selector.shift, grid->start);
     fw_ms from = to - node->range + 1;
-    struct samples samples = {0};
+    struct reader reader;
     struct fw_series *series = NULL;
     size_t count = 0;
     fw_rc rc = select_series(ev, selector, from, to, &series, &count);
 
+    reader_init(&reader, ev);
     for (size_t i = 0; i < count && rc == FW_OK; i++) {
+        const struct samples *samples = &reader.samples;
         struct fw_result_series *s = NULL;
 
-        rc = read_series(ev, selector, series[i].id, from, to, false, &samples);
-        if (rc != FW_OK || samples.n == 0)
+        rc = reader_read(&reader, series[i].id, from, to, false, NULL, NULL);
+        if (rc != FW_OK && ev->err != NULL)
+            *ev->err = reader.err;
+        if (rc != FW_OK || samples->n == 0)
             continue;
-        rc = add_series(g, &series[i].labels, samples.n, &s);
+        rc = add_series(g, &series[i].labels, samples->n, &s);
         if (rc != FW_OK)
             break;
-        memcpy(s->t, samples.t, samples.n * sizeof(*s->t));
-        memcpy(s->v, samples.v, samples.n * sizeof(*s->v));
-        s->n = samples.n;
+        memcpy(s->t, samples->t, samples->n * sizeof(*s->t));
+        memcpy(s->v, samples->v, samples->n * sizeof(*s->v));
+        s->n = samples->n;
     }
-    samples_release(&samples);
+    if (ev->costs != NULL)
+        reader_account(&reader, &ev->costs[selector->id]);
+    reader_release(&reader);
     return rc;
 }
 
@@ -272,6 +279,7 @@ fw_rc query_run(const struct fw_query *query, const struct fw_source *src,
 {
     bool range = options->step > 0;
     struct grid grid = {options->start, range ? options->step : 1, 1};
+    struct budget budget;
     struct eval ev = {
         .query = query,
         .src = src,
@@ -282,6 +290,8 @@ fw_rc query_run(const struct fw_query *query, const struct fw_source *src,
         .lookback =
             options->lookback > 0 ? options->lookback : FW_QUERY_LOOKBACK_MS,
         .costs = costs,
+        .budget = &budget,
+        .crew = options->crew,
     };
     struct fw_result made = {0};
     fw_rc rc = check_options(query, options, err);
@@ -291,14 +301,14 @@ fw_rc query_run(const struct fw_query *query, const struct fw_source *src,
     if (range)
         grid.count =
             (size_t)((options->end - options->start) / options->step) + 1;
-    budget_init(&ev.budget, options);
+    budget_init(&budget, options);
     notes_init(&ev.notes, arena, query->text);
     rc = run_root(&ev, &grid, range, &made);
     if (rc != FW_OK)
         return rc;
     notes_finish(&ev.notes, &made);
-    made.samples_read = ev.budget.samples;
-    made.series_read = ev.budget.series;
+    made.samples_read = atomic_load(&budget.samples);
+    made.series_read = atomic_load(&budget.series);
     *result = made;
     return FW_OK;
 }

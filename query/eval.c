@@ -133,7 +133,7 @@ static fw_rc measured(struct eval *ev, const struct node *node,
                       const struct grid *grid, struct sink *sink)
 {
     struct counter counter = {{count_row}, sink, 0};
-    const struct fw_clock *clock = ev->budget.clock;
+    const struct fw_clock *clock = ev->budget->clock;
     uint64_t from;
     fw_rc rc;
 

@@ -18,10 +18,14 @@
 
 /* What the evaluation of one node took; for `explain`. */
 struct node_cost {
-    uint64_t series;  /* read from the source */
-    uint64_t samples; /* read from the source */
-    uint64_t rows;    /* pushed on */
-    uint64_t ns;      /* itself and what is beneath it */
+    uint64_t series;     /* read from the source */
+    uint64_t samples;    /* that were looked at, or a summary of them */
+    uint64_t runs;       /* blocks, or pieces of memory, they came in */
+    uint64_t skipped;    /* of those, answered by their summaries */
+    uint64_t summarised; /* samples in those */
+    uint64_t threads;    /* that read them */
+    uint64_t rows;       /* pushed on */
+    uint64_t ns;         /* itself and what is beneath it */
 };
 
 /* One run of one query. */
@@ -32,7 +36,8 @@ struct eval {
     struct fw_err *err;
     fw_ms start, end; /* of the query: what @ start() and @ end() mean */
     fw_ms lookback;
-    struct budget budget;
+    struct budget *budget; /* shared by the threads of a scan */
+    struct fw_crew *crew;  /* or NULL */
     struct notes notes;
     struct node_cost *costs; /* by node id, or NULL */
 };
@@ -107,6 +112,9 @@ struct samples {
 };
 
 void samples_release(struct samples *s);
+/* Room for so many more; FW_ETOOBIG says that the series is too long. */
+FW_CHECK fw_rc samples_reserve(struct samples *s, size_t more,
+                               struct fw_err *err);
 FW_CHECK fw_rc samples_add(struct samples *s, fw_ms t, double v,
                            struct fw_err *err);
 
@@ -125,10 +133,6 @@ bool subquery_grid(const struct eval *ev, const struct subquery *sub,
 FW_CHECK fw_rc select_series(struct eval *ev, const struct node *selector,
                              fw_ms from, fw_ms to, struct fw_series **series,
                              size_t *count);
-/* All samples in from..to, with or without the stale markers. */
-FW_CHECK fw_rc read_series(struct eval *ev, const struct node *selector,
-                           uint32_t id, fw_ms from, fw_ms to, bool stale,
-                           struct samples *out);
 
 /* ---- Calls: what rows of the function table point to --------------------- */
 

@@ -267,7 +267,7 @@ static fw_rc join_rows(struct joining *j)
             rc = join_pair(j, counts[g] > 1 ? &taken : NULL, g, &many->rows[r],
                            &one->rows[o], buffer);
         if (rc == FW_OK)
-            rc = budget_samples(&j->ev->budget, 0, j->ev->err);
+            rc = budget_samples(j->ev->budget, 0, j->ev->err);
     }
     rowset_release(&taken.set);
     return rc;

@@ -4,39 +4,70 @@
  * if it is younger than the lookback and no stale marker. Each series is read
  * once for all steps.
  */
-#include "query/eval.h"
 #include "query/functions.h"
+#include "query/series_scan.h"
 
-/* Index of the sample that a step sees plus one; 0: none. */
-static size_t visible(const struct samples *s, size_t *next, fw_ms at,
-                      fw_ms lookback)
+struct instants {
+    struct scan scan;
+    struct sink *sink;
+    const struct grid *grid;
+    bool times; /* of the samples, in seconds, instead of their values */
+};
+
+/*
+ * Index of the sample that each step sees plus one; 0: none is young enough.
+ * This depends on the times alone.
+ */
+static const uint32_t *find_visible(const struct instants *in,
+                                    struct reader *reader)
 {
-    size_t i = *next;
+    const struct samples *s = &reader->samples;
+    const struct shift *shift = &in->scan.selector->selector.shift;
+    const struct eval *ev = in->scan.ev;
+    uint32_t *seen =
+        scratch_get(&reader->bounds, in->grid->count * sizeof(*seen));
+    uint32_t next = 0;
 
-    while (i < s->n && s->t[i] <= at)
-        i++;
-    *next = i;
-    if (i == 0 || s->t[i - 1] <= at - lookback || is_absent(s->v[i - 1]))
-        return 0;
-    return i;
+    for (size_t i = 0; i < in->grid->count && seen != NULL && reader->new_times;
+         i++) {
+        fw_ms at = shift_time(ev, shift, grid_time(in->grid, i));
+
+        while (next < s->n && s->t[next] <= at)
+            next++;
+        seen[i] = next > 0 && s->t[next - 1] > at - ev->lookback ? next : 0;
+    }
+    return seen;
 }
 
-/* Values, or with `times` the instants of the samples in seconds. */
-static void look_up(const struct eval *ev, const struct shift *shift,
-                    const struct grid *grid, const struct samples *s,
-                    bool times, double *out)
+static fw_rc look_up(const struct scan *scan, struct reader *reader,
+                     uint32_t series, double *out)
 {
-    size_t next = 0;
+    const struct instants *in = (const struct instants *)scan;
+    const struct samples *s = &reader->samples;
+    const uint32_t *seen = find_visible(in, reader);
+    bool empty = true;
 
-    for (size_t i = 0; i < grid->count; i++) {
-        fw_ms at = shift_time(ev, shift, grid_time(grid, i));
-        size_t seen = visible(s, &next, at, ev->lookback);
-
-        if (seen == 0)
-            out[i] = absent();
-        else
-            out[i] = times ? (double)s->t[seen - 1] / 1000 : s->v[seen - 1];
+    (void)series;
+    if (seen == NULL)
+        return fw_err_set(&reader->err, FW_ENOMEM, "out of memory");
+    for (size_t i = 0; i < in->grid->count; i++) {
+        out[i] = seen[i] > 0 ? s->v[seen[i] - 1] : absent();
+        if (is_absent(out[i])) /* or a stale marker */
+            continue;
+        empty = false;
+        if (in->times)
+            out[i] = (double)s->t[seen[i] - 1] / 1000;
     }
+    return empty ? FW_NONE : FW_OK;
+}
+
+static fw_rc take_instants(struct scan *scan, const struct fw_labels *labels,
+                           double *v)
+{
+    struct instants *in = (struct instants *)scan;
+    struct row row = {*labels, v};
+
+    return in->sink->take(in->sink, &row);
 }
 
 static fw_rc eval_instants(struct eval *ev, const struct node *node,
@@ -44,28 +75,20 @@ static fw_rc eval_instants(struct eval *ev, const struct node *node,
                            struct sink *sink)
 {
     const struct shift *shift = &node->selector.shift;
-    fw_ms from = shift_time(ev, shift, grid->start) - ev->lookback + 1;
-    fw_ms to = shift_time(ev, shift, grid_last(grid));
-    struct samples samples = {0};
-    struct fw_series *series = NULL;
-    size_t count = 0;
-    double *v = NULL;
-    fw_rc rc = eval_array(ev, grid->count, &v);
+    struct instants in = {
+        .scan = {.ev = ev,
+                 .selector = node,
+                 .from = shift_time(ev, shift, grid->start) - ev->lookback + 1,
+                 .to = shift_time(ev, shift, grid_last(grid)),
+                 .stale = true,
+                 .steps = grid->count,
+                 .make = look_up,
+                 .take = take_instants},
+        .sink = sink,
+        .grid = grid,
+        .times = times};
 
-    if (rc == FW_OK)
-        rc = select_series(ev, node, from, to, &series, &count);
-    for (size_t i = 0; i < count && rc == FW_OK; i++) {
-        struct row row = {series[i].labels, v};
-
-        rc = read_series(ev, node, series[i].id, from, to, true, &samples);
-        if (rc != FW_OK || samples.n == 0)
-            continue;
-        look_up(ev, shift, grid, &samples, times, v);
-        if (!row_is_empty(v, grid->count))
-            rc = sink->take(sink, &row);
-    }
-    samples_release(&samples);
-    return rc;
+    return scan_run(&in.scan);
 }
 
 fw_rc eval_selector(struct eval *ev, const struct node *node,

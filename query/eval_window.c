@@ -4,27 +4,13 @@
  * gives the samples of one series after the other, and a window function one
  * value per step.
  */
-#include <stdlib.h>
+#include <stddef.h>
 
+#include "query/digest.h"
 #include "query/functions.h"
-#include "query/window.h"
-#include "storage/base/limits.h"
+#include "query/series_scan.h"
 
 #define SUBQUERY_STEP_MS FW_MINUTE /* of [1h:], as Prometheus by default */
-
-void *scratch_get(struct scratch *scratch, size_t bytes)
-{
-    if (bytes > scratch->cap) {
-        void *p = bytes <= FW_MAX_QUERY_BYTES ? malloc(bytes) : NULL;
-
-        if (p == NULL)
-            return NULL;
-        free(scratch->p);
-        scratch->p = p;
-        scratch->cap = bytes;
-    }
-    return scratch->p;
-}
 
 bool window_overlaps(const struct window_job *job)
 {
@@ -32,14 +18,34 @@ bool window_overlaps(const struct window_job *job)
            job->range / 8 > job->grid->step;
 }
 
+void window_bounds(const struct window_job *job, struct bounds *bounds)
+{
+    fw_ms shift = job->range + job->offset;
+    uint32_t lo = 0;
+    uint32_t hi = 0;
+
+    for (size_t i = 0; i < job->grid->count; i++) {
+        fw_ms at = job->fixed ? job->at : grid_time(job->grid, i);
+
+        while (lo < job->n && job->t[lo] <= at - shift)
+            lo++;
+        if (hi < lo)
+            hi = lo;
+        while (hi < job->n && job->t[hi] <= at - job->offset)
+            hi++;
+        bounds[i] = (struct bounds){lo, hi};
+    }
+}
+
 /* One call under way. */
 struct over {
-    struct sink sink; /* first: takes the rows of a subquery */
+    struct scan scan; /* of a selector */
+    struct sink sink; /* takes the rows of a subquery */
     struct sink *next;
-    struct window_job job;
-    struct samples samples;
-    struct scratch scratch;
-    const struct grid *inner; /* of a subquery */
+    struct window_job job; /* what is the same for all series */
+    /* Of a subquery: */
+    const struct grid *inner;
+    struct reader reader; /* for its memory */
     double *out;
 };
 
@@ -68,89 +74,118 @@ static fw_rc call_outside(const struct window_job *job, double *out)
             out[w.step] = absent();
         else if (rc != FW_OK)
             return rc;
-        rc = budget_samples(&job->ev->budget, 0, job->ev->err);
+        rc = budget_samples(job->ev->budget, 0, job->ev->err);
         if (rc != FW_OK)
             return rc;
     }
     return FW_OK;
 }
 
-/* Counters are told by the ends of their names. */
-static void note_non_counter(struct eval *ev, const struct node *call,
-                             const struct fw_labels *labels)
-{
-    static const char *const ends[] = {"_total", "_sum", "_count", "_bucket"};
-    struct fw_str name = fw_labels_get(labels, FW_STR(FW_METRIC_NAME));
-    struct span span = call->args[0]->span;
-
-    if (node_inside(call->args[0])->kind == NODE_SUBQUERY)
-        span = (struct span){0, 0}; /* where Prometheus says it is */
-    for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
-        size_t n = strlen(ends[i]);
-
-        if (name.n >= n && memcmp(name.p + name.n - n, ends[i], n) == 0)
-            return;
-    }
-    if (name.n > 0)
-        notes_add(&ev->notes, NOTE_INFO, span,
-                  "metric might not be a counter, name does not end in "
-                  "_total/_sum/_count/_bucket: \"%.*s\"",
-                  FW_STR_ARG(name));
-}
-
-/* The values of the series whose samples were gathered, pushed on. */
-static fw_rc run(struct over *over, const struct fw_labels *labels)
+/* The values of the series whose samples the reader has. */
+static fw_rc make_values(const struct over *over, struct reader *reader,
+                         double *out)
 {
     const struct function *fn = over->job.call->function;
-    struct row row = {*labels, over->out};
-    fw_rc rc;
+    struct window_job job = over->job;
+    struct bounds *bounds =
+        scratch_get(&reader->bounds, job.grid->count * sizeof(*bounds));
+    fw_rc rc = FW_NONE;
 
-    if (over->samples.n == 0)
-        return FW_OK;
-    over->job.t = over->samples.t;
-    over->job.v = over->samples.v;
-    over->job.n = over->samples.n;
-    rc = fn->outside != NULL ? call_outside(&over->job, over->out)
-                             : fn->window(&over->job, over->out);
-    if (rc != FW_OK || row_is_empty(over->out, over->job.grid->count))
+    if (bounds == NULL)
+        return fw_err_set(&reader->err, FW_ENOMEM, "out of memory");
+    job.t = reader->samples.t;
+    job.v = reader->samples.v;
+    job.n = reader->samples.n;
+    job.new_times = reader->new_times;
+    job.bounds = bounds;
+    job.scratch = &reader->work;
+    job.geometry = &reader->geometry;
+    job.ev = &reader->ev;
+    if (job.new_times)
+        window_bounds(&job, bounds);
+    if (reader->digest_count > 0)
+        return digest_row(&job, reader->digests, reader->digest_count, out);
+    rc = fn->outside != NULL ? call_outside(&job, out) : fn->window(&job, out);
+    if (rc == FW_OK && row_is_empty(out, job.grid->count))
+        return FW_NONE;
+    return rc;
+}
+
+static fw_rc make_row(const struct scan *scan, struct reader *reader,
+                      uint32_t series, double *out)
+{
+    const struct over *over = (const struct over *)scan;
+    fw_rc rc = make_values(over, reader, out);
+
+    if (rc != FW_EINVAL || reader->digest_count == 0)
         return rc;
-    if ((fn->flags & FN_COUNTER) != 0)
-        note_non_counter(over->job.ev, over->job.call, labels);
+    /* Summaries will not do after all. */
+    rc = reader_read(reader, series, scan->from, scan->to, scan->stale, NULL,
+                     NULL);
+    return rc == FW_OK ? make_values(over, reader, out) : rc;
+}
+
+static fw_rc take_values(struct over *over, const struct fw_labels *labels,
+                         double *v)
+{
+    const struct function *fn = over->job.call->function;
+    struct row row = {*labels, v};
+
+    if (fn->remark != NULL)
+        fn->remark(&over->job, labels, v);
     return over->next->take(over->next, &row);
+}
+
+static fw_rc take_row(struct scan *scan, const struct fw_labels *labels,
+                      double *v)
+{
+    return take_values((struct over *)scan, labels, v);
 }
 
 static fw_rc run_on_selector(struct eval *ev, struct over *over,
                              const struct node *selector)
 {
+    const struct function *fn = over->job.call->function;
     const struct grid *grid = over->job.grid;
     const struct shift *shift = &selector->selector.shift;
-    fw_ms from = shift_time(ev, shift, grid->start) - over->job.range + 1;
-    fw_ms to = shift_time(ev, shift, grid_last(grid));
-    struct fw_series *series = NULL;
-    size_t count = 0;
-    fw_rc rc = select_series(ev, selector, from, to, &series, &count);
+    bool digests = fn->digest != DIGEST_NONE && digest_pays(&over->job);
 
-    for (size_t i = 0; i < count && rc == FW_OK; i++) {
-        rc = read_series(ev, selector, series[i].id, from, to, false,
-                         &over->samples);
-        if (rc == FW_OK)
-            rc = run(over, &series[i].labels);
-    }
-    return rc;
+    over->scan = (struct scan){.ev = ev,
+                               .selector = selector,
+                               .from = shift_time(ev, shift, grid->start) -
+                                       over->job.range + 1,
+                               .to = shift_time(ev, shift, grid_last(grid)),
+                               .heavy = fn->outside != NULL,
+                               .steps = grid->count,
+                               .digest = digests ? digest_fits : NULL,
+                               .digest_self = &over->job,
+                               .make = make_row,
+                               .take = take_row};
+    return scan_run(&over->scan);
 }
 
 static fw_rc take_inner_row(struct sink *sink, struct row *row)
 {
-    struct over *over = (struct over *)sink;
+    struct over *over =
+        (struct over *)(void *)((char *)sink - offsetof(struct over, sink));
+    struct samples *samples = &over->reader.samples;
     fw_rc rc = FW_OK;
 
-    over->samples.n = 0;
+    samples->n = 0;
     for (size_t i = 0; i < over->inner->count && rc == FW_OK; i++) {
         if (!is_absent(row->v[i]))
-            rc = samples_add(&over->samples, grid_time(over->inner, i),
-                             row->v[i], over->job.ev->err);
+            rc = samples_add(samples, grid_time(over->inner, i), row->v[i],
+                             over->job.ev->err);
     }
-    return rc == FW_OK ? run(over, &row->labels) : rc;
+    if (rc != FW_OK || samples->n == 0)
+        return rc;
+    over->reader.new_times = true;
+    rc = make_values(over, &over->reader, over->out);
+    if (rc == FW_OK)
+        return take_values(over, &row->labels, over->out);
+    if (rc != FW_NONE && over->job.ev->err != NULL)
+        *over->job.ev->err = over->reader.err;
+    return rc == FW_NONE ? FW_OK : rc;
 }
 
 bool subquery_grid(const struct eval *ev, const struct subquery *sub,
@@ -177,11 +212,16 @@ static fw_rc run_on_subquery(struct eval *ev, struct over *over,
 
     if (!subquery_grid(ev, &node->subquery, over->job.grid, &inner))
         return FW_OK;
-    rc = budget_samples(&ev->budget, inner.count, ev->err);
+    rc = budget_samples(ev->budget, inner.count, ev->err);
     if (rc != FW_OK)
         return rc;
     over->inner = &inner;
-    return eval_vector(ev, node->args[0], &inner, &over->sink);
+    reader_init(&over->reader, ev);
+    rc = eval_array(ev, over->job.grid->count, &over->out);
+    if (rc == FW_OK)
+        rc = eval_vector(ev, node->args[0], &inner, &over->sink);
+    reader_release(&over->reader);
+    return rc;
 }
 
 /* The arguments besides the range vector, which is returned. */
@@ -232,15 +272,11 @@ fw_rc call_window(struct eval *ev, const struct node *call,
     bool keeps = (call->function->flags & FN_KEEPS_NAME) != 0;
     const struct node *range = NULL;
     struct unnamer u;
-    struct over over = {
-        .sink = {take_inner_row},
-        .next = keeps ? sink : &u.sink,
-        .job = {
-            .grid = grid, .scratch = &over.scratch, .ev = ev, .call = call}};
+    struct over over = {.sink = {take_inner_row},
+                        .next = keeps ? sink : &u.sink,
+                        .job = {.grid = grid, .ev = ev, .call = call}};
     fw_rc rc = bind_arguments(ev, call, &over, &range);
 
-    if (rc == FW_OK)
-        rc = eval_array(ev, grid->count, &over.out);
     if (rc != FW_OK)
         return rc;
     bind_range(ev, range, &over.job);
@@ -249,8 +285,5 @@ fw_rc call_window(struct eval *ev, const struct node *call,
         rc = run_on_selector(ev, &over, range->args[0]);
     else
         rc = run_on_subquery(ev, &over, range);
-    rc = unnamer_finish(&u, rc);
-    samples_release(&over.samples);
-    free(over.scratch.p);
-    return rc;
+    return unnamer_finish(&u, rc);
 }

@@ -5,6 +5,7 @@
  */
 #include <math.h>
 
+#include "query/lanes.h"
 #include "query/window.h"
 
 /* ---- Counter resets ------------------------------------------------------ */
@@ -18,8 +19,8 @@ static size_t find_resets(const struct window_job *job, size_t *resets)
     size_t count = 0;
 
     for (size_t i = 1; i < job->n; i++) {
-        if (job->v[i] < job->v[i - 1])
-            resets[count++] = i;
+        resets[count] = i;
+        count += job->v[i] < job->v[i - 1];
     }
     return count;
 }
@@ -43,16 +44,23 @@ static double raise_of(const double *v, size_t lo, size_t hi,
 /* ---- rate, increase, delta ----------------------------------------------- */
 
 /*
- * By what a rise between the first and the last sample of a window is
- * multiplied to stand for the whole window. Where the first (last) sample is
- * within 1.1 average distances of the edge, the series is taken to go on to
- * the edge, else half an average distance. A counter is not followed to below
- * zero.
+ * How far a window reaches beyond its samples; this depends on the times
+ * alone, so it is found once for all series that share them.
  */
-static double extrapolation(const struct walk *w, double rise, bool counter)
+struct reach {
+    double sampled; /* seconds from the first sample to the last */
+    double to_start, to_end;
+    double factor; /* where the start is not cut at zero */
+};
+
+/*
+ * By what a rise is multiplied to stand for the whole window. Where the first
+ * (last) sample is within 1.1 average distances of the edge, the series is
+ * taken to go on to the edge, else half an average distance.
+ */
+static struct reach reach_of(const struct walk *w, double seconds)
 {
     const fw_ms *t = w->job->t;
-    double first = w->job->v[w->lo];
     double to_start = (double)(t[w->lo] - w->from) / 1000;
     double to_end = (double)(w->to - t[w->hi - 1]) / 1000;
     double sampled = (double)(t[w->hi - 1] - t[w->lo]) / 1000;
@@ -61,44 +69,98 @@ static double extrapolation(const struct walk *w, double rise, bool counter)
 
     if (to_start >= threshold)
         to_start = average / 2;
-    if (counter && rise > 0 && first >= 0) {
-        double to_zero = sampled * (first / rise);
-
-        if (to_zero < to_start)
-            to_start = to_zero;
-    }
     if (to_end >= threshold)
         to_end = average / 2;
-    return (sampled + to_start + to_end) / sampled;
+    return (struct reach){sampled, to_start, to_end,
+                          (sampled + to_start + to_end) / sampled / seconds};
+}
+
+/* A counter is not followed to below zero, where it would have begun. */
+static double counter_factor(const struct reach *r, double first, double rise,
+                             double seconds)
+{
+    double to_zero;
+
+    if (!(rise > 0) || !(first >= 0))
+        return r->factor;
+    if (first * r->sampled > 2 * r->to_start * rise)
+        return r->factor; /* far from zero: spares a division */
+    to_zero = r->sampled * (first / rise);
+    if (!(to_zero < r->to_start))
+        return r->factor;
+    return (r->sampled + to_zero + r->to_end) / r->sampled / seconds;
+}
+
+static const struct reach *find_reaches(const struct window_job *job,
+                                        double seconds)
+{
+    struct reach *reaches =
+        scratch_get(job->geometry, job->grid->count * sizeof(*reaches));
+    struct walk w = walk_begin(job);
+
+    while (job->new_times && reaches != NULL && walk_next(&w)) {
+        if (w.hi - w.lo >= 2)
+            reaches[w.step] = reach_of(&w, seconds);
+    }
+    return reaches;
 }
 
 static fw_rc rate_like(const struct window_job *job, bool counter,
                        bool per_second, double *out)
 {
+    double seconds = per_second ? (double)job->range / 1000 : 1;
+    const struct reach *reaches = find_reaches(job, seconds);
     struct walk w = walk_begin(job);
     size_t *resets = NULL;
     size_t reset_count = 0;
     size_t next = 0;
 
-    if (counter) {
+    if (reaches == NULL)
+        return fw_err_set(job->ev->err, FW_ENOMEM, "out of memory");
+    if (counter && lanes_fall(job->v, job->n)) {
         resets = scratch_get(job->scratch, job->n * sizeof(*resets));
         if (resets == NULL)
             return fw_err_set(job->ev->err, FW_ENOMEM, "out of memory");
         reset_count = find_resets(job, resets);
     }
     while (walk_next(&w)) {
-        double rise, factor;
+        const struct reach *r = &reaches[w.step];
+        double rise;
 
         out[w.step] = absent();
         if (w.hi - w.lo < 2)
             continue;
         rise = raise_of(job->v, w.lo, w.hi, resets, reset_count, &next);
-        factor = extrapolation(&w, rise, counter);
-        if (per_second)
-            factor /= (double)job->range / 1000;
-        out[w.step] = rise * factor;
+        out[w.step] =
+            rise * (counter ? counter_factor(r, job->v[w.lo], rise, seconds)
+                            : r->factor);
     }
     return FW_OK;
+}
+
+/* Counters are told by the ends of their names. */
+void remark_non_counter(const struct window_job *job,
+                        const struct fw_labels *labels, const double *row)
+{
+    static const char *const ends[] = {"_total", "_sum", "_count", "_bucket"};
+    struct fw_str name = fw_labels_get(labels, FW_STR(FW_METRIC_NAME));
+    const struct node *range = job->call->args[0];
+    struct span span = range->span;
+
+    (void)row;
+    if (node_inside(range)->kind == NODE_SUBQUERY)
+        span = (struct span){0, 0}; /* where Prometheus says it is */
+    for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+        size_t n = strlen(ends[i]);
+
+        if (name.n >= n && memcmp(name.p + name.n - n, ends[i], n) == 0)
+            return;
+    }
+    if (name.n > 0)
+        notes_add(&job->ev->notes, NOTE_INFO, span,
+                  "metric might not be a counter, name does not end in "
+                  "_total/_sum/_count/_bucket: \"%.*s\"",
+                  FW_STR_ARG(name));
 }
 
 fw_rc window_rate(const struct window_job *job, double *out)

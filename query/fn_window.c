@@ -12,7 +12,10 @@
  */
 #include <math.h>
 
+#include "query/lanes.h"
 #include "query/window.h"
+
+#define LONG_WINDOW 128 /* samples */
 
 /* ---- From the ends of the window ----------------------------------------- */
 
@@ -192,16 +195,101 @@ static fw_rc carry_sums(const struct window_job *job, bool mean, double *out)
     return FW_OK;
 }
 
+/* ---- LANES windows side by side -------------------------------------------
+ */
+
+/* Windows of several steps, to be gone through together. */
+struct batch {
+    const double *v;
+    double *out;
+    uint32_t at[LANES], n[LANES];
+    size_t step[LANES];
+    size_t count;
+};
+
+/* True if the batch is full. */
+static bool batch_add(struct batch *b, const struct walk *w)
+{
+    b->at[b->count] = (uint32_t)w->lo;
+    b->n[b->count] = (uint32_t)(w->hi - w->lo);
+    b->step[b->count++] = w->step;
+    return b->count == LANES;
+}
+
+/*
+ * Where each lane begins, `skip` samples into its window, and how many samples
+ * they all have from there; lanes without a window look at the first one.
+ */
+static uint32_t batch_lanes(const struct batch *b, uint32_t skip,
+                            uint32_t at[LANES])
+{
+    uint32_t least = UINT32_MAX;
+
+    for (size_t l = 0; l < LANES; l++) {
+        size_t window = l < b->count ? l : 0;
+
+        at[l] = b->at[window] + skip;
+        if (b->n[window] < least)
+            least = b->n[window];
+    }
+    return b->count > 1 ? least - skip : 0; /* one alone is quicker so */
+}
+
+/* Samples from `done` on are added; where it overflowed all is done again. */
+static double finish_sum(const struct batch *b, size_t l, bool mean,
+                         uint32_t done, const struct lane_sums *sums)
+{
+    const double *v = b->v + b->at[l];
+    struct ksum k = {sums->sum[l], sums->c[l]};
+    double n = b->n[l];
+
+    for (uint32_t i = done; i < b->n[l]; i++)
+        ksum_add(&k, v[i]);
+    if (!isfinite(k.sum) || !isfinite(k.c))
+        return mean ? mean_of(v, b->n[l]) : sum_of(v, b->n[l]);
+    return mean ? k.sum / n + k.c / n : k.sum + k.c;
+}
+
+/* A mean begins with the first value, a sum with zero. */
+static void finish_sums(struct batch *b, bool mean)
+{
+    struct lane_sums sums = {{0}, {0}};
+    uint32_t at[LANES];
+    uint32_t n = batch_lanes(b, mean, at);
+
+    for (size_t l = 0; l < LANES && mean; l++)
+        sums.sum[l] = b->v[at[l] - 1];
+    lanes_add(b->v, at, n, &sums);
+    for (size_t l = 0; l < b->count; l++)
+        b->out[b->step[l]] = finish_sum(b, l, mean, n + mean, &sums);
+    b->count = 0;
+}
+
+static fw_rc batch_sums(const struct window_job *job, bool mean, double *out)
+{
+    struct batch b = {.v = job->v, .out = out};
+    struct walk w = walk_begin(job);
+
+    while (walk_next(&w)) {
+        out[w.step] = absent();
+        if (w.hi > w.lo && batch_add(&b, &w))
+            finish_sums(&b, mean);
+    }
+    if (b.count > 0)
+        finish_sums(&b, mean);
+    return FW_OK;
+}
+
 fw_rc window_sum(const struct window_job *job, double *out)
 {
     return window_overlaps(job) ? carry_sums(job, false, out)
-                                : each_window(job, sum_of, out);
+                                : batch_sums(job, false, out);
 }
 
 fw_rc window_avg(const struct window_job *job, double *out)
 {
     return window_overlaps(job) ? carry_sums(job, true, out)
-                                : each_window(job, mean_of, out);
+                                : batch_sums(job, true, out);
 }
 
 /* ---- Spread -------------------------------------------------------------- */
@@ -218,6 +306,20 @@ static double variance_of(const double *v, size_t n)
         ksum_add(&aux, delta * (v[i] - (mean.sum + mean.c)));
     }
     return (aux.sum + aux.c) / (double)n;
+}
+
+/*
+ * The same of many samples in two passes, which is as exact and needs no
+ * division for each of them. It may differ from Prometheus's in the last bits.
+ */
+static double long_variance_of(const double *v, size_t n)
+{
+    double mean, squares;
+
+    if (n < LONG_WINDOW)
+        return variance_of(v, n);
+    lanes_spread(v, n, &mean, &squares);
+    return isfinite(squares) ? squares / (double)n : variance_of(v, n);
 }
 
 /* Count, mean and sum of squared distances of a run of samples. */
@@ -288,7 +390,7 @@ static fw_rc carry_moments(const struct window_job *job, double *out)
 fw_rc window_stdvar(const struct window_job *job, double *out)
 {
     return window_overlaps(job) ? carry_moments(job, out)
-                                : each_window(job, variance_of, out);
+                                : each_window(job, long_variance_of, out);
 }
 
 fw_rc window_stddev(const struct window_job *job, double *out)
@@ -345,19 +447,77 @@ static size_t find_extreme(const double *v, size_t lo, size_t hi, bool max,
     return best;
 }
 
-static fw_rc search_extremes(const struct window_job *job, bool max, bool times,
+/*
+ * The extreme of n values, of which `best` may be one that equals it. Zeros of
+ * both signs are equal, so that the first has to be looked for; and where
+ * there seems to be no number, the values tell.
+ */
+static double settle_extreme(const double *v, size_t n, bool max, double best)
+{
+    if (isinf(best))
+        return v[find_extreme(v, 0, n, max, false)];
+    for (size_t i = 0; best == 0; i++) {
+        if (v[i] == 0)
+            return v[i];
+    }
+    return best;
+}
+
+static void finish_extremes(struct batch *b, bool max)
+{
+    double none = max ? -INFINITY : INFINITY;
+    double best[LANES] = {none, none, none, none, none, none, none, none};
+    uint32_t at[LANES];
+    uint32_t done = batch_lanes(b, 0, at);
+
+    lanes_extremes(b->v, at, done, max, best);
+    for (size_t l = 0; l < b->count; l++) {
+        const double *v = b->v + b->at[l];
+
+        for (uint32_t i = done; i < b->n[l]; i++) {
+            if (max ? v[i] > best[l] : v[i] < best[l])
+                best[l] = v[i];
+        }
+        b->out[b->step[l]] = settle_extreme(v, b->n[l], max, best[l]);
+    }
+    b->count = 0;
+}
+
+/* Long windows fill the lanes by themselves, short ones together. */
+static fw_rc search_extremes(const struct window_job *job, bool max,
                              double *out)
+{
+    struct batch b = {.v = job->v, .out = out};
+    struct walk w = walk_begin(job);
+
+    while (walk_next(&w)) {
+        const double *v = job->v + w.lo;
+        size_t n = w.hi - w.lo;
+
+        if (n >= LONG_WINDOW)
+            out[w.step] = settle_extreme(v, n, max, lanes_extreme(v, n, max));
+        else if (n == 0)
+            out[w.step] = absent();
+        else if (batch_add(&b, &w))
+            finish_extremes(&b, max);
+    }
+    if (b.count > 0)
+        finish_extremes(&b, max);
+    return FW_OK;
+}
+
+/* When the extremes were. */
+static fw_rc search_extreme_times(const struct window_job *job, bool max,
+                                  double *out)
 {
     struct walk w = walk_begin(job);
 
     while (walk_next(&w)) {
-        size_t best;
-
         out[w.step] = absent();
-        if (w.hi == w.lo)
-            continue;
-        best = find_extreme(job->v, w.lo, w.hi, max, times);
-        out[w.step] = times ? (double)job->t[best] / 1000 : job->v[best];
+        if (w.hi > w.lo)
+            out[w.step] =
+                (double)job->t[find_extreme(job->v, w.lo, w.hi, max, true)] /
+                1000;
     }
     return FW_OK;
 }
@@ -395,8 +555,10 @@ static fw_rc carry_extremes(const struct window_job *job, bool max, bool times,
 static fw_rc walk_extremes(const struct window_job *job, bool max, bool times,
                            double *out)
 {
-    return window_overlaps(job) ? carry_extremes(job, max, times, out)
-                                : search_extremes(job, max, times, out);
+    if (window_overlaps(job))
+        return carry_extremes(job, max, times, out);
+    return times ? search_extreme_times(job, max, out)
+                 : search_extremes(job, max, out);
 }
 
 fw_rc window_min(const struct window_job *job, double *out)

@@ -27,8 +27,26 @@ typedef fw_rc (*call_eval)(struct eval *ev, const struct node *call,
 typedef fw_rc (*scalar_eval)(struct eval *ev, const struct node *call,
                              const struct grid *grid, double *out);
 
-/* One value for each step from the samples of one series. */
+/* One value for each step from the samples of one series. Any thread. */
 typedef fw_rc (*window_eval)(const struct window_job *job, double *out);
+
+/* Says what is to be said of a row that was made; on the query's thread. */
+typedef void (*window_remark)(const struct window_job *job,
+                              const struct fw_labels *labels,
+                              const double *row);
+
+/* What a window function makes of blocks that were not read (digest.c). */
+enum digest_kind {
+    DIGEST_NONE, /* it has to see every sample */
+    DIGEST_COUNT,
+    DIGEST_PRESENT,
+    DIGEST_FIRST,
+    DIGEST_LAST,
+    DIGEST_SUM,
+    DIGEST_AVG,
+    DIGEST_MIN,
+    DIGEST_MAX
+};
 
 struct function {
     const char *name;
@@ -39,6 +57,8 @@ struct function {
     scalar_eval scalar;
     call_eval call;
     window_eval window;         /* with call == call_window */
+    window_remark remark;       /* with call == call_window, or NULL */
+    enum digest_kind digest;    /* what it needs of summaries */
     double (*map)(double);      /* with call_map or call_date */
     fw_window_function outside; /* registered by a room above */
 };
@@ -47,8 +67,7 @@ enum function_flags {
     FN_EXPERIMENTAL = 1, /* behind promql-experimental-functions */
     FN_KEEPS_NAME = 2,   /* its series keep the metric name */
     FN_MOVES = 4,        /* depends on the step even if its arguments do not */
-    FN_COUNTER = 8,      /* meant for counters: rate, increase */
-    FN_RENAMES = 16      /* may set the metric name: label_replace */
+    FN_RENAMES = 8       /* may set the metric name: label_replace */
 };
 
 /* The rows built in; ends with a NULL name. */

@@ -21,7 +21,9 @@
 
 /*
  * The one interface between the engine and a store, local or remote. `select`
- * answers as fw_store_select; `open`, `next`, `close` as fw_cursor_*.
+ * answers as fw_store_select; the others as fw_cursor_*. Called from several
+ * threads at once, each with cursors of its own. Those behind `self` may be
+ * NULL: cursors are then opened for each series, and summaries not used.
  */
 struct fw_source {
     fw_rc (*select)(void *self, const struct fw_matcher *matchers, size_t n,
@@ -34,6 +36,11 @@ struct fw_source {
                   struct fw_err *err);
     void (*close)(void *self, void *cursor);
     void *self;
+    fw_rc (*reset)(void *self, void *cursor, uint32_t series, fw_ms from,
+                   fw_ms to, struct fw_err *err);
+    fw_rc (*peek)(void *self, void *cursor, struct fw_summary *summary,
+                  struct fw_err *err);
+    void (*skip)(void *self, void *cursor);
 };
 
 /* The local store as a source; borrows it. */
@@ -67,6 +74,17 @@ FW_CHECK fw_rc fw_parse_selector(struct fw_str text, struct fw_arena *arena,
  */
 FW_CHECK fw_rc fw_query_enable(const char *feature, struct fw_err *err);
 
+/*
+ * Threads that share the work of large queries, of any number of them at
+ * once. They start with the first such query. NULL: no memory. Free it when
+ * no query uses it any more.
+ */
+struct fw_crew;
+struct fw_crew *fw_crew_new(size_t threads);
+/* The same with a thread for each core but the caller's. */
+struct fw_crew *fw_crew_of_cores(void);
+void fw_crew_free(struct fw_crew *crew); /* NULL is fine */
+
 struct fw_query_options {
     fw_ms start, end;             /* instants; equal for an instant query */
     fw_ms step;                   /* 0 with start == end */
@@ -76,6 +94,7 @@ struct fw_query_options {
     const atomic_bool *cancel;    /* NULL, or set to stop it: FW_ECANCELED */
     const struct fw_clock *clock; /* for the time budget; NULL: none */
     fw_ms max_ms;                 /* 0: FW_MAX_QUERY_MS */
+    struct fw_crew *crew;         /* NULL: this thread alone */
 };
 
 enum fw_value_type {
@@ -103,7 +122,7 @@ struct fw_result {
     size_t warning_count;
     struct fw_str *infos;
     size_t info_count;
-    uint64_t samples_read;
+    uint64_t samples_read; /* those that summaries stand for too */
     uint64_t series_read;
 };
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* source.c - the local store as a source, and reading from any source. */
+/* source.c - the local store as a source; arrays of samples; what a selector
+ * selects. */
 #include <stdlib.h>
 
 #include "query/eval.h"
@@ -38,10 +39,36 @@ static void store_close(void *self, void *cursor)
     fw_cursor_close(cursor);
 }
 
+static fw_rc store_reset(void *self, void *cursor, uint32_t series, fw_ms from,
+                         fw_ms to, struct fw_err *err)
+{
+    (void)self;
+    return fw_cursor_reset(cursor, series, from, to, err);
+}
+
+static fw_rc store_peek(void *self, void *cursor, struct fw_summary *summary,
+                        struct fw_err *err)
+{
+    (void)self;
+    return fw_cursor_peek(cursor, summary, err);
+}
+
+static void store_skip(void *self, void *cursor)
+{
+    (void)self;
+    fw_cursor_skip(cursor);
+}
+
 struct fw_source fw_source_of_store(struct fw_store *store)
 {
-    return (struct fw_source){store_select, store_open, store_next, store_close,
-                              store};
+    return (struct fw_source){.select = store_select,
+                              .open = store_open,
+                              .next = store_next,
+                              .close = store_close,
+                              .self = store,
+                              .reset = store_reset,
+                              .peek = store_peek,
+                              .skip = store_skip};
 }
 
 /* ---- Samples of a series ------------------------------------------------ */
@@ -53,7 +80,7 @@ void samples_release(struct samples *s)
     *s = (struct samples){0};
 }
 
-static fw_rc samples_reserve(struct samples *s, size_t more, struct fw_err *err)
+fw_rc samples_reserve(struct samples *s, size_t more, struct fw_err *err)
 {
     size_t max = FW_MAX_QUERY_BYTES / (sizeof(*s->t) + sizeof(*s->v));
     size_t cap = s->cap;
@@ -84,61 +111,16 @@ fw_rc samples_add(struct samples *s, fw_ms t, double v, struct fw_err *err)
     return FW_OK;
 }
 
-static void add_run(struct samples *s, const struct fw_run *run, bool stale)
-{
-    size_t n = s->n;
-
-    if (stale) {
-        memcpy(s->t + n, run->t, run->n * sizeof(*run->t));
-        memcpy(s->v + n, run->v, run->n * sizeof(*run->v));
-        s->n += run->n;
-        return;
-    }
-    for (size_t i = 0; i < run->n; i++) {
-        s->t[n] = run->t[i];
-        s->v[n] = run->v[i];
-        n += !is_absent(run->v[i]);
-    }
-    s->n = n;
-}
-
-fw_rc read_series(struct eval *ev, const struct node *selector, uint32_t id,
-                  fw_ms from, fw_ms to, bool stale, struct samples *out)
-{
-    void *cursor = NULL;
-    struct fw_run run = {0};
-    uint64_t before = ev->budget.samples;
-    fw_rc rc;
-
-    out->n = 0;
-    rc = ev->src->open(ev->src->self, id, from, to, &cursor, ev->err);
-    while (rc == FW_OK) {
-        rc = ev->src->next(ev->src->self, cursor, &run, ev->err);
-        if (rc != FW_OK)
-            break;
-        rc = budget_samples(&ev->budget, run.n, ev->err);
-        if (rc == FW_OK)
-            rc = samples_reserve(out, run.n, ev->err);
-        if (rc == FW_OK)
-            add_run(out, &run, stale);
-    }
-    if (cursor != NULL)
-        ev->src->close(ev->src->self, cursor);
-    if (ev->costs != NULL)
-        ev->costs[selector->id].samples += ev->budget.samples - before;
-    return rc == FW_END ? FW_OK : rc;
-}
-
 fw_rc select_series(struct eval *ev, const struct node *selector, fw_ms from,
                     fw_ms to, struct fw_series **series, size_t *count)
 {
     const struct selector *sel = &selector->selector;
     fw_rc rc = ev->src->select(ev->src->self, sel->matchers, sel->count, from,
-                               to, ev->budget.max_series, ev->arena, series,
+                               to, ev->budget->max_series, ev->arena, series,
                                count, ev->err);
 
     if (rc == FW_OK)
-        rc = budget_series(&ev->budget, *count, ev->err);
+        rc = budget_series(ev->budget, *count, ev->err);
     if (rc == FW_OK && ev->costs != NULL)
         ev->costs[selector->id].series += *count;
     return rc;

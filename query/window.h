@@ -3,25 +3,26 @@
  * window.h - range vectors: one series, many windows.
  *
  * The samples of a series lie in two arrays; the window of a step is the
- * slice lo..hi of them with from < t <= to. Both ends only move forward, so a
- * walk over all steps costs O(samples + steps), and a function that can keep
- * its result while samples come and go costs no more than that.
+ * slice lo..hi of them with from < t <= to. Both ends only move forward, so to
+ * find all windows costs O(samples + steps), and a function that can keep its
+ * result while samples come and go costs no more than that.
  */
 #ifndef FW_QUERY_WINDOW_H
 #define FW_QUERY_WINDOW_H
 
-#include "query/eval.h"
+#include "query/reader.h"
 
-/* Memory that lives from one series to the next; grown, never shrunk. */
-struct scratch {
-    void *p;
-    size_t cap;
+/* The samples of a window: lo <= i < hi. */
+struct bounds {
+    uint32_t lo, hi;
 };
 
 struct window_job {
     const fw_ms *t; /* n samples, stale markers taken out */
     const double *v;
     size_t n;
+    const struct bounds *bounds; /* per step */
+    bool new_times;              /* else all bounds are as they were */
     const struct grid *grid;
     fw_ms range;
     fw_ms offset;
@@ -31,6 +32,7 @@ struct window_job {
     size_t number_count;
     struct fw_str texts[EVAL_MAX_ARGS]; /* string arguments */
     struct scratch *scratch;
+    struct scratch *geometry; /* what a function keeps while times are old */
     struct eval *ev;
     const struct node *call;
 };
@@ -56,17 +58,13 @@ static inline bool walk_next(struct walk *w)
     w->to =
         (job->fixed ? job->at : grid_time(job->grid, w->step)) - job->offset;
     w->from = w->to - job->range;
-    while (w->lo < job->n && job->t[w->lo] <= w->from)
-        w->lo++;
-    if (w->hi < w->lo)
-        w->hi = w->lo;
-    while (w->hi < job->n && job->t[w->hi] <= w->to)
-        w->hi++;
+    w->lo = job->bounds[w->step].lo;
+    w->hi = job->bounds[w->step].hi;
     return true;
 }
 
-/* `bytes` of scratch memory, uninitialised; NULL when there is none. */
-void *scratch_get(struct scratch *scratch, size_t bytes);
+/* Fills `bounds`, one for each step of the grid, from the times of the job. */
+void window_bounds(const struct window_job *job, struct bounds *bounds);
 
 /*
  * True where windows overlap so much that a function should carry its result
@@ -125,8 +123,14 @@ fw_rc window_ts_of_last(const struct window_job *job, double *out);
 fw_rc window_ts_of_min(const struct window_job *job, double *out);
 fw_rc window_ts_of_max(const struct window_job *job, double *out);
 
+/* What they say of their rows. */
+void remark_non_counter(const struct window_job *job,
+                        const struct fw_labels *labels, const double *row);
+void remark_bad_quantile(const struct window_job *job,
+                         const struct fw_labels *labels, const double *row);
+
 /*
- * The q-quantile of n values; sorts them in place, NaN first. NaN for no
+ * The q-quantile of n values; moves them about; NaN comes first. NaN for no
  * values or q = NaN, -Inf and +Inf for q outside 0..1.
  */
 double quantile_of(double q, double *v, size_t n);

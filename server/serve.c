@@ -189,6 +189,7 @@ static fw_rc open_http(struct serve *s, struct fw_err *err)
     (void)fw_format_duration(s->retention_text, s->config->retention);
     s->api = (struct api){.store = s->store,
                           .source = fw_source_of_store(s->store),
+                          .crew = fw_crew_of_cores(),
                           .clock = s->clock,
                           .started = fw_clock_now(s->clock),
                           .max_future = s->config->max_future,
@@ -343,6 +344,7 @@ static void stop(struct serve *s)
     local_server_close(s->local);
     line_port_close(s->line_port);
     http_server_close(s->http);
+    fw_crew_free(s->api.crew);
     series_cache_free(s->series_cache);
     for (size_t i = 0; i < s->loop_count; i++)
         loop_close(s->loops[i]);

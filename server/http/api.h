@@ -32,6 +32,7 @@ struct api_counters {
 struct api {
     struct fw_store *store;
     struct fw_source source; /* the same store, for queries */
+    struct fw_crew *crew;    /* helps with large ones; NULL: nobody does */
     const struct fw_clock *clock;
     fw_ms started;
     fw_ms max_future;

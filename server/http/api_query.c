@@ -186,6 +186,7 @@ static void run(struct call *call, struct fw_query *query,
     }
     options->clock = api->clock;
     options->cancel = &call->cancel;
+    options->crew = api->crew;
     atomic_fetch_add(&api->counters->queries, 1);
     rc = fw_query_run(query, &api->source, options, call->arena,
                       &answer->result, &err);

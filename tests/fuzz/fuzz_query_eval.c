@@ -97,8 +97,10 @@ static void fuzz_close(void *self, void *cursor)
 static void run(struct fw_query *query, fw_ms start, fw_ms end, fw_ms step,
                 struct fw_arena *arena)
 {
-    struct fw_source source = {fuzz_select, fuzz_open, fuzz_next, fuzz_close,
-                               NULL};
+    struct fw_source source = {.select = fuzz_select,
+                               .open = fuzz_open,
+                               .next = fuzz_next,
+                               .close = fuzz_close};
     struct fw_query_options options = {
         .start = start, .end = end, .step = step, .max_samples = 1000000};
     struct fw_buf out = FW_BUF_INIT((size_t)4 << 20);

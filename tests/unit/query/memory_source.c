@@ -175,6 +175,9 @@ static void memory_close(void *self, void *cursor)
 
 struct fw_source memory_source_as_source(struct memory_source *m)
 {
-    return (struct fw_source){memory_select, memory_open, memory_next,
-                              memory_close, m};
+    return (struct fw_source){.select = memory_select,
+                              .open = memory_open,
+                              .next = memory_next,
+                              .close = memory_close,
+                              .self = m};
 }

@@ -21,7 +21,7 @@ struct memory_source {
     struct memory_series *series;
     size_t count, cap;
     int fail_in; /* > 0: the n-th read fails with FW_ECORRUPT */
-    uint64_t opened;
+    _Atomic uint64_t opened;
 };
 
 void memory_source_init(struct memory_source *m);
