@@ -13,6 +13,7 @@
 #define READS_AT_ONCE 8     /* then the others get their turn */
 #define READS_AT_THE_END 64 /* what a sender may have under way */
 #define SMALL_BATCH 4096    /* waits for company while another is in flight */
+#define GOOD_BATCH 8192     /* goes at once; more of it leaves the caches */
 #define RETRY_MS 5          /* the store had no room */
 #define ANSWER_BYTES 1024   /* the longest answer to one line */
 #define PARTIAL_BYTES 65536 /* a piece of a line that goes on */
@@ -393,7 +394,7 @@ static size_t take_lines(struct line_conn *conn, const char *p, size_t n,
                   now);
         taken = (size_t)(end - p) + 1;
         from = 0;
-        if (intake_is_full(&conn->intake))
+        if (conn->intake.batch.n >= GOOD_BATCH)
             submit(conn);
     }
     return taken;
