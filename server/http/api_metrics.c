@@ -36,6 +36,19 @@ static void add_server(struct http_server *http, struct sample_set *set)
     sample_set_add(set, "forewarn_http_body_bytes", (double)s.body_bytes, NULL);
 }
 
+static void add_cache(struct series_cache *cache, struct sample_set *set)
+{
+    struct series_cache_stats s;
+
+    series_cache_stats(cache, &s);
+    sample_set_add(set, "forewarn_series_cache_entries", (double)s.entries,
+                   NULL);
+    sample_set_add(set, "forewarn_series_cache_misses_total", (double)s.misses,
+                   NULL);
+    sample_set_add(set, "forewarn_series_cache_forgotten_total",
+                   (double)s.forgotten, NULL);
+}
+
 void api_metrics_add(const struct api *api, struct sample_set *set)
 {
     static const char *const protocols[API_WRITE_PROTOCOLS] = {
@@ -63,6 +76,8 @@ void api_metrics_add(const struct api *api, struct sample_set *set)
                    value_of(&c->query_failures), NULL);
     sample_set_add(set, "forewarn_query_samples_total",
                    value_of(&c->query_samples), NULL);
+    if (api->cache != NULL)
+        add_cache(api->cache, set);
     if (api->http != NULL)
         add_server(api->http, set);
 }

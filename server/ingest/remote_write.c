@@ -170,3 +170,65 @@ bool rw_sample(struct fw_str *rest, fw_ms *t, double *v)
             return read_sample(field.bytes, t, v);
     return false;
 }
+
+/* ---- points ----------------------------------------------------------------
+ */
+
+/*
+ * The bytes of a sample at the end of its message, as all senders write it:
+ *
+ *     12 10 09 <8 bytes: value> 10 <6 bytes: time>
+ *     12 07                     10 <6 bytes: time>      where the value is 0
+ *
+ * Six bytes of varint are the times from 1971 to 2109.
+ */
+#define TIME_BYTES 6
+#define POINT_BYTES (12 + TIME_BYTES)
+#define ZERO_BYTES (3 + TIME_BYTES)
+
+static bool take_time(const char *p, fw_ms *t)
+{
+    uint64_t v;
+
+    if (fw_varint_get(p, TIME_BYTES, &v) != TIME_BYTES)
+        return false;
+    *t = (fw_ms)v;
+    return true;
+}
+
+static bool read_point(struct fw_str message, struct rw_point *out)
+{
+    const char *end = message.p + message.n;
+    const char *p = end - POINT_BYTES;
+
+    if (message.n >= POINT_BYTES && p[0] == 0x12 && p[1] == 0x10 &&
+        p[2] == 0x09 && p[11] == 0x10) {
+        out->name = (struct fw_str){message.p, (size_t)(p - message.p)};
+        out->v = fw_double_of_bits(fw_get_le64(p + 3));
+        return take_time(p + 12, &out->t);
+    }
+    p = end - ZERO_BYTES;
+    if (message.n < ZERO_BYTES || p[0] != 0x12 || p[1] != 0x07 || p[2] != 0x10)
+        return false;
+    out->name = (struct fw_str){message.p, (size_t)(p - message.p)};
+    out->v = 0;
+    return take_time(p + 3, &out->t);
+}
+
+enum rw_step rw_next_point(struct fw_str *body, struct rw_point *out)
+{
+    uint64_t length;
+    size_t n;
+
+    if (body->n == 0)
+        return RW_END;
+    if (body->p[0] != (REQUEST_SERIES << 3 | WIRE_BYTES))
+        return RW_OTHER;
+    n = fw_varint_get(body->p + 1, body->n - 1, &length);
+    if (n == 0 || length > body->n - 1 - n ||
+        !read_point((struct fw_str){body->p + 1 + n, (size_t)length}, out))
+        return RW_OTHER;
+    n += 1 + (size_t)length;
+    *body = (struct fw_str){body->p + n, body->n - n};
+    return RW_POINT;
+}

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * series_cache.c - sixteen open-addressing tables, each with its lock, so that
- * the threads that parse writes seldom meet.
+ * series_cache.c - one open-addressing table under one lock. Who looks up many
+ * names asks for all of them at once: the lock is taken once and the slots are
+ * on their way from memory before the first is looked at.
  *
  * The names themselves are not kept: two names with one 128-bit hash under a
  * seed nobody outside knows are not to be expected in the age of the universe.
@@ -14,8 +15,7 @@
 
 #include "storage/base/hash.h"
 
-#define SHARDS 16
-#define FIRST_SLOTS 256
+#define FIRST_SLOTS 1024
 
 struct slot {
     struct series_key key;
@@ -23,17 +23,14 @@ struct slot {
     bool used;
 };
 
-struct shard {
+struct series_cache {
+    uint64_t seed;        /* constant */
+    size_t max;           /* constant */
     pthread_mutex_t lock; /* leaf; guards the rest */
     struct slot *slots;
     size_t capacity; /* a power of two, or 0 */
     size_t count;
-};
-
-struct series_cache {
-    uint64_t seed[2];
-    size_t max; /* of one shard */
-    struct shard shards[SHARDS];
+    uint64_t misses, forgotten;
 };
 
 fw_rc series_cache_new(size_t max, struct series_cache **out)
@@ -42,11 +39,9 @@ fw_rc series_cache_new(size_t max, struct series_cache **out)
 
     if (cache == NULL)
         return FW_ENOMEM;
-    cache->seed[0] = fw_hash_random_seed();
-    cache->seed[1] = fw_hash_random_seed() ^ UINT64_C(0x9E3779B97F4A7C15);
-    cache->max = max / SHARDS + 1;
-    for (size_t i = 0; i < SHARDS; i++)
-        (void)pthread_mutex_init(&cache->shards[i].lock, NULL);
+    cache->seed = fw_hash_random_seed();
+    cache->max = max > 0 ? max : 1;
+    (void)pthread_mutex_init(&cache->lock, NULL);
     *out = cache;
     return FW_OK;
 }
@@ -55,76 +50,112 @@ void series_cache_free(struct series_cache *cache)
 {
     if (cache == NULL)
         return;
-    for (size_t i = 0; i < SHARDS; i++) {
-        (void)pthread_mutex_destroy(&cache->shards[i].lock);
-        free(cache->shards[i].slots);
-    }
+    (void)pthread_mutex_destroy(&cache->lock);
+    free(cache->slots);
     free(cache);
 }
 
-struct series_key series_cache_key(const struct series_cache *cache,
-                                   const struct fw_str *pieces, size_t n)
-{
-    struct series_key key = {{cache->seed[0], cache->seed[1]}};
+/* ---- keys ------------------------------------------------------------------
+ */
 
-    for (size_t i = 0; i < n; i++)
-        for (size_t k = 0; k < 2; k++)
-            key.h[k] = fw_hash64(pieces[i].p, pieces[i].n, key.h[k] + i);
+/* Half of the scope seeds the hash, the other half goes into the result. */
+struct series_key series_cache_key(struct series_key scope, struct fw_str name)
+{
+    struct series_key key;
+
+    fw_hash128(name.p, name.n, scope.h[0], key.h);
+    key.h[1] += scope.h[1];
     return key;
 }
 
-/* Where the key is, or the free slot where it belongs. */
-static struct slot *place(struct shard *shard, struct series_key key)
+struct series_key series_cache_scope(const struct series_cache *cache,
+                                     const struct fw_str *pieces, size_t n)
 {
-    size_t i = (size_t)(key.h[0] >> 4) & (shard->capacity - 1);
+    struct series_key scope = {{cache->seed, 0}};
 
-    while (shard->slots[i].used &&
-           memcmp(&shard->slots[i].key, &key, sizeof(key)) != 0)
-        i = (i + 1) & (shard->capacity - 1);
-    return &shard->slots[i];
+    for (size_t i = 0; i < n; i++)
+        scope = series_cache_key(scope, pieces[i]);
+    return scope;
 }
 
-static struct shard *shard_of(struct series_cache *cache, struct series_key key)
+/* ---- the table -------------------------------------------------------------
+ */
+
+static size_t home(const struct series_cache *cache, struct series_key key)
 {
-    return &cache->shards[key.h[0] % SHARDS];
+    return (size_t)key.h[0] & (cache->capacity - 1);
+}
+
+/* Where the key is, or the free slot where it belongs. */
+static struct slot *place_locked(const struct series_cache *cache,
+                                 struct series_key key)
+{
+    size_t i = home(cache, key);
+
+    while (cache->slots[i].used && (cache->slots[i].key.h[0] != key.h[0] ||
+                                    cache->slots[i].key.h[1] != key.h[1]))
+        i = (i + 1) & (cache->capacity - 1);
+    return &cache->slots[i];
+}
+
+static bool find_locked(struct series_cache *cache, struct series_key key,
+                        uint32_t *id)
+{
+    const struct slot *slot =
+        cache->capacity > 0 ? place_locked(cache, key) : NULL;
+
+    if (slot == NULL || !slot->used) {
+        cache->misses++;
+        return false;
+    }
+    *id = slot->id;
+    return true;
 }
 
 bool series_cache_find(struct series_cache *cache, struct series_key key,
                        uint32_t *id)
 {
-    struct shard *shard = shard_of(cache, key);
-    bool found = false;
+    bool found;
 
-    (void)pthread_mutex_lock(&shard->lock);
-    if (shard->capacity > 0) {
-        const struct slot *slot = place(shard, key);
-
-        found = slot->used;
-        if (found)
-            *id = slot->id;
-    }
-    (void)pthread_mutex_unlock(&shard->lock);
+    (void)pthread_mutex_lock(&cache->lock);
+    found = find_locked(cache, key, id);
+    (void)pthread_mutex_unlock(&cache->lock);
     return found;
 }
 
-/* Doubles the table once it is three quarters full. */
-static bool make_room(struct shard *shard)
+bool series_cache_find_all(struct series_cache *cache,
+                           const struct series_key *keys, size_t n,
+                           uint32_t *ids)
 {
-    struct slot *old = shard->slots;
-    size_t old_capacity = shard->capacity;
+    bool found = true;
+
+    (void)pthread_mutex_lock(&cache->lock);
+    for (size_t i = 0; i < n && cache->capacity > 0; i++)
+        __builtin_prefetch(&cache->slots[home(cache, keys[i])]);
+    for (size_t i = 0; i < n && found; i++)
+        found = find_locked(cache, keys[i], &ids[i]);
+    (void)pthread_mutex_unlock(&cache->lock);
+    return found;
+}
+
+/* Doubles the table once it is half full. */
+static bool make_room_locked(struct series_cache *cache)
+{
+    struct slot *old = cache->slots;
+    size_t old_capacity = cache->capacity;
     size_t capacity = old_capacity == 0 ? FIRST_SLOTS : old_capacity * 2;
     struct slot *slots;
 
-    if (shard->count + 1 <= old_capacity / 4 * 3)
+    if (cache->count + 1 <= old_capacity / 2)
         return true;
     slots = calloc(capacity, sizeof(*slots));
     if (slots == NULL)
         return false;
-    shard->slots = slots;
-    shard->capacity = capacity;
+    cache->slots = slots;
+    cache->capacity = capacity;
     for (size_t i = 0; i < old_capacity; i++)
         if (old[i].used)
-            *place(shard, old[i].key) = old[i];
+            *place_locked(cache, old[i].key) = old[i];
     free(old);
     return true;
 }
@@ -132,19 +163,27 @@ static bool make_room(struct shard *shard)
 void series_cache_put(struct series_cache *cache, struct series_key key,
                       uint32_t id)
 {
-    struct shard *shard = shard_of(cache, key);
-
-    (void)pthread_mutex_lock(&shard->lock);
-    if (shard->count >= cache->max) {
-        memset(shard->slots, 0, shard->capacity * sizeof(*shard->slots));
-        shard->count = 0;
+    (void)pthread_mutex_lock(&cache->lock);
+    if (cache->count >= cache->max) {
+        memset(cache->slots, 0, cache->capacity * sizeof(*cache->slots));
+        cache->count = 0;
+        cache->forgotten++;
     }
-    if (make_room(shard)) {
-        struct slot *slot = place(shard, key);
+    if (make_room_locked(cache)) {
+        struct slot *slot = place_locked(cache, key);
 
         if (!slot->used)
-            shard->count++;
+            cache->count++;
         *slot = (struct slot){.key = key, .id = id, .used = true};
     }
-    (void)pthread_mutex_unlock(&shard->lock);
+    (void)pthread_mutex_unlock(&cache->lock);
+}
+
+void series_cache_stats(struct series_cache *cache,
+                        struct series_cache_stats *out)
+{
+    (void)pthread_mutex_lock(&cache->lock);
+    *out = (struct series_cache_stats){cache->count, cache->misses,
+                                       cache->forgotten};
+    (void)pthread_mutex_unlock(&cache->lock);
 }

@@ -22,19 +22,38 @@ struct series_key {
     uint64_t h[2];
 };
 
-/* Remembers about `max` series. The caller frees *out. */
+/* Remembers up to `max` series. The caller frees *out. */
 FW_CHECK fw_rc series_cache_new(size_t max, struct series_cache **out);
 void series_cache_free(struct series_cache *cache);
 
-/* The key of a name in pieces; where one piece ends is part of the key. */
-struct series_key series_cache_key(const struct series_cache *cache,
-                                   const struct fw_str *pieces, size_t n);
+/*
+ * A name comes in pieces: the first ones (a protocol, a database, what a line's
+ * fields share) make the scope that the last one is a key in. Where one piece
+ * ends is part of the key.
+ */
+struct series_key series_cache_scope(const struct series_cache *cache,
+                                     const struct fw_str *pieces, size_t n);
+struct series_key series_cache_key(struct series_key scope, struct fw_str name);
 
 bool series_cache_find(struct series_cache *cache, struct series_key key,
                        uint32_t *id);
 
+/* The ids of n keys under one lock; false unless all of them are there. */
+bool series_cache_find_all(struct series_cache *cache,
+                           const struct series_key *keys, size_t n,
+                           uint32_t *ids);
+
 /* Without memory, or with the cache full, it only forgets. */
 void series_cache_put(struct series_cache *cache, struct series_key key,
                       uint32_t id);
+
+struct series_cache_stats {
+    uint64_t entries;
+    uint64_t misses;    /* names that were not there */
+    uint64_t forgotten; /* times it was full and began anew */
+};
+
+void series_cache_stats(struct series_cache *cache,
+                        struct series_cache_stats *out);
 
 #endif

@@ -13,6 +13,14 @@ uint64_t fw_hash64(const void *bytes, size_t n, uint64_t seed)
     return XXH3_64bits_withSeed(bytes, n, seed);
 }
 
+void fw_hash128(const void *bytes, size_t n, uint64_t seed, uint64_t out[2])
+{
+    XXH128_hash_t hash = XXH3_128bits_withSeed(bytes, n, seed);
+
+    out[0] = hash.low64;
+    out[1] = hash.high64;
+}
+
 uint64_t fw_hash_random_seed(void)
 {
     uint64_t seed = 0;

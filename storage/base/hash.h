@@ -18,6 +18,9 @@
 /* XXH3, 64 bits. Use a random seed for tables fed by strangers. */
 uint64_t fw_hash64(const void *bytes, size_t n, uint64_t seed);
 
+/* The same, 128 bits: two names will not meet by chance. */
+void fw_hash128(const void *bytes, size_t n, uint64_t seed, uint64_t out[2]);
+
 /* A seed that differs from process to process. */
 uint64_t fw_hash_random_seed(void);
 

@@ -12,7 +12,7 @@ import zlib
 
 from forewarn_e2e import Case, main
 from forewarn_wire import (REMOTE_WRITE, Raw, field, request, series, snappy,
-                           statuses)
+                           statuses, varint)
 
 NOW = int(time.time()) // 60 * 60
 STALE = 0x7ff0000000000002
@@ -80,6 +80,35 @@ class RemoteWrite(Write):
         status, text = self.write(other)
         self.assertEqual(status, 400, text)
         self.assertIn("0 stored, 1 refused", text)
+
+    def test_known_series_again_with_zeros_and_with_a_broken_end(self):
+        names = ["m%d" % i for i in range(300)]
+
+        def all_at(t, value):
+            return [series({"__name__": name, "x": "y"},
+                           [((NOW - t) * 1000, value + i)])
+                    for i, name in enumerate(names)]
+        for t in (30, 20):
+            self.assertEqual(self.write(*all_at(t, 1000.0 - t)), (204, ""))
+        # As Prometheus writes a zero: without its value.
+        zero = field(1, field(1, field(1, b"__name__") + field(2, b"m7")) +
+                     field(1, field(1, b"x") + field(2, b"y")) +
+                     field(2, b"\x10" + varint((NOW - 10) * 1000)))
+        self.assertEqual(self.write(zero), (204, ""))
+        # All series are known, but the last one is cut short.
+        status, _ = self.write(*all_at(5, 1.0), more=b"\x0a\x20\x0a")
+        self.assertEqual(status, 400)
+        self.assertEqual(self.samples("m7[1m]"),
+                         [(NOW - 30, "977"), (NOW - 20, "987"),
+                          (NOW - 10, "0")])
+        self.assertEqual(self.samples("m299[1m]"),
+                         [(NOW - 30, "1269"), (NOW - 20, "1279")])
+        # One new series among known ones.
+        self.assertEqual(self.write(
+            *all_at(4, 1.0), series({"__name__": "new"}, [(NOW * 1000, 5.0)])),
+            (204, ""))
+        self.assertEqual(self.value("new"), "5")
+        self.assertEqual(self.value("m299"), "300")
 
     def test_histograms_are_refused_by_name_and_the_rest_stored(self):
         status, text = self.write(

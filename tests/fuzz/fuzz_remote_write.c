@@ -8,8 +8,50 @@
 
 #include "server/ingest/remote_write.h"
 #include "server/ingest/snappy.h"
+#include "server/ingest/wire.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static bool only_labels(struct fw_str bytes)
+{
+    struct wire_field field;
+
+    if (bytes.n == 0)
+        return false;
+    while (bytes.n > 0)
+        if (wire_next(&bytes, &field) != FW_OK || field.number != 1 ||
+            field.type != WIRE_BYTES)
+            return false;
+    return true;
+}
+
+/*
+ * Where the name of a point is labels and nothing else, the whole reader finds
+ * the same name and the same sample, and nothing behind it.
+ */
+static void compare_points(struct fw_str body)
+{
+    struct fw_str whole = body;
+    struct rw_point point;
+
+    while (rw_next_point(&body, &point) == RW_POINT) {
+        struct fw_str rest;
+        struct rw_series series;
+        double v;
+        fw_ms t;
+
+        if (!rw_next(&whole, &series))
+            abort();
+        if (!only_labels(point.name))
+            continue;
+        rest = series.bytes;
+        if (!fw_str_eq(point.name, series.name) || series.samples != 1 ||
+            series.exemplars + series.histograms > 0 ||
+            !rw_sample(&rest, &t, &v) || t != point.t ||
+            fw_double_bits(v) != fw_double_bits(point.v))
+            abort();
+    }
+}
 
 static void read_all(struct fw_str body)
 {
@@ -40,15 +82,21 @@ static void read_all(struct fw_str body)
     }
 }
 
+static void read_both(struct fw_str body)
+{
+    read_all(body);
+    compare_points(body);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct fw_str body = {(const char *)data, size};
     struct fw_buf plain = FW_BUF_INIT(1 << 20);
     struct fw_err err = {0};
 
-    read_all(body);
+    read_both(body);
     if (snappy_block_add(body, &plain, &err) == FW_OK)
-        read_all((struct fw_str){plain.data, plain.len});
+        read_both((struct fw_str){plain.data, plain.len});
     else if (err.text[0] == '\0')
         abort();
     fw_buf_release(&plain);

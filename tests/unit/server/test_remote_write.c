@@ -218,6 +218,78 @@ static void a_wrong_type_is_refused(void **state)
     assert_int_equal(rw_check(body_of(&request), &err), FW_EINVAL);
 }
 
+/* A point is a series of one sample, whatever the sample's bytes. */
+static void points_are_read_as_the_whole_reader_reads_them(void **state)
+{
+    const double values[] = {1.5, 0.0, -0.0, fw_double_of_bits(FW_STALE_BITS)};
+    struct message request = {.n = 0}, zero = {.n = 0}, m = {.n = 0};
+    struct fw_str body, whole;
+    struct rw_point point;
+    struct rw_series series;
+
+    (void)state;
+    for (size_t i = 0; i < 4; i++) {
+        struct message one = {.n = 0};
+
+        put_label(&one, "__name__", "m");
+        put_sample(&one, 1700000000000 + (fw_ms)i, values[i]);
+        put_message(&request, 1, &one);
+    }
+    /* As Prometheus writes a zero: not at all. */
+    put_varint(&zero, 2 << 3 | WIRE_VARINT);
+    put_varint(&zero, 1700000000004);
+    put_label(&m, "a", "b");
+    put_message(&m, 2, &zero);
+    put_message(&request, 1, &m);
+    body = whole = body_of(&request);
+    for (size_t i = 0; i < 5; i++) {
+        struct fw_str rest;
+        double v;
+        fw_ms t;
+
+        assert_int_equal(rw_next_point(&body, &point), RW_POINT);
+        assert_true(rw_next(&whole, &series));
+        rest = series.bytes;
+        assert_true(rw_sample(&rest, &t, &v));
+        assert_true(fw_str_eq(point.name, series.name));
+        assert_int_equal(point.t, t);
+        assert_int_equal(fw_double_bits(point.v), fw_double_bits(v));
+    }
+    assert_int_equal(rw_next_point(&body, &point), RW_END);
+}
+
+static void what_is_no_point_is_left_alone(void **state)
+{
+    struct message none = {.n = 0}, two = {.n = 0}, early = {.n = 0};
+    struct message request = {.n = 0};
+    struct rw_point point;
+    struct fw_str body;
+
+    (void)state;
+    put_label(&none, "__name__", "m");
+    put_message(&request, 1, &none);
+    body = body_of(&request);
+    assert_int_equal(rw_next_point(&body, &point), RW_OTHER);
+    request.n = 0;
+    put_label(&two, "__name__", "m");
+    put_sample(&two, 1700000000000, 1);
+    put_sample(&two, 1700000001000, 2);
+    put_message(&request, 1, &two);
+    body = body_of(&request); /* the name it gives is that of no series */
+    assert_int_equal(rw_next_point(&body, &point), RW_POINT);
+    assert_true(point.name.n > none.n);
+    request.n = 0;
+    put_label(&early, "__name__", "m");
+    put_sample(&early, -1, 1); /* ten bytes of time */
+    put_message(&request, 1, &early);
+    body = body_of(&request);
+    assert_int_equal(rw_next_point(&body, &point), RW_OTHER);
+    request.n = 0;
+    put_bytes(&request, 3, "metadata", 8);
+    body = body_of(&request);
+    assert_int_equal(rw_next_point(&body, &point), RW_OTHER);
+}
+
 static void snappy_claims_are_checked_before_memory_is_taken(void **state)
 {
     static const char claim[] = "\xff\xff\xff\xff\x0f\x00\x00"; /* 4 GiB */
@@ -266,6 +338,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(every_cut_is_refused_or_ends_well),
         cmocka_unit_test(hostile_lengths_and_depths),
         cmocka_unit_test(a_wrong_type_is_refused),
+        cmocka_unit_test(points_are_read_as_the_whole_reader_reads_them),
+        cmocka_unit_test(what_is_no_point_is_left_alone),
         cmocka_unit_test(snappy_claims_are_checked_before_memory_is_taken),
         cmocka_unit_test(a_snappy_block_decodes),
     };

@@ -11,10 +11,10 @@
 static struct series_key key_of(struct series_cache *cache, int i)
 {
     char name[32];
-    struct fw_str pieces[] = {FW_STR("t"), {name, 0}};
+    struct series_key scope = series_cache_scope(cache, &FW_STR("t"), 1);
+    size_t n = (size_t)snprintf(name, sizeof(name), "series %d", i);
 
-    pieces[1].n = (size_t)snprintf(name, sizeof(name), "series %d", i);
-    return series_cache_key(cache, pieces, 2);
+    return series_cache_key(scope, (struct fw_str){name, n});
 }
 
 static void what_was_put_is_found(void **state)
@@ -32,6 +32,31 @@ static void what_was_put_is_found(void **state)
         assert_int_equal(id, i);
     }
     assert_false(series_cache_find(cache, key_of(cache, 20000), &id));
+    series_cache_free(cache);
+}
+
+static void many_are_found_at_once_or_not_at_all(void **state)
+{
+    struct series_cache_stats stats;
+    struct series_cache *cache;
+    struct series_key keys[100];
+    uint32_t ids[100];
+
+    (void)state;
+    assert_int_equal(series_cache_new(1000, &cache), FW_OK);
+    for (int i = 0; i < 100; i++)
+        keys[i] = key_of(cache, i);
+    assert_true(series_cache_find_all(cache, keys, 0, ids));
+    assert_false(series_cache_find_all(cache, keys, 1, ids));
+    for (int i = 0; i < 99; i++)
+        series_cache_put(cache, keys[i], (uint32_t)i);
+    assert_true(series_cache_find_all(cache, keys, 99, ids));
+    assert_int_equal(ids[98], 98);
+    assert_false(series_cache_find_all(cache, keys, 100, ids));
+    series_cache_stats(cache, &stats);
+    assert_int_equal(stats.entries, 99);
+    assert_int_equal(stats.misses, 2);
+    assert_int_equal(stats.forgotten, 0);
     series_cache_free(cache);
 }
 
@@ -60,8 +85,8 @@ static void where_a_piece_ends_matters(void **state)
 
     (void)state;
     assert_int_equal(series_cache_new(10, &cache), FW_OK);
-    x = series_cache_key(cache, a, 2);
-    y = series_cache_key(cache, b, 2);
+    x = series_cache_scope(cache, a, 2);
+    y = series_cache_scope(cache, b, 2);
     assert_memory_not_equal(&x, &y, sizeof(x));
     series_cache_free(cache);
 }
@@ -105,6 +130,7 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_put_is_found),
+        cmocka_unit_test(many_are_found_at_once_or_not_at_all),
         cmocka_unit_test(past_its_cap_it_forgets),
         cmocka_unit_test(where_a_piece_ends_matters),
         cmocka_unit_test(threads_share_it),
