@@ -59,7 +59,7 @@ static fw_rc catch_part(struct backup *b, struct caught *c, struct fw_err *err)
     struct lmdb_env *env = NULL;
     fw_rc rc;
 
-    if (c->entered || !fw_file_exists(c->part->path))
+    if (c->entered || !lmdb_is_begun(c->part->path))
         return FW_OK; /* planned, and nothing came of it yet */
     rc = partition_enter(c->part, &env, err);
     if (rc != FW_OK)

@@ -366,3 +366,38 @@ out:
     (void)close(c.fd);
     return rc;
 }
+
+/* A page as LMDB begins a file with, or nothing but zeros. */
+static bool is_blank(const uint8_t *page, size_t n, uint64_t number)
+{
+    bool zero = true;
+
+    for (size_t i = 0; i < n && zero; i++)
+        zero = page[i] == 0;
+    return zero ||
+           (n >= META_BYTES && fw_get_le64(page) == number &&
+            fw_get_le32(page + 16) == META_MAGIC &&
+            fw_get_le64(page + 136) == 1 && fw_get_le64(page + 144) == 0);
+}
+
+bool lmdb_check_unborn(const char *path)
+{
+    uint8_t pages[2 * PAGE + 1];
+    struct fw_err err = {0};
+    bool unborn = false;
+    ssize_t n;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0)
+        return false;
+    n = pread(fd, pages, sizeof(pages), 0);
+    (void)close(fd);
+    if (n >= 0 && n <= 2 * PAGE) {
+        size_t first = n < PAGE ? (size_t)n : PAGE;
+
+        unborn = is_blank(pages, first, 0) &&
+                 is_blank(pages + PAGE, (size_t)n - first, 1) &&
+                 (n == 0 || lmdb_check_file(path, &err) == FW_ECORRUPT);
+    }
+    return unborn;
+}

@@ -10,6 +10,8 @@
 #ifndef STORAGE_LMDB_CHECK_H
 #define STORAGE_LMDB_CHECK_H
 
+#include <stdbool.h>
+
 #include "storage/base/err.h"
 
 /*
@@ -17,5 +19,12 @@
  * file, and for one that is not there or empty. Nobody may be writing to it.
  */
 FW_CHECK fw_rc lmdb_check_file(const char *path, struct fw_err *err);
+
+/*
+ * True for a file that was made and never synced before the power went: nothing
+ * but its two first pages, and these empty as LMDB begins them, or zero, or not
+ * all there. Nothing can have been committed to it, and LMDB refuses it.
+ */
+bool lmdb_check_unborn(const char *path);
 
 #endif

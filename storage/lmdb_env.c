@@ -11,17 +11,20 @@
 #include "storage/lmdb_env.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <lmdb.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "storage/base/file.h"
 #include "storage/lmdb_check.h"
 
 #define IDLE_READS 16
+#define PAGE_BYTES 4096
 #define MAX_READERS 1022
 #define QUIET_WAIT_MS 2000
 #define MAIN_TABLE 1 /* LMDB's handle of the unnamed table */
@@ -89,8 +92,62 @@ static fw_rc fail(const struct lmdb_env *env, int code, const char *what,
 /* ---- Opening --------------------------------------------------------------
  */
 
+static fw_rc file_of(const char *path, const struct lmdb_options *options,
+                     char out[FW_PATH_BYTES], struct fw_err *err)
+{
+    if (options->single_file) {
+        (void)snprintf(out, FW_PATH_BYTES, "%s", path);
+        return FW_OK;
+    }
+    return fw_path_join(out, path, "data.mdb", err);
+}
+
+/* The first two pages, before anything else is written behind them. */
+static fw_rc sync_first_pages(const struct lmdb_env *e, struct fw_err *err)
+{
+    char file[FW_PATH_BYTES];
+    struct stat st;
+    fw_rc rc = file_of(e->path, &e->options, file, err);
+    int fd;
+
+    if (rc != FW_OK)
+        return rc;
+    fd = open(file, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || fstat(fd, &st) != 0 ||
+        (st.st_size <= 2 * PAGE_BYTES && fsync(fd) != 0))
+        rc = fw_err_sys(err, errno, "cannot sync %s", file);
+    if (fd >= 0)
+        (void)close(fd);
+    return rc;
+}
+
+/*
+ * LMDB syncs what is in a file, not its name: a power loss might leave commits
+ * without a file. Done at each opening, for the one who made the file may have
+ * been killed before he came to it.
+ */
+static fw_rc sync_new(const struct lmdb_env *e, struct fw_err *err)
+{
+    char dir[FW_PATH_BYTES];
+    const char *slash = strrchr(e->path, '/');
+    fw_rc rc;
+
+    if (e->options.read_only)
+        return FW_OK;
+    rc = sync_first_pages(e, err);
+    if (rc != FW_OK)
+        return rc;
+    if (!e->options.single_file)
+        return fw_dir_sync(e->path, err);
+    if (slash == NULL)
+        return fw_dir_sync(".", err);
+    (void)snprintf(dir, sizeof(dir), "%.*s", (int)(slash - e->path), e->path);
+    return fw_dir_sync(dir[0] == '\0' ? "/" : dir, err);
+}
+
 static fw_rc env_start(struct lmdb_env *e, struct fw_err *err)
 {
+    fw_rc rc;
     unsigned flags = MDB_NOTLS | MDB_NORDAHEAD;
     MDB_txn *txn = NULL;
     MDB_dbi dbi = 0;
@@ -117,6 +174,11 @@ static fw_rc env_start(struct lmdb_env *e, struct fw_err *err)
         return fail(e, code, "open it", err);
     }
     FW_ASSERT(dbi == MAIN_TABLE);
+    rc = sync_new(e, err);
+    if (rc != FW_OK) {
+        mdb_env_close(env);
+        return rc;
+    }
     e->env = env;
     return FW_OK;
 }
@@ -168,14 +230,22 @@ static fw_rc check_first(const char *path, const struct lmdb_options *options,
                          struct fw_err *err)
 {
     char file[FW_PATH_BYTES];
-    fw_rc rc = FW_OK;
+    fw_rc rc = file_of(path, options, file, err);
 
-    if (!options->check)
-        return FW_OK;
-    if (options->single_file)
-        return lmdb_check_file(path, err);
-    rc = fw_path_join(file, path, "data.mdb", err);
-    return rc == FW_OK ? lmdb_check_file(file, err) : rc;
+    if (rc != FW_OK || !options->check)
+        return rc;
+    if (!lmdb_check_unborn(file))
+        return lmdb_check_file(file, err);
+    if (options->read_only)
+        return fw_err_set(err, FW_ENOTFOUND, "%s was never begun", file);
+    if (truncate(file, 0) != 0)
+        return fw_err_sys(err, errno, "cannot begin %s anew", file);
+    return FW_OK;
+}
+
+bool lmdb_is_begun(const char *file)
+{
+    return fw_file_exists(file) && !lmdb_check_unborn(file);
 }
 
 /* An environment of this process that the path leads to, or NULL. */

@@ -41,6 +41,12 @@ FW_CHECK fw_rc lmdb_open(const char *path, const struct lmdb_options *options,
 bool lmdb_close(struct lmdb_env *env);
 
 /*
+ * True if there is such a file, and LMDB ever had it begun durably: one that
+ * lost the power before is no file to a reader, and a writer begins it anew.
+ */
+bool lmdb_is_begun(const char *file);
+
+/*
  * FW_EVERSION if the LMDB this process runs with destroys the locks of others
  * when it closes (0.9.26 to 0.9.31): a reader beside a server would stop it.
  */

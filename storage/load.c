@@ -151,7 +151,7 @@ static fw_rc load_partition(struct fw_store *store, struct partition *part,
     struct lmdb_env *env = NULL;
     fw_rc rc;
 
-    if (!fw_file_exists(part->path)) {
+    if (!lmdb_is_begun(part->path)) {
         if (!part->exists)
             return FW_OK; /* planned, and then the power went */
         (void)fw_err_set(&damage, FW_ECORRUPT, "%s is gone", part->path);

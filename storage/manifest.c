@@ -397,7 +397,7 @@ static fw_rc load_entry(struct load *load, struct fw_str value,
     if (rc != FW_OK)
         return fw_err_set(err, rc, "too many partitions");
     if (p != NULL)
-        p->exists = state == LIVE || fw_file_exists(p->path);
+        p->exists = state == LIVE || lmdb_is_begun(p->path);
     return FW_OK;
 }
 

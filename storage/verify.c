@@ -135,7 +135,7 @@ static void check_partition(struct verifier *v, struct partition *part)
     struct fw_err err = {0};
 
     v->part = part;
-    if (!fw_file_exists(part->path)) {
+    if (!lmdb_is_begun(part->path)) {
         if (part->exists)
             found(v, "%s is gone", part->path);
         return;

@@ -50,18 +50,11 @@ fw_rc fw_dir_sync(const char *path, struct fw_err *err)
     return rc;
 }
 
-/* Makes one folder whose parent is there, and syncs the parent. */
-static fw_rc make_one(char *path, struct fw_err *err)
+static fw_rc sync_parent(char *path, struct fw_err *err)
 {
-    char *slash;
+    char *slash = strrchr(path, '/');
     fw_rc rc;
 
-    if (mkdir(path, 0750) != 0) {
-        if (errno == EEXIST && fw_dir_exists(path))
-            return FW_OK;
-        return fw_err_sys(err, errno, "cannot make the folder %s", path);
-    }
-    slash = strrchr(path, '/');
     if (slash == NULL)
         return fw_dir_sync(".", err);
     if (slash == path)
@@ -70,6 +63,21 @@ static fw_rc make_one(char *path, struct fw_err *err)
     rc = fw_dir_sync(path, err);
     *slash = '/';
     return rc;
+}
+
+/* Makes one folder whose parent is there, and syncs the parent. */
+static fw_rc make_one(char *path, struct fw_err *err)
+{
+    struct fw_err mere = {0};
+
+    if (mkdir(path, 0750) == 0)
+        return sync_parent(path, err);
+    if (errno != EEXIST || !fw_dir_exists(path))
+        return fw_err_sys(err, errno, "cannot make the folder %s", path);
+    /* Who made it may have been killed before he synced; where we may not read
+     * the folder around it, it was not us who made it. */
+    (void)!sync_parent(path, &mere);
+    return FW_OK;
 }
 
 fw_rc fw_dir_make(const char *path, struct fw_err *err)
