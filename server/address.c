@@ -11,6 +11,7 @@
 #include "server/ingest/number.h"
 
 #define BACKLOG 1024
+#define PORT_TRIES 32
 
 static bool split(const char *text, char *host, size_t host_bytes,
                   const char **port)
@@ -149,8 +150,8 @@ out:
     return rc;
 }
 
-fw_rc address_bind_udp(const struct address *address, int *fd,
-                       struct fw_err *err)
+static fw_rc bind_udp(const struct address *address, int *fd,
+                      struct fw_err *err)
 {
     int s = socket(address->sa.ss_family,
                    SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -165,4 +166,38 @@ fw_rc address_bind_udp(const struct address *address, int *fd,
     }
     *fd = s;
     return FW_OK;
+}
+
+static bool any_port(const struct address *address)
+{
+    /* The port stands in the same place for both families. */
+    return ((const struct sockaddr_in *)&address->sa)->sin_port == 0;
+}
+
+/*
+ * The system chooses a port that no TCP socket has; a UDP socket may have it
+ * all the same. Then another one is chosen.
+ */
+fw_rc address_listen_both(struct address *address, int *tcp, int *udp,
+                          struct fw_err *err)
+{
+    int left = any_port(address) ? PORT_TRIES : 1;
+    fw_rc rc = FW_EBUSY;
+
+    while (rc == FW_EBUSY && left-- > 0) {
+        struct address asked = *address;
+        int fd = -1;
+
+        rc = address_listen(&asked, &fd, err);
+        if (rc != FW_OK)
+            return rc;
+        rc = bind_udp(&asked, udp, err);
+        if (rc == FW_OK) {
+            *tcp = fd;
+            *address = asked;
+        } else {
+            (void)close(fd);
+        }
+    }
+    return rc;
 }

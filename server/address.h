@@ -37,8 +37,11 @@ bool address_is_loopback(const struct address *address);
 FW_CHECK fw_rc address_listen(struct address *address, int *fd,
                               struct fw_err *err);
 
-/* A non-blocking UDP socket bound there. Errors as above. */
-FW_CHECK fw_rc address_bind_udp(const struct address *address, int *fd,
-                                struct fw_err *err);
+/*
+ * The same and a non-blocking UDP socket on the same port. Port 0 takes one
+ * that is free for both. Both are set or none.
+ */
+FW_CHECK fw_rc address_listen_both(struct address *address, int *tcp, int *udp,
+                                   struct fw_err *err);
 
 #endif

@@ -235,9 +235,10 @@ static fw_rc part_init(struct line_port *port, size_t i,
     return FW_OK;
 }
 
+/* Takes over the socket. */
 static fw_rc open_udp(struct line_port *port,
-                      const struct line_port_options *options,
-                      const struct address *address, struct fw_err *err)
+                      const struct line_port_options *options, int *fd,
+                      struct fw_err *err)
 {
     struct line_udp_options udp = {.store = options->store,
                                    .clock = options->clock,
@@ -245,9 +246,12 @@ static fw_rc open_udp(struct line_port *port,
                                    .stats = &port->stats,
                                    .bad = &port->bad,
                                    .max_future = options->max_future,
-                                   .address = address};
+                                   .fd = *fd};
+    fw_rc rc = line_udp_open(&udp, &port->udp, err);
 
-    return line_udp_open(&udp, &port->udp, err);
+    if (rc == FW_OK)
+        *fd = -1;
+    return rc;
 }
 
 fw_rc line_port_open(const struct line_port_options *options,
@@ -256,6 +260,7 @@ fw_rc line_port_open(const struct line_port_options *options,
     struct line_port *port =
         calloc(1, sizeof(*port) + options->loop_count * sizeof(port->parts[0]));
     struct address address;
+    int udp = -1;
     fw_rc rc = FW_OK;
 
     if (port == NULL)
@@ -267,7 +272,7 @@ fw_rc line_port_open(const struct line_port_options *options,
     port->loop = options->loops[0];
     rc = address_parse(options->listen, &address, err);
     if (rc == FW_OK)
-        rc = address_listen(&address, &port->watch.fd, err);
+        rc = address_listen_both(&address, &port->watch.fd, &udp, err);
     if (rc != FW_OK)
         goto out;
     address_print(&address, port->address);
@@ -282,12 +287,14 @@ fw_rc line_port_open(const struct line_port_options *options,
         if (part_init(port, port->part_count, options) != FW_OK)
             rc = fw_err_set(err, FW_ENOMEM, "no memory for the line port");
     if (rc == FW_OK)
-        rc = open_udp(port, options, &address, err);
+        rc = open_udp(port, options, &udp, err);
     if (rc != FW_OK)
         goto out;
     *out = port;
     port = NULL;
 out:
+    if (udp >= 0)
+        (void)close(udp);
     line_port_close(port);
     return rc;
 }

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "server/ingest/intake.h"
@@ -145,15 +146,15 @@ fw_rc line_udp_open(const struct line_udp_options *options,
     rc = intake_init(&udp->intake, options->store);
     if (rc != FW_OK)
         (void)fw_err_set(err, rc, "no memory for datagrams");
-    if (rc == FW_OK)
-        rc = address_bind_udp(options->address, &udp->watch.fd, err);
     if (rc == FW_OK) {
         /* Bursts come faster than a loop turns; as much as the system gives. */
-        (void)setsockopt(udp->watch.fd, SOL_SOCKET, SO_RCVBUF, &room,
+        (void)setsockopt(options->fd, SOL_SOCKET, SO_RCVBUF, &room,
                          sizeof(room));
+        udp->watch.fd = options->fd;
         rc = loop_add(options->loop, &udp->watch, EPOLLIN, err);
     }
     if (rc != FW_OK) {
+        udp->watch.fd = -1; /* stays the caller's */
         line_udp_close(udp);
         return rc;
     }

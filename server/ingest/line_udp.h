@@ -9,7 +9,6 @@
 #ifndef SERVER_INGEST_LINE_UDP_H
 #define SERVER_INGEST_LINE_UDP_H
 
-#include "server/address.h"
 #include "server/ingest/line_stats.h"
 #include "server/loop.h"
 
@@ -24,10 +23,10 @@ struct line_udp_options {
     struct line_stats *stats;
     struct bad_lines *bad;
     fw_ms max_future;
-    const struct address *address; /* with the port that TCP took */
+    int fd; /* bound to the port that TCP has; line_udp's on success */
 };
 
-/* Before the loop runs. FW_EBUSY where the port is in use for datagrams. */
+/* Before the loop runs. */
 FW_CHECK fw_rc line_udp_open(const struct line_udp_options *options,
                              struct line_udp **out, struct fw_err *err);
 

@@ -6,6 +6,8 @@
 
 #include "server/address.h"
 
+#define CROWD 900
+
 static void assert_address(const char *text, const char *want, bool loopback)
 {
     char got[ADDRESS_TEXT_BYTES];
@@ -65,6 +67,65 @@ static void port_0_takes_a_free_one_and_a_taken_one_is_busy(void **state)
     (void)close(a);
 }
 
+static int udp_at(const char *text)
+{
+    struct address address = {0};
+    struct fw_err err = {0};
+    int fd = socket(AF_INET, SOCK_DGRAM, 0);
+
+    assert_true(fd >= 0);
+    assert_int_equal(address_parse(text, &address, &err), FW_OK);
+    assert_int_equal(
+        bind(fd, (const struct sockaddr *)&address.sa, address.len), 0);
+    return fd;
+}
+
+/* With so many UDP ports in use some of the ports that TCP gets are taken. */
+static void port_0_takes_one_that_is_free_for_both(void **state)
+{
+    int taken[CROWD];
+
+    (void)state;
+    for (size_t i = 0; i < CROWD; i++)
+        taken[i] = udp_at("127.0.0.1:0");
+    for (size_t i = 0; i < CROWD / 2; i++) {
+        struct address tcp = {0}, udp = {.len = sizeof(udp.sa)};
+        char a[ADDRESS_TEXT_BYTES], b[ADDRESS_TEXT_BYTES];
+        struct fw_err err = {0};
+        int t = -1, u = -1;
+
+        assert_int_equal(address_parse("127.0.0.1:0", &tcp, &err), FW_OK);
+        assert_int_equal(address_listen_both(&tcp, &t, &u, &err), FW_OK);
+        assert_int_equal(getsockname(u, (struct sockaddr *)&udp.sa, &udp.len),
+                         0);
+        address_print(&tcp, a);
+        address_print(&udp, b);
+        assert_string_equal(a, b);
+        (void)close(t);
+        (void)close(u);
+    }
+    for (size_t i = 0; i < CROWD; i++)
+        (void)close(taken[i]);
+}
+
+static void a_port_that_udp_has_is_busy(void **state)
+{
+    struct address address = {0}, there = {.len = sizeof(there.sa)};
+    char text[ADDRESS_TEXT_BYTES];
+    int fd = udp_at("127.0.0.1:0"), t = -1, u = -1;
+    struct fw_err err = {0};
+
+    (void)state;
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&there.sa, &there.len),
+                     0);
+    address_print(&there, text);
+    assert_int_equal(address_parse(text, &address, &err), FW_OK);
+    assert_int_equal(address_listen_both(&address, &t, &u, &err), FW_EBUSY);
+    assert_non_null(strstr(err.text, text));
+    assert_true(t == -1 && u == -1);
+    (void)close(fd);
+}
+
 static void an_address_of_another_machine_is_refused(void **state)
 {
     struct address address = {0};
@@ -83,6 +144,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(addresses_are_read_and_printed),
         cmocka_unit_test(what_is_no_address_is_named),
         cmocka_unit_test(port_0_takes_a_free_one_and_a_taken_one_is_busy),
+        cmocka_unit_test(port_0_takes_one_that_is_free_for_both),
+        cmocka_unit_test(a_port_that_udp_has_is_busy),
         cmocka_unit_test(an_address_of_another_machine_is_refused),
     };
     return fixture_main(argc, argv, tests);
