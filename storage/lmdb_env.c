@@ -102,47 +102,35 @@ static fw_rc file_of(const char *path, const struct lmdb_options *options,
     return fw_path_join(out, path, "data.mdb", err);
 }
 
-/* The first two pages, before anything else is written behind them. */
-static fw_rc sync_first_pages(const struct lmdb_env *e, struct fw_err *err)
-{
-    char file[FW_PATH_BYTES];
-    struct stat st;
-    fw_rc rc = file_of(e->path, &e->options, file, err);
-    int fd;
-
-    if (rc != FW_OK)
-        return rc;
-    fd = open(file, O_RDONLY | O_CLOEXEC);
-    if (fd < 0 || fstat(fd, &st) != 0 ||
-        (st.st_size <= 2 * PAGE_BYTES && fsync(fd) != 0))
-        rc = fw_err_sys(err, errno, "cannot sync %s", file);
-    if (fd >= 0)
-        (void)close(fd);
-    return rc;
-}
-
 /*
- * LMDB syncs what is in a file, not its name: a power loss might leave commits
- * without a file. Done at each opening, for the one who made the file may have
- * been killed before he came to it.
+ * LMDB syncs what it commits, not the two pages that a file begins with, nor
+ * the file's name: a power loss might leave commits without a file. So these
+ * are made durable before anything is committed, which is as long as nothing is
+ * behind them.
  */
 static fw_rc sync_new(const struct lmdb_env *e, struct fw_err *err)
 {
-    char dir[FW_PATH_BYTES];
-    const char *slash = strrchr(e->path, '/');
-    fw_rc rc;
+    char path[FW_PATH_BYTES];
+    struct stat st;
+    fw_rc rc = file_of(e->path, &e->options, path, err);
+    int fd;
 
-    if (e->options.read_only)
-        return FW_OK;
-    rc = sync_first_pages(e, err);
-    if (rc != FW_OK)
+    if (rc != FW_OK || e->options.read_only)
         return rc;
-    if (!e->options.single_file)
-        return fw_dir_sync(e->path, err);
-    if (slash == NULL)
-        return fw_dir_sync(".", err);
-    (void)snprintf(dir, sizeof(dir), "%.*s", (int)(slash - e->path), e->path);
-    return fw_dir_sync(dir[0] == '\0' ? "/" : dir, err);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || fstat(fd, &st) != 0 ||
+        (st.st_size <= 2 * PAGE_BYTES && fsync(fd) != 0))
+        rc = fw_err_sys(err, errno, "cannot sync %s", path);
+    if (rc == FW_OK && st.st_size <= 2 * PAGE_BYTES) {
+        char *slash = strrchr(path, '/');
+
+        if (slash != NULL)
+            slash[slash == path ? 1 : 0] = '\0';
+        rc = fw_dir_sync(slash != NULL ? path : ".", err);
+    }
+    if (fd >= 0)
+        (void)close(fd);
+    return rc;
 }
 
 static fw_rc env_start(struct lmdb_env *e, struct fw_err *err)

@@ -431,7 +431,8 @@ void disk_build(const struct disk *d, const char *root, enum disk_luck luck,
     b.torn = (unsigned)(synth_u64(rng) % 3) * 40;
     b.unit = synth_u64(rng) % 2 == 0 ? 512 : 4096;
     names.v = grow(NULL, &names.cap, d->names.count + 1, sizeof(*names.v));
-    memcpy(names.v, d->names.v, d->names.count * sizeof(*names.v));
+    if (d->names.count > 0)
+        memcpy(names.v, d->names.v, d->names.count * sizeof(*names.v));
     names.count = d->names.count;
     for (size_t i = 0; i < d->step_count; i++)
         if (gets_there(&b))
