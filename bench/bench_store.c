@@ -3,7 +3,9 @@
  * bench_store.c - the store without the network: batches in, durable, sealed,
  * read back.
  *
- *   bench_store [-s SERIES] [-n SAMPLES] [-d DIR]
+ *   bench_store [-s SERIES] [-n SAMPLES] [-p PASSES] [-c] [-d DIR]
+ *
+ * -c rewrites what was written, as is done when a day is over, before reading.
  *
  * Series are walks in 0..100 of whole numbers, one tenth or one hundredth, ten
  * seconds apart, all at the same times, as a scrape gives them (the shape of
@@ -28,6 +30,7 @@
 static size_t g_series = 1000;
 static size_t g_samples = 4320;
 static int g_passes = 2;
+static bool g_compact;
 static const char *g_dir = "bench_store.data";
 
 static double wall(void)
@@ -232,13 +235,15 @@ int main(int argc, char **argv)
     uint64_t n = 0;
     int letter;
 
-    while ((letter = getopt(argc, argv, "s:n:d:p:")) != -1) {
+    while ((letter = getopt(argc, argv, "s:n:d:p:c")) != -1) {
         if (letter == 's')
             g_series = strtoul(optarg, NULL, 10);
         else if (letter == 'n')
             g_samples = strtoul(optarg, NULL, 10);
         else if (letter == 'd')
             g_dir = optarg;
+        else if (letter == 'c')
+            g_compact = true;
         else if (letter == 'p')
             g_passes = (int)strtol(optarg, NULL, 10);
         else
@@ -261,6 +266,16 @@ int main(int argc, char **argv)
            (unsigned long long)stats.commits,
            (double)stats.commit_bytes / 1e6 / million, anonymous_mib(),
            (unsigned long long)stats.head_samples);
+    if (g_compact) {
+        struct fw_err err = {0};
+
+        c0 = cpu();
+        t0 = wall();
+        must(fw_store_compact(store, NULL, &err), &err);
+        printf("rewritten: %.2f s, %.3f CPU-s/M\n", wall() - t0,
+               (cpu() - c0) / million);
+        fw_store_stats(store, &stats);
+    }
     c0 = cpu();
     t0 = wall();
     fw_store_close(store);

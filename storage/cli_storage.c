@@ -83,6 +83,48 @@ static int cmd_verify(struct fw_cli *cli, int argc, char **argv)
     return totals.findings == 0 ? FW_EXIT_OK : FW_EXIT_NO;
 }
 
+/* ---- compact --------------------------------------------------------------
+ */
+
+static int cmd_compact(struct fw_cli *cli, int argc, char **argv)
+{
+    struct fw_store_options options = {.retention = INT64_MAX,
+                                       .clock = cli->clock};
+    struct fw_store *store = cli->store;
+    struct fw_store_stats before, after;
+    struct fw_args args = {0};
+    struct fw_err err = {0};
+    fw_rc rc = fw_cli_parse(cli, argc, argv, &args);
+
+    if (rc != FW_OK)
+        return rc == FW_END ? FW_EXIT_OK : FW_EXIT_USAGE;
+    if (args.rest_count > 0) {
+        (void)fw_err_set(&err, FW_EINVAL, "'%s' is not understood",
+                         args.rest[0]);
+        return fw_cli_fail(cli, &err);
+    }
+    if (store == NULL)
+        rc = fw_store_open(cli->data_dir, &options, &store, &err);
+    if (rc != FW_OK)
+        return fw_cli_fail(cli, &err);
+    fw_store_stats(store, &before);
+    rc = fw_store_compact(store, cli->cancel, &err);
+    fw_store_stats(store, &after);
+    if (store != cli->store)
+        fw_store_close(store);
+    if (rc == FW_END)
+        (void)fw_err_set(&err, FW_EIO, "it was interrupted");
+    if (rc != FW_OK)
+        return fw_cli_fail(cli, &err);
+    (void)fprintf(cli->out,
+                  "%llu partitions rewritten: %llu KiB before, %llu KiB now\n",
+                  (unsigned long long)(after.partitions_closed -
+                                       before.partitions_closed),
+                  (unsigned long long)before.disk_bytes >> 10,
+                  (unsigned long long)after.disk_bytes >> 10);
+    return FW_EXIT_OK;
+}
+
 const struct fw_command fw_storage_commands[] = {
     {.name = "verify",
      .run = cmd_verify,
@@ -107,5 +149,16 @@ const struct fw_command fw_storage_commands[] = {
      .more = cli_restore_more,
      .options = cli_restore_options,
      .flags = FW_CMD_LOCAL},
+    {.name = "compact",
+     .run = cmd_compact,
+     .help = "rewrite the data folder to its smallest form, now",
+     .more = "A day that is over is rewritten by the server itself, series by "
+             "series: late samples folded in, deleted ones taken out, blocks "
+             "of the size that suits each series, cold data deflated. This "
+             "does the same at once for everything on disk, today too. A "
+             "running server goes on meanwhile; where none runs, the folder "
+             "is locked until it is done.\n\n"
+             "  forewarn compact --data /var/lib/forewarn\n",
+     .flags = FW_CMD_DATA},
     {0},
 };

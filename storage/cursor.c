@@ -8,6 +8,8 @@
  * where pieces of a group have the same time, the oldest piece wins, as the
  * first value always does.
  */
+#include "storage/cursor.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -175,15 +177,65 @@ fw_rc fw_cursor_reset(struct fw_cursor *c, uint32_t series, fw_ms from,
     return fw_err_set(err, rc, "out of memory");
 }
 
-fw_rc fw_cursor_open(struct fw_store *store, uint32_t series, fw_ms from,
-                     fw_ms to, struct fw_cursor **out, struct fw_err *err)
+static struct partition *part_of(struct partition *const *parts, size_t count,
+                                 uint16_t index)
+{
+    for (size_t i = 0; i < count; i++)
+        if (parts[i]->index == index)
+            return parts[i];
+    return NULL;
+}
+
+fw_rc cursor_reset_parts(struct fw_cursor *c, uint32_t series,
+                         struct partition *const *parts, size_t count,
+                         struct fw_err *err)
+{
+    struct head_series *s = head_get(&c->store->head, series);
+    size_t kept = 0;
+    fw_rc rc = FW_OK;
+
+    drop_pieces(c);
+    c->series = series;
+    c->from = INT64_MIN;
+    c->to = INT64_MAX;
+    if (s == NULL)
+        return FW_OK;
+    head_lock(&c->store->head, series);
+    rc = copy_refs(c, s);
+    head_unlock(&c->store->head, series);
+    for (size_t i = 0; i < c->count; i++) {
+        struct piece piece = c->pieces[i];
+
+        piece.part = part_of(parts, count, piece.ref.part);
+        if (piece.part == NULL)
+            continue;
+        (void)partition_ref(piece.part);
+        c->pieces[kept++] = piece;
+    }
+    c->count = kept;
+    return rc == FW_OK ? FW_OK : fw_err_set(err, rc, "out of memory");
+}
+
+fw_rc cursor_new(struct fw_store *store, struct fw_cursor **out,
+                 struct fw_err *err)
 {
     struct fw_cursor *c = calloc(1, sizeof(*c));
-    fw_rc rc;
 
     if (c == NULL)
         return fw_err_set(err, FW_ENOMEM, "out of memory");
     c->store = store;
+    *out = c;
+    return FW_OK;
+}
+
+fw_rc fw_cursor_open(struct fw_store *store, uint32_t series, fw_ms from,
+                     fw_ms to, struct fw_cursor **out, struct fw_err *err)
+{
+    struct fw_cursor *c = NULL;
+    fw_rc rc = cursor_new(store, &c, err);
+
+    if (rc != FW_OK)
+        return rc;
     rc = fw_cursor_reset(c, series, from, to, err);
     if (rc == FW_OK)
         *out = c;
@@ -415,6 +467,21 @@ fw_rc fw_cursor_peek(struct fw_cursor *cursor, struct fw_summary *s,
         rc = block_reader_summary(cursor->reader, piece->part, &piece->ref,
                                   cursor->series, s, err);
     return rc == FW_ECORRUPT ? tell_damage(cursor, piece, err) : rc;
+}
+
+fw_rc fw_cursor_span(const struct fw_cursor *cursor, fw_ms *first, fw_ms *last)
+{
+    size_t n;
+
+    if (cursor->next == cursor->count)
+        return FW_END;
+    n = group_size(cursor);
+    *first = cursor->pieces[cursor->next].t_min;
+    *last = *first;
+    for (size_t i = 0; i < n; i++)
+        if (cursor->pieces[cursor->next + i].t_max > *last)
+            *last = cursor->pieces[cursor->next + i].t_max;
+    return FW_OK;
 }
 
 void fw_cursor_skip(struct fw_cursor *cursor)

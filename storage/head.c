@@ -732,6 +732,48 @@ static void forget_locked(struct head_series *s, uint16_t part)
         s->oldest = oldest;
 }
 
+fw_rc head_reserve_blocks(struct head *h, uint32_t id, size_t more)
+{
+    struct head_series *s = head_get(h, id);
+    size_t cap;
+    fw_rc rc;
+
+    head_lock(h, id);
+    cap = s->block_cap;
+    rc = fw_grow(&s->blocks, &cap, s->block_count + more, sizeof(*s->blocks),
+                 UINT32_MAX);
+    if (rc == FW_OK)
+        s->block_cap = (uint32_t)cap;
+    head_unlock(h, id);
+    return rc;
+}
+
+static bool among(uint16_t part, const uint16_t *parts, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (parts[i] == part)
+            return true;
+    return false;
+}
+
+void head_replace_blocks(struct head *h, uint32_t id, const uint16_t *parts,
+                         size_t part_count, const struct block_ref *refs,
+                         size_t ref_count)
+{
+    struct head_series *s = head_get(h, id);
+    uint32_t kept = 0;
+
+    head_lock(h, id);
+    for (uint32_t i = 0; i < s->block_count; i++)
+        if (!among(s->blocks[i].part, parts, part_count))
+            s->blocks[kept++] = s->blocks[i];
+    s->block_count = kept;
+    FW_ASSERT(kept + ref_count <= s->block_cap);
+    for (size_t i = 0; i < ref_count; i++)
+        add_ref(s, &refs[i]);
+    head_unlock(h, id);
+}
+
 void head_forget_part(struct head *h, uint16_t part)
 {
     uint32_t limit = head_limit(h);

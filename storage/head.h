@@ -201,6 +201,20 @@ FW_CHECK fw_rc head_publish(struct head *h, uint32_t id,
 /* What was to leave (HEAD_LEAVES) stays after all. */
 void head_stays(struct head *h, uint32_t id);
 
+/*
+ * Makes sure that `more` block references fit, so that head_replace_blocks()
+ * cannot fail; FW_ENOMEM.
+ */
+FW_CHECK fw_rc head_reserve_blocks(struct head *h, uint32_t id, size_t more);
+
+/*
+ * In one moment the blocks of the given partitions go and `refs` come: the
+ * same samples, rewritten. Room has been made.
+ */
+void head_replace_blocks(struct head *h, uint32_t id, const uint16_t *parts,
+                         size_t part_count, const struct block_ref *refs,
+                         size_t ref_count);
+
 /* Forgets the blocks of a partition that is going away. */
 void head_forget_part(struct head *h, uint16_t part);
 

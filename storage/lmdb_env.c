@@ -146,6 +146,8 @@ static fw_rc env_start(struct lmdb_env *e, struct fw_err *err)
         return fail(e, code, "make an environment", err);
     flags |= e->options.read_only ? MDB_RDONLY : 0u;
     flags |= e->options.single_file ? MDB_NOSUBDIR : 0u;
+    flags |= e->options.sealed ? MDB_RDONLY | MDB_NOLOCK : 0u;
+    flags |= e->options.building ? MDB_NOSYNC | MDB_NOLOCK : 0u;
     code = mdb_env_set_mapsize(env, e->options.map_bytes);
     if (code == 0)
         code = mdb_env_set_maxreaders(env, MAX_READERS);
@@ -324,6 +326,13 @@ fw_rc lmdb_check_shareable(struct fw_err *err)
                           "or use LMDB 0.9.24, 0.9.25 or 0.9.32",
                           text);
     return FW_OK;
+}
+
+fw_rc lmdb_sync(struct lmdb_env *env, struct fw_err *err)
+{
+    int code = mdb_env_sync(env->env, 1);
+
+    return code == 0 ? FW_OK : fail(env, code, "sync it", err);
 }
 
 /* ---- The quiet moment -----------------------------------------------------

@@ -4,7 +4,8 @@
  *
  * An environment here has one table, LMDB's unnamed one: its commits are the
  * cheapest, and prefixes of keys make tables where some are needed. Every
- * commit is synchronous; there is no flag here that weakens it.
+ * commit is synchronous, except those to a file being built, which nobody
+ * knows of before lmdb_sync() and a rename.
  *
  * Opening the same path twice in one process is forbidden by LMDB (closing one
  * would drop the locks of the other), so a process-wide table shares them.
@@ -26,6 +27,8 @@ struct lmdb_env;
 struct lmdb_options {
     bool read_only;
     bool single_file; /* path is the file itself, not a folder around it */
+    bool sealed;      /* never written again: no locks, no lock file */
+    bool building;    /* a new file nobody knows yet: see lmdb_sync() */
     bool check;       /* walk the file first: nobody else writes to it */
     size_t map_bytes; /* address space; grows when it is used up */
 };
@@ -51,6 +54,9 @@ bool lmdb_is_begun(const char *file);
  * when it closes (0.9.26 to 0.9.31): a reader beside a server would stop it.
  */
 FW_CHECK fw_rc lmdb_check_shareable(struct fw_err *err);
+
+/* Makes durable what was committed to a file being built. */
+FW_CHECK fw_rc lmdb_sync(struct lmdb_env *env, struct fw_err *err);
 
 /* A transaction; a read belongs to nobody, a write to the thread it began in.
  */

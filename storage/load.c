@@ -133,6 +133,7 @@ static fw_rc each_segment(void *self, uint32_t number, struct fw_str value,
     if (rc == FW_OK)
         rc = segment_directory(&segment, &blocks, &why);
     if (rc == FW_ECORRUPT || rc == FW_EVERSION) {
+        load->part->damaged = true;
         (void)fw_err_prefix(&why, "%s, segment %u", load->part->path, number);
         first_damage(load->store, load->why, &why);
         return FW_OK;
@@ -154,6 +155,7 @@ static fw_rc load_partition(struct fw_store *store, struct partition *part,
     if (!lmdb_is_begun(part->path)) {
         if (!part->exists)
             return FW_OK; /* planned, and then the power went */
+        part->damaged = true;
         (void)fw_err_set(&damage, FW_ECORRUPT, "%s is gone", part->path);
         first_damage(store, why, &damage);
         return FW_OK;
@@ -162,6 +164,7 @@ static fw_rc load_partition(struct fw_store *store, struct partition *part,
     rc = partition_enter(part, &env, &damage);
     if (rc == FW_ECORRUPT) {
         /* Nothing in it can be reached, and nothing can be added to it. */
+        part->damaged = atomic_load(&part->kind) != PARTITION_HOT;
         first_damage(store, why, &damage);
         return store->options.read_only ? FW_OK
                                         : partition_set_aside(part, err);
@@ -171,6 +174,7 @@ static fw_rc load_partition(struct fw_store *store, struct partition *part,
         partition_leave(part);
     }
     if (rc == FW_ECORRUPT || rc == FW_EVERSION) {
+        part->damaged = true;
         first_damage(store, why, &damage);
         return FW_OK;
     }

@@ -8,8 +8,10 @@
 #include "storage/base/bytes.h"
 #include "storage/meta.h"
 
-#define KEY_BYTES 9
-#define VALUE_BYTES (24 + PARTITION_NAME_BYTES)
+#define KEY_BYTES 13
+#define KEY_BYTES_1 9 /* of format 1, and of serial 0 */
+#define VALUE_BYTES (40 + PARTITION_NAME_BYTES)
+#define VALUE_BYTES_1 (24 + PARTITION_NAME_BYTES)
 #define OPEN_FILES 192 /* partitions kept open at once */
 #define BIAS ((uint64_t)1 << 63)
 
@@ -32,6 +34,7 @@ void manifest_release(struct manifest *m)
         partition_unref(m->sorted[i]);
     free(m->sorted);
     free(m->by_index);
+    free(m->gone);
     (void)pthread_rwlock_destroy(&m->lock);
 }
 
@@ -68,7 +71,8 @@ void manifest_span(fw_ms t, fw_ms now, fw_ms *first, fw_ms *last)
 }
 
 /* Days since 1970 as year, month, day [Hinnant, chrono-compatible dates]. */
-static void name_of(fw_ms first, char out[PARTITION_NAME_BYTES])
+static void name_of(fw_ms first, const char *ending,
+                    char out[PARTITION_NAME_BYTES])
 {
     int64_t z = floor_div(first, FW_DAY) + 719468;
     int64_t era = floor_div(z, 146097);
@@ -80,52 +84,103 @@ static void name_of(fw_ms first, char out[PARTITION_NAME_BYTES])
     int64_t m = mp < 10 ? mp + 3 : mp - 9;
     int64_t y = yoe + era * 400 + (m <= 2 ? 1 : 0);
 
-    (void)snprintf(out, PARTITION_NAME_BYTES, "%04lld%02u%02u.hot",
-                   (long long)y, (unsigned)(m % 100), (unsigned)(d % 100));
+    (void)snprintf(out, PARTITION_NAME_BYTES, "%04lld%02u%02u.%s", (long long)y,
+                   (unsigned)(m % 100), (unsigned)(d % 100), ending);
 }
 
 /* ---- Entries of meta/
  * ---------------------------------------------------------
  */
 
-struct entry_work {
+struct entry {
     fw_ms first, last;
-    const char *name; /* NULL: delete */
+    uint32_t serial, rank;
     enum state state;
+    int kind;
+    uint64_t tombs;
+    const char *name;
 };
 
-static fw_rc entry_in(void *self, struct lmdb_txn *txn, struct fw_err *err)
+static struct entry entry_of(const struct partition *p, enum state state)
 {
-    const struct entry_work *w = self;
-    char key[KEY_BYTES] = {META_PART};
-    char value[VALUE_BYTES] = {0};
-    fw_rc rc;
+    return (struct entry){.first = p->first,
+                          .last = p->last,
+                          .serial = p->serial,
+                          .rank = p->rank,
+                          .state = state,
+                          .kind = atomic_load(&p->kind),
+                          .tombs = p->tombs,
+                          .name = p->name};
+}
 
-    fw_put_be64(key + 1, (uint64_t)w->first ^ BIAS);
-    if (w->name == NULL) {
-        rc = lmdb_delete(txn, (struct fw_str){key, sizeof(key)}, err);
-        return rc == FW_NONE ? FW_OK : rc;
-    }
-    fw_put_le64(value, (uint64_t)w->first);
-    fw_put_le64(value + 8, (uint64_t)w->last);
-    fw_put_le32(value + 16, (uint32_t)w->state);
-    memcpy(value + 24, w->name, strlen(w->name));
-    return lmdb_put(txn, (struct fw_str){key, sizeof(key)},
+static struct fw_str entry_key(char room[KEY_BYTES], fw_ms first,
+                               uint32_t serial)
+{
+    room[0] = META_PART;
+    fw_put_be64(room + 1, (uint64_t)first ^ BIAS);
+    fw_put_be32(room + 9, serial);
+    return (struct fw_str){room, serial == 0 ? KEY_BYTES_1 : KEY_BYTES};
+}
+
+static fw_rc entry_put(struct lmdb_txn *txn, const struct entry *e,
+                       struct fw_err *err)
+{
+    char key[KEY_BYTES];
+    char value[VALUE_BYTES] = {0};
+
+    fw_put_le64(value, (uint64_t)e->first);
+    fw_put_le64(value + 8, (uint64_t)e->last);
+    fw_put_le32(value + 16, (uint32_t)e->state);
+    fw_put_le32(value + 20, (uint32_t)e->kind);
+    memcpy(value + 24, e->name, strlen(e->name));
+    fw_put_le32(value + 64, e->serial);
+    fw_put_le32(value + 68, e->rank);
+    fw_put_le64(value + 72, e->tombs);
+    return lmdb_put(txn, entry_key(key, e->first, e->serial),
                     (struct fw_str){value, sizeof(value)}, err);
 }
 
-static fw_rc entry_write(struct manifest *m, const struct partition *p,
-                         enum state state, struct fw_err *err)
-{
-    struct entry_work work = {p->first, p->last, p->name, state};
+struct entries_work {
+    struct entry *entries;
+    size_t count;
+};
 
-    return lmdb_update(m->meta, entry_in, &work, err);
+static fw_rc entries_in(void *self, struct lmdb_txn *txn, struct fw_err *err)
+{
+    const struct entries_work *w = self;
+    fw_rc rc = FW_OK;
+
+    for (size_t i = 0; i < w->count && rc == FW_OK; i++)
+        rc = entry_put(txn, &w->entries[i], err);
+    return rc;
+}
+
+static fw_rc entry_write(struct manifest *m, struct entry entry,
+                         struct fw_err *err)
+{
+    struct entries_work work = {&entry, 1};
+
+    return lmdb_update(m->meta, entries_in, &work, err);
+}
+
+struct forget_work {
+    fw_ms first;
+    uint32_t serial;
+};
+
+static fw_rc forget_in(void *self, struct lmdb_txn *txn, struct fw_err *err)
+{
+    const struct forget_work *w = self;
+    char key[KEY_BYTES];
+    fw_rc rc = lmdb_delete(txn, entry_key(key, w->first, w->serial), err);
+
+    return rc == FW_NONE ? FW_OK : rc;
 }
 
 /* ---- In memory ------------------------------------------------------------
  */
 
-/* The place of the first partition that ends at or behind t. */
+/* The place of the first partition that begins behind t. */
 static size_t place_locked(const struct manifest *m, fw_ms t)
 {
     size_t low = 0, n = m->count;
@@ -133,7 +188,7 @@ static size_t place_locked(const struct manifest *m, fw_ms t)
     while (n > 0) {
         size_t half = n / 2;
 
-        if (m->sorted[low + half]->last < t) {
+        if (m->sorted[low + half]->first <= t) {
             low += half + 1;
             n -= half + 1;
         } else {
@@ -143,6 +198,17 @@ static size_t place_locked(const struct manifest *m, fw_ms t)
     return low;
 }
 
+static fw_rc make_room_locked(struct manifest *m)
+{
+    fw_rc rc = fw_grow(&m->sorted, &m->cap, m->count + 1,
+                       sizeof(struct partition *), MANIFEST_MAX);
+
+    return rc == FW_OK
+               ? fw_grow(&m->by_index, &m->index_cap, m->index_count + 1,
+                         sizeof(struct partition *), MANIFEST_MAX)
+               : rc;
+}
+
 static fw_rc insert(struct manifest *m, struct partition *p)
 {
     size_t at;
@@ -150,11 +216,7 @@ static fw_rc insert(struct manifest *m, struct partition *p)
 
     (void)pthread_rwlock_wrlock(&m->lock);
     at = place_locked(m, p->first);
-    rc = fw_grow(&m->sorted, &m->cap, m->count + 1, sizeof(struct partition *),
-                 MANIFEST_MAX);
-    if (rc == FW_OK)
-        rc = fw_grow(&m->by_index, &m->index_cap, m->index_count + 1,
-                     sizeof(struct partition *), MANIFEST_MAX);
+    rc = make_room_locked(m);
     if (rc == FW_OK) {
         memmove(m->sorted + at + 1, m->sorted + at,
                 (m->count - at) * sizeof(struct partition *));
@@ -167,17 +229,34 @@ static fw_rc insert(struct manifest *m, struct partition *p)
     return rc;
 }
 
-static fw_rc add(struct manifest *m, const char *name, fw_ms first, fw_ms last,
-                 struct partition **out)
+/* A partition of an entry, not in the lists yet. */
+static fw_rc make(struct manifest *m, const struct entry *e,
+                  struct partition **out)
 {
     struct partition *p = NULL;
-    fw_rc rc = partition_new(m->dir, name, first, last, &p);
+    fw_rc rc = partition_new(m->dir, e->name, e->first, e->last, &p);
 
     if (rc != FW_OK)
         return rc;
     p->read_only = m->read_only;
     p->check = m->check;
     p->map_bytes = m->map_bytes;
+    p->serial = e->serial;
+    p->rank = e->rank;
+    p->tombs = e->tombs;
+    atomic_store(&p->kind, e->kind);
+    *out = p;
+    return FW_OK;
+}
+
+static fw_rc add(struct manifest *m, const struct entry *e,
+                 struct partition **out)
+{
+    struct partition *p = NULL;
+    fw_rc rc = make(m, e, &p);
+
+    if (rc != FW_OK)
+        return rc;
     rc = insert(m, p);
     if (rc != FW_OK) {
         partition_unref(p);
@@ -190,32 +269,79 @@ static fw_rc add(struct manifest *m, const char *name, fw_ms first, fw_ms last,
 struct partition *manifest_find(struct manifest *m, fw_ms t)
 {
     struct partition *found = NULL;
-    size_t at;
 
     (void)pthread_rwlock_rdlock(&m->lock);
-    at = place_locked(m, t);
-    if (at < m->count && m->sorted[at]->first <= t)
-        found = m->sorted[at];
+    for (size_t i = place_locked(m, t); i > 0 && found == NULL; i--)
+        if (m->sorted[i - 1]->last >= t &&
+            atomic_load(&m->sorted[i - 1]->kind) == PARTITION_HOT)
+            found = m->sorted[i - 1];
     (void)pthread_rwlock_unlock(&m->lock);
     return found;
 }
 
+struct partition *manifest_find_complete(struct manifest *m, fw_ms t)
+{
+    struct partition *found = NULL;
+
+    (void)pthread_rwlock_rdlock(&m->lock);
+    for (size_t i = place_locked(m, t); i > 0; i--) {
+        struct partition *p = m->sorted[i - 1];
+
+        if (p->last >= t && atomic_load(&p->kind) != PARTITION_CLOSED &&
+            (found == NULL || p->complete > found->complete))
+            found = p;
+    }
+    (void)pthread_rwlock_unlock(&m->lock);
+    return found;
+}
+
+/* ---- Making them ----------------------------------------------------------
+ */
+
+static bool is_gone(const struct manifest *m, const char *name)
+{
+    for (size_t i = 0; i < m->gone_count; i++)
+        if (strcmp(m->gone[i], name) == 0)
+            return true;
+    return false;
+}
+
 /*
  * A partition of this name may have been dropped and still be read: its file
- * goes away with its last reader and must not take a new one with it.
+ * goes away with its last reader, or at the next start, and must not take a
+ * new one with it.
  */
-static void free_name(const struct manifest *m, char name[PARTITION_NAME_BYTES])
+static void free_name(const struct manifest *m, const char *ending,
+                      char name[PARTITION_NAME_BYTES])
 {
     char path[FW_PATH_BYTES], day[PARTITION_NAME_BYTES];
     struct fw_err err = {0};
 
     (void)snprintf(day, sizeof(day), "%.*s", (int)strcspn(name, "."), name);
-    for (int i = 2; i < 1000; i++) {
+    for (uint32_t i = 2; i < 100000; i++) {
         if (fw_path_join(path, m->dir, name, &err) != FW_OK ||
-            !fw_file_exists(path))
+            (!fw_file_exists(path) && !is_gone(m, name)))
             return;
-        (void)snprintf(name, PARTITION_NAME_BYTES, "%.20s-%d.hot", day, i);
+        (void)snprintf(name, PARTITION_NAME_BYTES, "%.20s-%u.%s", day, i,
+                       ending);
     }
+}
+
+/* Cuts a stretch so that it overlaps no other hot partition. */
+static void cut_to_fit(struct manifest *m, fw_ms t, fw_ms *first, fw_ms *last)
+{
+    (void)pthread_rwlock_rdlock(&m->lock);
+    for (size_t i = 0; i < m->count; i++) {
+        const struct partition *p = m->sorted[i];
+
+        if (atomic_load(&p->kind) != PARTITION_HOT)
+            continue;
+        if (p->last < t && p->last >= *first)
+            *first = p->last + 1;
+        if (p->first > t && p->first <= *last)
+            *last = p->first - 1;
+    }
+    (void)pthread_rwlock_unlock(&m->lock);
 }
 
 fw_rc manifest_plan(struct manifest *m, fw_ms t, fw_ms now,
@@ -223,33 +349,29 @@ fw_rc manifest_plan(struct manifest *m, fw_ms t, fw_ms now,
 {
     struct partition *p = manifest_find(m, t);
     char name[PARTITION_NAME_BYTES];
-    struct entry_work work = {.state = PLANNED};
-    fw_ms first, last;
-    size_t at;
+    struct entry entry = {.state = PLANNED, .kind = PARTITION_HOT};
     fw_rc rc;
 
     if (p != NULL) {
         *out = p;
         return FW_OK;
     }
-    manifest_span(t, now, &first, &last);
-    (void)pthread_rwlock_rdlock(&m->lock);
-    at = place_locked(m, t); /* neighbours made under another clock */
-    if (at > 0 && m->sorted[at - 1]->last >= first)
-        first = m->sorted[at - 1]->last + 1;
-    if (at < m->count && m->sorted[at]->first <= last)
-        last = m->sorted[at]->first - 1;
-    (void)pthread_rwlock_unlock(&m->lock);
-    name_of(first, name);
-    free_name(m, name);
-    work.first = first;
-    work.last = last;
-    work.name = name;
-    rc = lmdb_update(m->meta, entry_in, &work, err);
+    manifest_span(t, now, &entry.first, &entry.last);
+    cut_to_fit(m, t, &entry.first, &entry.last);
+    name_of(entry.first, "hot", name);
+    free_name(m, "hot", name);
+    entry.name = name;
+    entry.serial = m->serial + 1;
+    entry.rank = m->rank + 1;
+    rc = entry_write(m, entry, err);
     if (rc != FW_OK)
         return rc;
-    rc = add(m, name, first, last, out);
-    return rc == FW_OK ? FW_OK : fw_err_set(err, rc, "too many partitions");
+    rc = add(m, &entry, out);
+    if (rc != FW_OK)
+        return fw_err_set(err, rc, "too many partitions");
+    m->serial = entry.serial;
+    m->rank = entry.rank;
+    return FW_OK;
 }
 
 fw_rc manifest_live(struct manifest *m, struct partition *p, struct fw_err *err)
@@ -257,10 +379,86 @@ fw_rc manifest_live(struct manifest *m, struct partition *p, struct fw_err *err)
     fw_rc rc = FW_OK;
 
     if (!p->exists)
-        rc = entry_write(m, p, LIVE, err);
+        rc = entry_write(m, entry_of(p, LIVE), err);
     if (rc == FW_OK)
         p->exists = true;
     return rc;
+}
+
+fw_rc manifest_freeze(struct manifest *m, struct partition *p,
+                      struct fw_err *err)
+{
+    struct entry entry = entry_of(p, LIVE);
+    fw_rc rc;
+
+    entry.kind = PARTITION_FROZEN;
+    rc = entry_write(m, entry, err);
+    if (rc == FW_OK)
+        atomic_store(&p->kind, PARTITION_FROZEN);
+    return rc;
+}
+
+fw_rc manifest_plan_closed(struct manifest *m, fw_ms first, fw_ms last,
+                           uint32_t rank, struct partition **out,
+                           struct fw_err *err)
+{
+    char name[PARTITION_NAME_BYTES];
+    struct entry entry = {.first = first,
+                          .last = last,
+                          .serial = m->serial + 1,
+                          .rank = rank,
+                          .state = PLANNED,
+                          .kind = PARTITION_CLOSED,
+                          .name = name};
+    fw_rc rc;
+
+    name_of(first, "sealed", name);
+    free_name(m, "sealed", name);
+    rc = entry_write(m, entry, err);
+    if (rc != FW_OK)
+        return rc;
+    m->serial = entry.serial;
+    rc = make(m, &entry, out);
+    return rc == FW_OK ? FW_OK : fw_err_set(err, rc, "out of memory");
+}
+
+void manifest_unplan(struct manifest *m, struct partition *p)
+{
+    struct forget_work work = {p->first, p->serial};
+    struct fw_err err = {0};
+
+    (void)unlink(p->path);
+    (void)!lmdb_update(m->meta, forget_in, &work, &err); /* or at next start */
+}
+
+fw_rc manifest_replace(struct manifest *m, struct partition *made,
+                       struct partition *const *old, size_t count,
+                       struct fw_err *err)
+{
+    struct entries_work work = {.entries =
+                                    calloc(count + 1, sizeof(*work.entries))};
+    fw_rc rc = FW_OK;
+
+    if (work.entries == NULL)
+        return fw_err_set(err, FW_ENOMEM, "out of memory");
+    if (made != NULL)
+        work.entries[work.count++] = entry_of(made, LIVE);
+    for (size_t i = 0; i < count; i++)
+        work.entries[work.count++] = entry_of(old[i], DROPPED);
+    /* Memory first: what follows the commit must not fail. */
+    (void)pthread_rwlock_wrlock(&m->lock);
+    if (made != NULL)
+        rc = make_room_locked(m);
+    (void)pthread_rwlock_unlock(&m->lock);
+    if (rc != FW_OK)
+        rc = fw_err_set(err, rc, "too many partitions");
+    if (rc == FW_OK)
+        rc = lmdb_update(m->meta, entries_in, &work, err);
+    free(work.entries);
+    if (rc != FW_OK || made == NULL)
+        return rc;
+    made->exists = true;
+    return insert(m, made);
 }
 
 struct partition *manifest_ref(struct manifest *m, uint16_t index)
@@ -274,12 +472,11 @@ struct partition *manifest_ref(struct manifest *m, uint16_t index)
     return p;
 }
 
-fw_rc manifest_drop(struct manifest *m, struct partition *p, struct fw_err *err)
+void manifest_forget(struct manifest *m, struct partition *p)
 {
-    fw_rc rc = entry_write(m, p, DROPPED, err);
-
-    if (rc != FW_OK)
-        return rc;
+    if (fw_grow(&m->gone, &m->gone_cap, m->gone_count + 1, sizeof(*m->gone),
+                1 << 20) == FW_OK)
+        memcpy(m->gone[m->gone_count++], p->name, sizeof(p->name));
     (void)pthread_rwlock_wrlock(&m->lock);
     for (size_t i = 0; i < m->count; i++)
         if (m->sorted[i] == p) {
@@ -292,7 +489,15 @@ fw_rc manifest_drop(struct manifest *m, struct partition *p, struct fw_err *err)
     (void)pthread_rwlock_unlock(&m->lock);
     atomic_store(&p->dropped, true);
     partition_unref(p);
-    return FW_OK;
+}
+
+fw_rc manifest_drop(struct manifest *m, struct partition *p, struct fw_err *err)
+{
+    fw_rc rc = manifest_replace(m, NULL, &p, 1, err);
+
+    if (rc == FW_OK)
+        manifest_forget(m, p);
+    return rc;
 }
 
 fw_rc manifest_list(struct manifest *m, struct partition ***out, size_t *count)
@@ -314,6 +519,16 @@ void manifest_list_free(struct partition **list, size_t count)
     for (size_t i = 0; i < count; i++)
         partition_unref(list[i]);
     free(list);
+}
+
+size_t manifest_count(struct manifest *m)
+{
+    size_t count;
+
+    (void)pthread_rwlock_rdlock(&m->lock);
+    count = m->count;
+    (void)pthread_rwlock_unlock(&m->lock);
+    return count;
 }
 
 static int by_last_use(const void *a, const void *b)
@@ -350,29 +565,61 @@ void manifest_close_idle(struct manifest *m)
 
 struct load {
     struct manifest *m;
-    fw_ms *gone; /* owned: entries whose file has been removed */
+    struct forget_work *gone; /* owned: entries whose file has been removed */
     size_t gone_count, gone_cap;
 };
 
-/* Finishes the removal of a dropped partition. */
-static fw_rc finish_drop(struct load *load, const char *name, fw_ms first)
+/* Removes the file of a dropped partition, or of one that was not finished. */
+static fw_rc finish_drop(struct load *load, const struct entry *e)
 {
-    char path[FW_PATH_BYTES], lock_path[FW_PATH_BYTES + 8];
+    char path[FW_PATH_BYTES], more[FW_PATH_BYTES + 8];
     struct fw_err err = {0};
     fw_rc rc;
 
     if (load->m->read_only ||
-        fw_path_join(path, load->m->dir, name, &err) != FW_OK)
+        fw_path_join(path, load->m->dir, e->name, &err) != FW_OK)
         return FW_OK;
-    (void)snprintf(lock_path, sizeof(lock_path), "%s-lock", path);
-    (void)unlink(lock_path);
+    (void)snprintf(more, sizeof(more), "%s-lock", path);
+    (void)unlink(more);
+    (void)snprintf(more, sizeof(more), "%s.tmp", path);
+    (void)unlink(more);
     if (unlink(path) != 0 && fw_file_exists(path))
         return FW_OK; /* next time */
     rc = fw_grow(&load->gone, &load->gone_cap, load->gone_count + 1,
                  sizeof(*load->gone), MANIFEST_MAX);
     if (rc == FW_OK)
-        load->gone[load->gone_count++] = first;
+        load->gone[load->gone_count++] =
+            (struct forget_work){e->first, e->serial};
     return rc;
+}
+
+static fw_rc entry_get(struct fw_str value, char name[PARTITION_NAME_BYTES],
+                       struct entry *e, struct fw_err *err)
+{
+    uint32_t state, kind;
+
+    if ((value.n != VALUE_BYTES && value.n != VALUE_BYTES_1) ||
+        value.p[VALUE_BYTES_1 - 1] != '\0')
+        return fw_err_set(err, FW_ECORRUPT,
+                          "the manifest has an entry that cannot be read");
+    memcpy(name, value.p + 24, PARTITION_NAME_BYTES);
+    state = fw_get_le32(value.p + 16);
+    kind = fw_get_le32(value.p + 20);
+    if (state > DROPPED || kind > PARTITION_CLOSED || name[0] == '\0' ||
+        strchr(name, '/') != NULL)
+        return fw_err_set(err, FW_ECORRUPT,
+                          "the manifest has an entry of no kind there is");
+    *e = (struct entry){.first = (fw_ms)fw_get_le64(value.p),
+                        .last = (fw_ms)fw_get_le64(value.p + 8),
+                        .state = (enum state)state,
+                        .kind = (int)kind,
+                        .name = name};
+    if (value.n == VALUE_BYTES) {
+        e->serial = fw_get_le32(value.p + 64);
+        e->rank = fw_get_le32(value.p + 68);
+        e->tombs = fw_get_le64(value.p + 72);
+    }
+    return FW_OK;
 }
 
 static fw_rc load_entry(struct load *load, struct fw_str value,
@@ -380,24 +627,22 @@ static fw_rc load_entry(struct load *load, struct fw_str value,
 {
     struct partition *p = NULL;
     char name[PARTITION_NAME_BYTES];
-    uint32_t state;
-    fw_ms first;
-    fw_rc rc;
+    struct entry e;
+    fw_rc rc = entry_get(value, name, &e, err);
 
-    if (value.n != VALUE_BYTES || value.p[VALUE_BYTES - 1] != '\0')
-        return fw_err_set(err, FW_ECORRUPT,
-                          "the manifest has an entry that cannot be read");
-    first = (fw_ms)fw_get_le64(value.p);
-    state = fw_get_le32(value.p + 16);
-    memcpy(name, value.p + 24, sizeof(name));
-    if (state == DROPPED)
-        rc = finish_drop(load, name, first);
+    if (rc != FW_OK)
+        return rc;
+    load->m->serial = e.serial > load->m->serial ? e.serial : load->m->serial;
+    load->m->rank = e.rank > load->m->rank ? e.rank : load->m->rank;
+    if (e.state == DROPPED ||
+        (e.state == PLANNED && e.kind == PARTITION_CLOSED))
+        rc = finish_drop(load, &e);
     else
-        rc = add(load->m, name, first, (fw_ms)fw_get_le64(value.p + 8), &p);
+        rc = add(load->m, &e, &p);
     if (rc != FW_OK)
         return fw_err_set(err, rc, "too many partitions");
     if (p != NULL)
-        p->exists = state == LIVE || lmdb_is_begun(p->path);
+        p->exists = e.state == LIVE || lmdb_is_begun(p->path);
     return FW_OK;
 }
 
@@ -415,7 +660,8 @@ static fw_rc each_entry(struct load *load, struct fw_err *err)
     if (rc == FW_OK)
         rc =
             lmdb_seek(&cursor, (struct fw_str){&section, 1}, &key, &value, err);
-    while (rc == FW_OK && key.n == KEY_BYTES && key.p[0] == META_PART) {
+    while (rc == FW_OK && (key.n == KEY_BYTES || key.n == KEY_BYTES_1) &&
+           key.p[0] == META_PART) {
         rc = load_entry(load, value, err);
         if (rc == FW_OK)
             rc = lmdb_next(&cursor, &key, &value, err);
@@ -430,11 +676,8 @@ fw_rc manifest_load(struct manifest *m, struct fw_err *err)
     struct load load = {.m = m};
     fw_rc rc = each_entry(&load, err);
 
-    for (size_t i = 0; i < load.gone_count && rc == FW_OK; i++) {
-        struct entry_work work = {.first = load.gone[i]};
-
-        rc = lmdb_update(m->meta, entry_in, &work, err);
-    }
+    for (size_t i = 0; i < load.gone_count && rc == FW_OK; i++)
+        rc = lmdb_update(m->meta, forget_in, &load.gone[i], err);
     free(load.gone);
     return rc;
 }

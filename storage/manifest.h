@@ -2,10 +2,11 @@
 /*
  * manifest.h - which partitions there are, in memory and in meta/.
  *
- * Partitions do not overlap. A day is one while it is near the present; the
- * further a time is from the clock, the wider the partition that is made for
- * it (powers of two of days, about a thirty-second of the distance), so that
- * all of time fits in some two thousand files.
+ * Hot partitions do not overlap. A day is one while it is near the present;
+ * the further a time is from the clock, the wider the partition that is made
+ * for it (powers of two of days, about a thirty-second of the distance), so
+ * that all of time fits in some two thousand files. Frozen and closed ones may
+ * lie anywhere; the rank tells which of two is younger.
  *
  * An entry is `planned` before its file exists, `live` once the file has been
  * committed to, `dropped` before the file is unlinked: a crash at any point
@@ -31,6 +32,9 @@ struct manifest {
     size_t count, cap;
     struct partition **by_index; /* lock; NULL once dropped */
     size_t index_count, index_cap;
+    uint32_t serial, rank; /* the highest there ever were; sealer */
+    char (*gone)[PARTITION_NAME_BYTES]; /* names not to be used; sealer */
+    size_t gone_count, gone_cap;
 };
 
 FW_CHECK fw_rc manifest_init(struct manifest *m, const char *dir,
@@ -44,16 +48,46 @@ void manifest_release(struct manifest *m);
  */
 FW_CHECK fw_rc manifest_load(struct manifest *m, struct fw_err *err);
 
-/* The partition of a time, or NULL; borrowed, for the sealing thread. */
+/* The hot partition of a time, or NULL; borrowed, for the sealing thread. */
 struct partition *manifest_find(struct manifest *m, fw_ms t);
 
-/* The same, planned durably if there is none yet. */
+/*
+ * Of those that keep a watermark and span t, the one with the highest; NULL
+ * for none. Borrowed.
+ */
+struct partition *manifest_find_complete(struct manifest *m, fw_ms t);
+
+/* The hot one, planned durably if there is none yet. */
 FW_CHECK fw_rc manifest_plan(struct manifest *m, fw_ms t, fw_ms now,
                              struct partition **out, struct fw_err *err);
 
 /* Notes durably that the file of a planned partition has been written. */
 FW_CHECK fw_rc manifest_live(struct manifest *m, struct partition *p,
                              struct fw_err *err);
+
+/* Ends writing to a hot partition: durable. Late samples get a new one. */
+FW_CHECK fw_rc manifest_freeze(struct manifest *m, struct partition *p,
+                               struct fw_err *err);
+
+/*
+ * Plans a closed partition: durable, with a name no file has. It is in the
+ * lists only after manifest_replace(). The caller unrefs it where that is not
+ * reached, after manifest_unplan().
+ */
+FW_CHECK fw_rc manifest_plan_closed(struct manifest *m, fw_ms first, fw_ms last,
+                                    uint32_t rank, struct partition **out,
+                                    struct fw_err *err);
+void manifest_unplan(struct manifest *m, struct partition *p);
+
+/*
+ * In one commit: `made` (planned; NULL for none) is live, the old ones are
+ * dropped. In memory `made` has come; the old ones go with manifest_forget(),
+ * when no block of the head is in them any more.
+ */
+FW_CHECK fw_rc manifest_replace(struct manifest *m, struct partition *made,
+                                struct partition *const *old, size_t count,
+                                struct fw_err *err);
+void manifest_forget(struct manifest *m, struct partition *p);
 
 /* A new reference, or NULL if it was dropped. */
 struct partition *manifest_ref(struct manifest *m, uint16_t index);
@@ -69,6 +103,8 @@ FW_CHECK fw_rc manifest_drop(struct manifest *m, struct partition *p,
 FW_CHECK fw_rc manifest_list(struct manifest *m, struct partition ***out,
                              size_t *count);
 void manifest_list_free(struct partition **list, size_t count);
+
+size_t manifest_count(struct manifest *m);
 
 /* Keeps the number of open files small. */
 void manifest_close_idle(struct manifest *m);

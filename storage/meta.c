@@ -29,7 +29,8 @@ fw_rc meta_format_write(struct lmdb_env *meta, struct fw_err *err)
     return lmdb_update(meta, write_in, NULL, err);
 }
 
-static fw_rc judge(struct fw_str value, const char *dir, struct fw_err *err)
+static fw_rc judge(struct fw_str value, const char *dir, uint32_t *out,
+                   struct fw_err *err)
 {
     uint32_t version;
 
@@ -45,11 +46,12 @@ static fw_rc judge(struct fw_str value, const char *dir, struct fw_err *err)
                           "which knows versions up to %d: use the version that "
                           "wrote it, or give another --data folder",
                           dir, version, FW_VERSION, META_FORMAT_VERSION);
+    *out = version;
     return FW_OK;
 }
 
 fw_rc meta_format_check(struct lmdb_env *meta, const char *dir,
-                        struct fw_err *err)
+                        uint32_t *version, struct fw_err *err)
 {
     struct lmdb_txn txn = {0};
     struct lmdb_cursor cursor = {0};
@@ -60,14 +62,14 @@ fw_rc meta_format_check(struct lmdb_env *meta, const char *dir,
         return rc;
     rc = lmdb_get(&txn, format_key, &value, err);
     if (rc == FW_OK) {
-        rc = judge(value, dir, err);
+        rc = judge(value, dir, version, err);
     } else if (rc == FW_NONE) {
         /* Empty is new; anything else in it is not ours. */
         rc = lmdb_cursor_open(&txn, &cursor, err);
         if (rc == FW_OK)
             rc = lmdb_seek(&cursor, (struct fw_str){"", 0}, &key, &value, err);
         rc = rc == FW_END  ? FW_NONE
-             : rc == FW_OK ? judge((struct fw_str){"", 0}, dir, err)
+             : rc == FW_OK ? judge((struct fw_str){"", 0}, dir, version, err)
                            : rc;
         lmdb_cursor_close(&cursor);
     }

@@ -16,9 +16,10 @@
 #define META_KEY 'K'    /* 'K' be16(id) key -> value of such a table */
 
 /*
- * 1: registry pages are plain definitions (FWR1). 2: they are columns (FWR2).
- * A folder of version 1 is read as it is; the first registry pages that are
- * written to it make it one of version 2, all of them in the same commit.
+ * 1: registry pages are plain definitions (FWR1), entries of partitions 64
+ * bytes. 2: pages are columns (FWR2), entries 80 bytes, with kind and rank.
+ * Pages and entries tell which they are; the first writer makes the folder 2,
+ * and the first registry pages that are written make all of them new.
  */
 #define META_FORMAT_VERSION 2
 #define META_FORMAT_OLDEST 1
@@ -28,8 +29,12 @@ FW_CHECK fw_rc meta_format_write(struct lmdb_env *meta, struct fw_err *err);
 /* The same within a transaction. */
 FW_CHECK fw_rc meta_format_put(struct lmdb_txn *txn, struct fw_err *err);
 
-/* FW_NONE if there is none yet; FW_EVERSION if it is not ours. */
+/*
+ * FW_NONE if there is none yet; FW_EVERSION if it is not ours. An older one
+ * that this build reads is fine; *version tells it, and a writer then writes
+ * the new one before anything that the old one does not know.
+ */
 FW_CHECK fw_rc meta_format_check(struct lmdb_env *meta, const char *dir,
-                                 struct fw_err *err);
+                                 uint32_t *version, struct fw_err *err);
 
 #endif

@@ -63,7 +63,9 @@ void partition_unref(struct partition *p)
 fw_rc partition_enter(struct partition *p, struct lmdb_env **env,
                       struct fw_err *err)
 {
-    struct lmdb_options options = {.read_only = p->read_only,
+    bool closed = atomic_load(&p->kind) == PARTITION_CLOSED;
+    struct lmdb_options options = {.read_only = p->read_only || closed,
+                                   .sealed = closed,
                                    .single_file = true,
                                    .check = p->check,
                                    .map_bytes = p->map_bytes};
@@ -223,7 +225,8 @@ fw_rc partition_set_aside(struct partition *p, struct fw_err *err)
  */
 
 struct append_work {
-    struct partition *p;
+    fw_ms first, last;
+    uint32_t next_segment;
     const struct fw_str *segments;
     size_t count;
     uint64_t complete;
@@ -238,14 +241,14 @@ static fw_rc append_in(void *self, struct lmdb_txn *txn, struct fw_err *err)
 
     fw_put_le32(header + 0, MAGIC);
     fw_put_le32(header + 4, VERSION);
-    fw_put_le64(header + 8, (uint64_t)w->p->first);
-    fw_put_le64(header + 16, (uint64_t)w->p->last);
+    fw_put_le64(header + 8, (uint64_t)w->first);
+    fw_put_le64(header + 16, (uint64_t)w->last);
     fw_put_le64(header + 24, w->complete);
     fw_put_le32(header + 36, fw_crc32c(header, 36));
     rc = lmdb_put(txn, key_of(room, 0), (struct fw_str){header, sizeof(header)},
                   err);
     for (size_t i = 0; i < w->count && rc == FW_OK; i++)
-        rc = lmdb_put(txn, key_of(room, w->p->next_segment + i), w->segments[i],
+        rc = lmdb_put(txn, key_of(room, w->next_segment + i), w->segments[i],
                       err);
     return rc;
 }
@@ -253,8 +256,13 @@ static fw_rc append_in(void *self, struct lmdb_txn *txn, struct fw_err *err)
 fw_rc partition_append(struct partition *p, const struct fw_str *segments,
                        size_t count, uint64_t complete, struct fw_err *err)
 {
-    struct append_work work = {p, segments, count,
-                               complete > p->complete ? complete : p->complete};
+    struct append_work work = {
+        .first = p->first,
+        .last = p->last,
+        .next_segment = p->next_segment,
+        .segments = segments,
+        .count = count,
+        .complete = complete > p->complete ? complete : p->complete};
     struct lmdb_env *env = NULL;
     fw_rc rc;
 
@@ -270,4 +278,80 @@ fw_rc partition_append(struct partition *p, const struct fw_str *segments,
     p->next_segment += (uint32_t)count;
     p->complete = work.complete;
     return FW_OK;
+}
+
+/* ---- Building -------------------------------------------------------------
+ */
+
+fw_rc partition_build_begin(struct partition_builder *b, const char *part_dir,
+                            const char *name, size_t map_bytes,
+                            struct fw_err *err)
+{
+    struct lmdb_options options = {
+        .single_file = true, .building = true, .map_bytes = map_bytes};
+    fw_rc rc;
+
+    *b = (struct partition_builder){.next_segment = 1};
+    (void)snprintf(b->dir, sizeof(b->dir), "%s", part_dir);
+    rc = fw_path_join(b->path, part_dir, name, err);
+    if (rc != FW_OK)
+        return rc;
+    (void)snprintf(b->temp, sizeof(b->temp), "%s.tmp", b->path);
+    (void)unlink(b->temp);
+    return lmdb_open(b->temp, &options, &b->env, err);
+}
+
+static fw_rc build_in(void *self, struct lmdb_txn *txn, struct fw_err *err)
+{
+    struct append_work *w = self;
+    char room[KEY_BYTES];
+    fw_rc rc = FW_OK;
+
+    for (size_t i = 0; i < w->count && rc == FW_OK; i++)
+        rc = lmdb_append(txn, key_of(room, w->next_segment + i), w->segments[i],
+                         err);
+    return rc;
+}
+
+fw_rc partition_build_add(struct partition_builder *b,
+                          const struct fw_str *segments, size_t count,
+                          struct fw_err *err)
+{
+    struct append_work work = {
+        .next_segment = b->next_segment, .segments = segments, .count = count};
+    fw_rc rc = lmdb_update(b->env, build_in, &work, err);
+
+    if (rc == FW_OK)
+        b->next_segment += (uint32_t)count;
+    return rc;
+}
+
+fw_rc partition_build_finish(struct partition_builder *b, fw_ms first,
+                             fw_ms last, uint64_t complete, struct fw_err *err)
+{
+    struct append_work work = {.first = first,
+                               .last = last,
+                               .next_segment = b->next_segment,
+                               .complete = complete};
+    fw_rc rc = lmdb_update(b->env, append_in, &work, err);
+
+    if (rc == FW_OK)
+        rc = lmdb_sync(b->env, err);
+    if (rc != FW_OK)
+        return rc;
+    (void)lmdb_close(b->env);
+    b->env = NULL;
+    if (rename(b->temp, b->path) != 0)
+        return fw_err_sys(err, errno, "cannot rename %s", b->temp);
+    b->temp[0] = '\0';
+    return fw_dir_sync(b->dir, err);
+}
+
+void partition_build_release(struct partition_builder *b)
+{
+    (void)lmdb_close(b->env);
+    b->env = NULL;
+    if (b->temp[0] != '\0')
+        (void)unlink(b->temp);
+    b->temp[0] = '\0';
 }

@@ -3,8 +3,12 @@
  * partition.h - a stretch of time on disk: one LMDB file of segments.
  *
  * Key 0 (eight zero bytes) is the partition's header, keys from 1 up are
- * segments in the order they were sealed; nothing is ever changed or deleted.
+ * segments in the order they were made; nothing is ever changed or deleted.
  * A partition that is dropped is unlinked when its last user lets go.
+ *
+ * A hot one takes what is sealed from memory, in the order it comes; a frozen
+ * one takes nothing more, until it is rewritten, series by series, into a
+ * closed one, whose file never changes again (rewrite.h).
  */
 #ifndef STORAGE_PARTITION_H
 #define STORAGE_PARTITION_H
@@ -18,10 +22,19 @@
 
 #define PARTITION_NAME_BYTES 40
 
+enum partition_kind {
+    PARTITION_HOT = 0,
+    PARTITION_FROZEN = 1,
+    PARTITION_CLOSED = 2
+};
+
 struct partition {
     uint16_t index;    /* in the process; never used again for another */
-    uint16_t rank;     /* of partitions of one stretch the higher is younger */
     fw_ms first, last; /* both belong to it */
+    uint32_t serial;   /* tells entries of one first millisecond apart */
+    uint32_t rank;     /* where two overlap the higher is younger */
+    uint64_t tombs;    /* tombstones up to here are applied in it */
+    _Atomic int kind;  /* enum partition_kind; the sealing thread sets it */
     char name[PARTITION_NAME_BYTES]; /* "20261123.hot" */
     char path[FW_PATH_BYTES];
     bool read_only;
@@ -30,8 +43,13 @@ struct partition {
     _Atomic uint32_t refs;
     atomic_bool dropped;   /* unlink the file with the last reference */
     bool exists;           /* its file has been committed to; sealer */
+    bool damaged;          /* not all of it could be read; sealer */
+    uint32_t seen_segment; /* next_segment when the closer last looked */
+    uint64_t appended_ns;  /* when that had last changed; sealer */
     uint32_t next_segment; /* sealer */
-    uint64_t complete; /* journal records up to here are in it whole; sealer */
+    /* Journal records up to here are in it whole, if it is hot or frozen; a
+       closed one does not promise that. Sealer. */
+    uint64_t complete;
 
     pthread_mutex_t lock;
     struct lmdb_env *env; /* lock; NULL while closed */
@@ -84,5 +102,31 @@ FW_CHECK fw_rc partition_set_aside(struct partition *p, struct fw_err *err);
 FW_CHECK fw_rc partition_append(struct partition *p,
                                 const struct fw_str *segments, size_t count,
                                 uint64_t complete, struct fw_err *err);
+
+/* ---- A new file, from nothing to closed -----------------------------------
+ */
+
+struct partition_builder {
+    char path[FW_PATH_BYTES]; /* of the file as it will be */
+    char temp[FW_PATH_BYTES + 8];
+    char dir[FW_PATH_BYTES];
+    struct lmdb_env *env;
+    uint32_t next_segment;
+};
+
+/* Begins NAME.tmp in part_dir; an old one of that name is removed. */
+FW_CHECK fw_rc partition_build_begin(struct partition_builder *b,
+                                     const char *part_dir, const char *name,
+                                     size_t map_bytes, struct fw_err *err);
+/* Adds segments, numbered from b->next_segment on. Not durable yet. */
+FW_CHECK fw_rc partition_build_add(struct partition_builder *b,
+                                   const struct fw_str *segments, size_t count,
+                                   struct fw_err *err);
+/* Header, sync, rename, sync of the folder. */
+FW_CHECK fw_rc partition_build_finish(struct partition_builder *b, fw_ms first,
+                                      fw_ms last, uint64_t complete,
+                                      struct fw_err *err);
+/* Removes what is not finished; fine after finishing, and twice. */
+void partition_build_release(struct partition_builder *b);
 
 #endif

@@ -37,7 +37,7 @@ static fw_rc define_all(struct replay *r, struct journal_reader *reader,
 static bool sealed_before(struct replay *r, uint64_t seq, fw_ms t)
 {
     if (r->part == NULL || t < r->part->first || t > r->part->last)
-        r->part = manifest_find(&r->store->manifest, t);
+        r->part = manifest_find_complete(&r->store->manifest, t);
     return r->part != NULL && seq <= r->part->complete;
 }
 

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "storage/closer.h"
+
 #define TICK_MS 200
 #define FULL_ENOUGH (64 * HEAD_BLOCK_SAMPLES) /* a segment or so */
 #define FULL_WAIT_NS ((uint64_t)30 * 1000000000u)
@@ -36,6 +38,7 @@ struct sealer {
     pthread_cond_t changed;
     bool closing;          /* lock */
     bool requested;        /* lock */
+    bool woken;            /* lock */
     enum seal_scope scope; /* lock */
     fw_rc result;          /* of the request; lock */
     struct fw_err error;   /* lock */
@@ -192,6 +195,7 @@ static void tick(struct sealer *s)
         s->retry_ns = rc == FW_OK ? 0 : now_ns + RETRY_NS;
     }
     retain_if_due(s);
+    closer_tick(s->store->closer);
     recover_health(s->store);
     if (now_ns - s->last_housekeeping_ns >= HOUSEKEEPING_NS) {
         s->last_housekeeping_ns = now_ns;
@@ -246,8 +250,9 @@ static void *sealer_main(void *self)
         tick(s);
         (void)pthread_mutex_unlock(&s->store->quiet);
         (void)pthread_mutex_lock(&s->lock);
-        if (!s->closing && !s->requested)
+        if (!s->closing && !s->requested && !s->woken)
             (void)pthread_cond_timedwait(&s->changed, &s->lock, &until);
+        s->woken = false;
     }
     (void)pthread_mutex_unlock(&s->lock);
     return NULL;
@@ -270,11 +275,12 @@ fw_rc sealer_start(struct fw_store *store, const struct seal_state *state,
     (void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     (void)pthread_cond_init(&s->changed, &attr);
     (void)pthread_condattr_destroy(&attr);
+    store->sealer = s;
     if (pthread_create(&s->thread, NULL, sealer_main, s) != 0) {
+        store->sealer = NULL;
         free(s);
         return fw_err_set(err, FW_ENOMEM, "cannot start a thread");
     }
-    store->sealer = s;
     return FW_OK;
 }
 
@@ -287,6 +293,7 @@ void sealer_stop(struct sealer *sealer, struct seal_state *state)
     (void)pthread_cond_broadcast(&sealer->changed);
     (void)pthread_mutex_unlock(&sealer->lock);
     (void)pthread_join(sealer->thread, NULL);
+    closer_stop(sealer->store->closer); /* its thread wakes this one */
     *state = sealer->state;
     (void)pthread_cond_destroy(&sealer->changed);
     (void)pthread_mutex_destroy(&sealer->lock);
@@ -309,4 +316,14 @@ fw_rc sealer_run(struct sealer *sealer, enum seal_scope scope,
         (void)fw_err_set(err, rc, "%s", sealer->error.text);
     (void)pthread_mutex_unlock(&sealer->lock);
     return rc;
+}
+
+void sealer_wake(struct sealer *sealer)
+{
+    if (sealer == NULL)
+        return;
+    (void)pthread_mutex_lock(&sealer->lock);
+    sealer->woken = true;
+    (void)pthread_cond_broadcast(&sealer->changed);
+    (void)pthread_mutex_unlock(&sealer->lock);
 }

@@ -19,4 +19,7 @@ void sealer_stop(struct sealer *sealer, struct seal_state *state);
 FW_CHECK fw_rc sealer_run(struct sealer *sealer, enum seal_scope scope,
                           struct fw_err *err);
 
+/* Ends its pause: there is something to do. NULL is fine. */
+void sealer_wake(struct sealer *sealer);
+
 #endif

@@ -52,6 +52,9 @@ struct segment_writer {
     struct fw_buf column_bytes;
     struct fw_buf data;
     struct fw_buf out;
+    struct fw_buf packed; /* the data deflated */
+    size_t target;        /* bytes after which it is full */
+    bool deflate;         /* the data, where that saves enough */
 };
 
 void segment_writer_init(struct segment_writer *w);
@@ -70,6 +73,16 @@ FW_CHECK fw_rc segment_writer_add(struct segment_writer *w, uint32_t series,
 
 /* True when the segment has reached the size it should have. */
 bool segment_writer_full(const struct segment_writer *w);
+
+/* What it takes so far, about. */
+size_t segment_writer_bytes(const struct segment_writer *w);
+
+/* A point to go back to: what was added since is then forgotten. */
+struct segment_mark {
+    size_t n, columns, column_bytes, data;
+};
+struct segment_mark segment_writer_mark(const struct segment_writer *w);
+void segment_writer_rewind(struct segment_writer *w, struct segment_mark mark);
 
 /* The finished value; it belongs to the writer until that is cleared. */
 FW_CHECK fw_rc segment_writer_finish(struct segment_writer *w,

@@ -10,12 +10,15 @@
 #include "storage/base/crc32c.h"
 #include "storage/base/hash.h"
 #include "storage/codec/times.h"
+#include "storage/deflate.h"
 #include "storage/segment.h"
 
 /* LMDB keeps a large value in whole pages with 16 bytes of header. */
 #define PAGE_BYTES 4096
 #define PAGE_HEADER 16
-#define DIRECTORY_GUESS 40 /* bytes a block takes in the directory */
+#define DIRECTORY_GUESS 32 /* bytes a block takes in the directory */
+#define DEFLATE_LEVEL 6
+#define DEFLATE_PERCENT 6
 
 struct segment_column {
     uint64_t hash[2]; /* of the times: 128 bits, so equal means the same */
@@ -28,7 +31,9 @@ void segment_writer_init(struct segment_writer *w)
 {
     *w = (struct segment_writer){.column_bytes = FW_BUF_INIT(SEGMENT_MAX),
                                  .data = FW_BUF_INIT(SEGMENT_MAX),
-                                 .out = FW_BUF_INIT(SEGMENT_MAX * 3)};
+                                 .out = FW_BUF_INIT(SEGMENT_MAX * 3),
+                                 .packed = FW_BUF_INIT(SEGMENT_MAX * 2),
+                                 .target = SEGMENT_TARGET};
 }
 
 void segment_writer_release(struct segment_writer *w)
@@ -38,6 +43,7 @@ void segment_writer_release(struct segment_writer *w)
     fw_buf_release(&w->column_bytes);
     fw_buf_release(&w->data);
     fw_buf_release(&w->out);
+    fw_buf_release(&w->packed);
     segment_writer_init(w);
 }
 
@@ -50,10 +56,29 @@ void segment_writer_clear(struct segment_writer *w)
     fw_buf_clear(&w->out);
 }
 
+size_t segment_writer_bytes(const struct segment_writer *w)
+{
+    return w->data.len + w->column_bytes.len + w->n * DIRECTORY_GUESS +
+           w->column_count * SEGMENT_COLUMN_ENTRY;
+}
+
 bool segment_writer_full(const struct segment_writer *w)
 {
-    return w->data.len + w->column_bytes.len + w->n * DIRECTORY_GUESS >=
-           SEGMENT_TARGET;
+    return segment_writer_bytes(w) >= w->target;
+}
+
+struct segment_mark segment_writer_mark(const struct segment_writer *w)
+{
+    return (struct segment_mark){w->n, w->column_count, w->column_bytes.len,
+                                 w->data.len};
+}
+
+void segment_writer_rewind(struct segment_writer *w, struct segment_mark mark)
+{
+    w->n = mark.n;
+    w->column_count = mark.columns;
+    w->column_bytes.len = mark.column_bytes;
+    w->data.len = mark.data;
 }
 
 /* ---- Blocks ---------------------------------------------------------------
@@ -268,8 +293,27 @@ static fw_rc put_directory(struct segment_writer *w)
     return rc;
 }
 
+/* Deflating must save 6 %, or it does not pay for its time. */
+static fw_rc put_data(struct segment_writer *w, bool *deflated)
+{
+    fw_rc rc = FW_OK;
+
+    *deflated = false;
+    if (w->deflate) {
+        fw_buf_clear(&w->packed);
+        rc = deflate_pack(w->data.data, w->data.len, DEFLATE_LEVEL, &w->packed);
+        *deflated =
+            w->packed.len + w->data.len / 100 * DEFLATE_PERCENT <= w->data.len;
+    }
+    if (rc != FW_OK)
+        return rc;
+    return *deflated ? fw_buf_add(&w->out, w->packed.data, w->packed.len)
+                     : fw_buf_add(&w->out, w->data.data, w->data.len);
+}
+
 static void put_header(struct segment_writer *w, uint32_t off_columns,
-                       uint32_t off_data, uint32_t used, uint64_t journal_seq)
+                       uint32_t off_data, uint32_t used, uint64_t journal_seq,
+                       bool deflated)
 {
     char *h = w->out.data;
     fw_ms t_min = w->blocks[0].t_min;
@@ -281,7 +325,7 @@ static void put_header(struct segment_writer *w, uint32_t off_columns,
     }
     fw_put_le32(h + 0, SEGMENT_MAGIC);
     fw_put_le16(h + 4, SEGMENT_VERSION);
-    fw_put_le16(h + 6, 0);
+    fw_put_le16(h + 6, deflated ? SEGMENT_DEFLATED : 0);
     fw_put_le32(h + 8, (uint32_t)w->n);
     fw_put_le32(h + 12, (uint32_t)w->column_count);
     fw_put_le64(h + 16, (uint64_t)t_min);
@@ -289,7 +333,7 @@ static void put_header(struct segment_writer *w, uint32_t off_columns,
     fw_put_le32(h + 32, off_columns);
     fw_put_le32(h + 36, off_data);
     fw_put_le32(h + 40, used);
-    fw_put_le32(h + 44, 0);
+    fw_put_le32(h + 44, deflated ? (uint32_t)w->data.len : 0);
     fw_put_le64(h + 48, journal_seq);
     fw_put_le32(h + 56,
                 fw_crc32c(h + SEGMENT_HEADER, off_columns - SEGMENT_HEADER));
@@ -310,6 +354,7 @@ fw_rc segment_writer_finish(struct segment_writer *w, uint64_t journal_seq,
 {
     static const char zeros[SEGMENT_HEADER];
     uint32_t off_columns, off_data, used;
+    bool deflated = false;
     fw_rc rc;
 
     FW_ASSERT(w->n > 0);
@@ -324,13 +369,13 @@ fw_rc segment_writer_finish(struct segment_writer *w, uint64_t journal_seq,
         rc = fw_buf_add(&w->out, w->column_bytes.data, w->column_bytes.len);
     off_data = (uint32_t)w->out.len;
     if (rc == FW_OK)
-        rc = fw_buf_add(&w->out, w->data.data, w->data.len);
+        rc = put_data(w, &deflated);
     used = (uint32_t)w->out.len;
     if (rc == FW_OK)
         rc = pad(&w->out);
     if (rc != FW_OK)
         return rc;
-    put_header(w, off_columns, off_data, used, journal_seq);
+    put_header(w, off_columns, off_data, used, journal_seq, deflated);
     *out = (struct fw_str){w->out.data, w->out.len};
     return FW_OK;
 }

@@ -114,7 +114,9 @@ struct fw_store_options {
     fw_ms linger;        /* commit linger; 0: FW_COMMIT_LINGER_MS, <0: none */
     uint32_t max_series; /* 0: FW_MAX_SERIES */
     uint64_t disk_floor; /* free bytes kept back; 0: FW_DISK_FLOOR_BYTES */
-    size_t map_bytes;    /* LMDB map per environment; 0: sensible; for tests */
+    uint64_t retention_bytes; /* of all files; 0: no limit */
+    fw_ms close_after; /* a day's end, by the clock; 0: FW_CLOSE_AFTER_MS */
+    size_t map_bytes;  /* LMDB map per environment; 0: sensible; for tests */
     const struct fw_clock *clock; /* NULL: the system's */
 };
 
@@ -133,6 +135,15 @@ FW_CHECK fw_rc fw_store_open(const char *dir,
 void fw_store_close(struct fw_store *store);
 
 const char *fw_store_dir(const struct fw_store *store);
+
+/*
+ * Rewrites now what is rewritten when a day is over: everything on disk, series
+ * by series, without what was deleted. Waits for it (seconds for each 10
+ * million samples); the store goes on meanwhile. FW_END when *cancel (or NULL)
+ * is set.
+ */
+FW_CHECK fw_rc fw_store_compact(struct fw_store *store,
+                                const atomic_bool *cancel, struct fw_err *err);
 
 /* ---- Writing ---------------------------------------------------------------
  */
@@ -253,6 +264,12 @@ FW_CHECK fw_rc fw_cursor_next(struct fw_cursor *cursor, struct fw_run *run,
 FW_CHECK fw_rc fw_cursor_peek(struct fw_cursor *cursor, struct fw_summary *s,
                               struct fw_err *err);
 void fw_cursor_skip(struct fw_cursor *cursor);
+/*
+ * FW_OK and times that the next run lies within, before anything is read;
+ * FW_END. Cheaper than a peek, to see whether that is worth while.
+ */
+FW_CHECK fw_rc fw_cursor_span(const struct fw_cursor *cursor, fw_ms *first,
+                              fw_ms *last);
 void fw_cursor_close(struct fw_cursor *cursor);
 
 /* Which series are asked for their labels; NULL: all of all times. */
@@ -329,11 +346,14 @@ struct fw_store_stats {
     uint64_t commit_bytes; /* journal payload */
     uint64_t commit_failures;
     uint64_t pending_samples;
-    uint64_t busy;             /* batches refused because too many waited */
-    uint64_t disk_bytes;       /* of all files of the folder */
-    uint64_t replayed_samples; /* at the last open */
-    uint64_t corrupt_found;    /* blocks or records that failed a checksum */
-    bool read_only;            /* turned so by a full or failing disk */
+    uint64_t busy;              /* batches refused because too many waited */
+    uint64_t disk_bytes;        /* of all files of the folder */
+    uint64_t replayed_samples;  /* at the last open */
+    uint64_t corrupt_found;     /* blocks or records that failed a checksum */
+    uint64_t partitions;        /* stretches of time on disk, gauge */
+    uint64_t partitions_closed; /* rewritten since the store was opened */
+    uint64_t close_failures;
+    bool read_only; /* turned so by a full or failing disk */
     char read_only_reason[256];
 };
 void fw_store_stats(struct fw_store *store, struct fw_store_stats *out);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "storage/base/limits.h"
+#include "storage/closer.h"
 #include "storage/committer.h"
 #include "storage/folder.h"
 #include "storage/load.h"
@@ -29,6 +30,7 @@ static void resolve_options(struct fw_store_options *o)
     o->linger = o->linger == 0 ? FW_COMMIT_LINGER_MS : o->linger;
     o->max_series = o->max_series == 0 ? FW_MAX_SERIES : o->max_series;
     o->disk_floor = o->disk_floor == 0 ? FW_DISK_FLOOR_BYTES : o->disk_floor;
+    o->close_after = o->close_after == 0 ? FW_CLOSE_AFTER_MS : o->close_after;
     o->clock = o->clock == NULL ? fw_clock_system() : o->clock;
 }
 
@@ -105,6 +107,7 @@ static fw_rc open_meta(struct fw_store *store, struct fw_err *err)
 {
     struct lmdb_options options = env_options(store, META_MAP_BYTES);
     char path[FW_PATH_BYTES];
+    uint32_t version = 0;
     fw_rc rc = fw_path_join(path, store->dir, "meta", err);
 
     if (rc == FW_OK)
@@ -113,7 +116,10 @@ static fw_rc open_meta(struct fw_store *store, struct fw_err *err)
         return fw_err_prefix(err, "%s holds no store that can be read",
                              store->dir);
     if (rc == FW_OK)
-        rc = meta_format_check(store->meta, store->dir, err);
+        rc = meta_format_check(store->meta, store->dir, &version, err);
+    if (rc == FW_OK && version < META_FORMAT_VERSION &&
+        !store->options.read_only)
+        return meta_format_write(store->meta, err);
     if (rc == FW_NONE && !store->options.read_only)
         return meta_format_write(store->meta, err);
     if (rc == FW_NONE)
@@ -178,6 +184,9 @@ static fw_rc open_parts(struct fw_store *store, struct fw_err *err)
         rc = open_journal(store, err);
     if (rc == FW_OK)
         rc = read_everything(store, &state, err);
+    if (rc == FW_OK && !store->options.read_only &&
+        closer_new(store, &store->closer) != FW_OK)
+        rc = fw_err_set(err, FW_ENOMEM, "out of memory");
     if (rc == FW_OK && !store->options.read_only)
         rc = sealer_start(store, &state, err);
     if (rc == FW_OK && !store->options.read_only)
@@ -270,6 +279,7 @@ void fw_store_close(struct fw_store *store)
     committer_stop(store->committer);
     if (store->sealer != NULL)
         seal_rest(store);
+    closer_free(store->closer);
     if (store->meta != NULL)
         manifest_release(&store->manifest);
     journal_close(&store->journal);
@@ -287,6 +297,15 @@ void fw_store_close(struct fw_store *store)
 const char *fw_store_dir(const struct fw_store *store)
 {
     return store->dir;
+}
+
+fw_rc fw_store_compact(struct fw_store *store, const atomic_bool *cancel,
+                       struct fw_err *err)
+{
+    if (store->options.read_only)
+        return fw_err_set(err, FW_EREADONLY, "%s was opened for reading only",
+                          store->dir);
+    return closer_compact(store->closer, cancel, err);
 }
 
 /* ---- Series ---------------------------------------------------------------

@@ -42,10 +42,13 @@ struct store_counters {
     _Atomic uint64_t corrupt;
     _Atomic uint64_t sealed;
     _Atomic uint64_t seal_failures;
+    _Atomic uint64_t closed; /* partitions rewritten */
+    _Atomic uint64_t close_failures;
 };
 
 struct committer;
 struct sealer;
+struct closer;
 
 struct fw_store {
     char dir[FW_PATH_BYTES];
@@ -61,6 +64,7 @@ struct fw_store {
     struct reader_pool readers;
     struct committer *committer;
     struct sealer *sealer;
+    struct closer *closer;
     /* Held by whoever writes to part/ or to the store's own keys of meta/;
      * taken first. So that a backup catches them between two changes. */
     pthread_mutex_t quiet;

@@ -60,6 +60,9 @@ void fw_store_stats(struct fw_store *store, struct fw_store_stats *out)
         .busy = atomic_load(&c->busy),
         .replayed_samples = atomic_load(&c->replayed),
         .corrupt_found = atomic_load(&c->corrupt),
+        .partitions = manifest_count(&store->manifest),
+        .partitions_closed = atomic_load(&c->closed),
+        .close_failures = atomic_load(&c->close_failures),
     };
     if (store->committer != NULL)
         out->pending_samples = committer_pending(store->committer);

@@ -97,11 +97,29 @@ static void check_block(struct verifier *v, const struct segment *s,
     fw_buf_release(&labels);
 }
 
+static fw_rc inflate(struct segment *s, uint8_t **out, struct fw_err *err)
+{
+    uint8_t *data = malloc(s->data_bytes);
+    fw_rc rc;
+
+    if (data == NULL)
+        return fw_err_set(err, FW_ENOMEM, "out of memory");
+    rc = segment_inflate(s, data, err);
+    if (rc != FW_OK) {
+        free(data);
+        return rc;
+    }
+    s->data = data;
+    *out = data;
+    return FW_OK;
+}
+
 static fw_rc check_segment(void *self, uint32_t number, struct fw_str value,
                            struct fw_err *err)
 {
     struct verifier *v = self;
     struct segment_block *blocks = NULL;
+    uint8_t *inflated = NULL;
     struct segment segment;
     struct fw_err why = {0};
     fw_rc rc = segment_open(&segment, value, &why);
@@ -111,8 +129,11 @@ static fw_rc check_segment(void *self, uint32_t number, struct fw_str value,
     v->totals->segments++;
     if (rc == FW_OK)
         rc = segment_directory(&segment, &blocks, &why);
+    if (rc == FW_OK && segment.deflated)
+        rc = inflate(&segment, &inflated, &why);
     if (rc != FW_OK) {
         found(v, "%s, segment %u: %s", v->part->path, number, why.text);
+        free(blocks);
         return FW_OK;
     }
     for (uint32_t i = 0; i < segment.block_count; i++)
@@ -124,6 +145,7 @@ static fw_rc check_segment(void *self, uint32_t number, struct fw_str value,
             break;
         }
     free(blocks);
+    free(inflated);
     return FW_OK;
 }
 
@@ -145,6 +167,13 @@ static void check_partition(struct verifier *v, struct partition *part)
         found(v, "%s", err.text);
 }
 
+static bool ends_with(const char *name, const char *ending)
+{
+    size_t n = strlen(name), m = strlen(ending);
+
+    return n >= m && strcmp(name + n - m, ending) == 0;
+}
+
 /* A file that no entry of the manifest names holds data nobody reads. */
 static void check_strays(struct verifier *v, struct partition **list,
                          size_t count)
@@ -153,10 +182,10 @@ static void check_strays(struct verifier *v, struct partition **list,
     struct dirent *entry;
 
     while (d != NULL && (entry = readdir(d)) != NULL) {
-        size_t n = strlen(entry->d_name);
-        bool known = n < 4 || strcmp(entry->d_name + n - 4, ".hot") != 0;
+        bool known = !ends_with(entry->d_name, ".hot") &&
+                     !ends_with(entry->d_name, ".sealed");
 
-        if (n > 8 && strcmp(entry->d_name + n - 8, ".damaged") == 0)
+        if (ends_with(entry->d_name, ".damaged"))
             found(v, "%s/%s was set aside: it could not be opened",
                   v->store->manifest.dir, entry->d_name);
         for (size_t i = 0; i < count && !known; i++)

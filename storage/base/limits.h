@@ -26,6 +26,7 @@
     (16 << 20)                     /* --disk-floor: free space kept back       \
                                     */
 #define FW_RETENTION_MS 7776000000 /* --retention: 90 days */
+#define FW_CLOSE_AFTER_MS 14400000 /* --close-after: a day's end, 4 hours */
 
 /* Reading */
 #define FW_MAX_QUERY_TEXT_BYTES 65536

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* ctest: timeout=300 */
 /*
- * test_store_model.c - random writing, sealing, closing and reading, beside a
- * model that is nothing but sorted arrays. Whatever the order of things, the
- * store and the model must hold the same bits.
+ * test_store_model.c - random writing, sealing, closing, rewriting and reading,
+ * beside a model that is nothing but sorted arrays. Whatever the order of
+ * things, the store and the model must hold the same bits.
  */
 #include "tests/support/fixture.h"
 
@@ -220,7 +220,7 @@ static void store_and_model_agree_whatever_happens(void **state)
     make_series(store);
     for (int round = 0; round < 120; round++) {
         write_batch(store, &m, &rng, 1 + synth_u64(&rng) % 1500);
-        switch (synth_u64(&rng) % 6) {
+        switch (synth_u64(&rng) % 8) {
         case 0:
             assert_int_equal(sealer_run(store->sealer, SEAL_FULL, &err), FW_OK);
             break;
@@ -236,6 +236,9 @@ static void store_and_model_agree_whatever_happens(void **state)
                 store = open_store(dir, false);
             }
             assert_int_equal(atomic_load(&store->head.samples), 0);
+            break;
+        case 4:
+            assert_int_equal(fw_store_compact(store, NULL, &err), FW_OK);
             break;
         case 3: {
             struct fw_store *reader = open_store(dir, true);
