@@ -222,10 +222,18 @@ static fw_rc take_sources(struct closer *c, struct partition **list,
         if (!chosen[i])
             continue;
         job->sources[job->source_count++] = partition_ref(list[i]);
+        list[i]->busy = true;
         if (atomic_load(&list[i]->kind) == PARTITION_HOT)
             rc = manifest_freeze(&c->store->manifest, list[i], err);
     }
     return rc;
+}
+
+static void release_job(struct closer *c)
+{
+    for (size_t i = 0; i < c->job.source_count; i++)
+        c->job.sources[i]->busy = false;
+    rewrite_release(&c->job);
 }
 
 static fw_rc plan(struct closer *c, struct fw_err *err)
@@ -276,7 +284,7 @@ static void begin(struct closer *c, struct partition **list, size_t count,
         c->running = true;
         return;
     }
-    rewrite_release(&c->job);
+    release_job(c);
     failed(c, rc, &err);
 }
 
@@ -380,7 +388,7 @@ static void finish(struct closer *c)
             job->sources[i]->damaged = true; /* stays as it is: see verify */
     if (job->made != NULL)
         manifest_unplan(&c->store->manifest, job->made);
-    rewrite_release(job);
+    release_job(c);
     if (rc != FW_OK && rc != FW_END)
         failed(c, rc, &err);
 }
@@ -515,7 +523,7 @@ void closer_stop(struct closer *c)
     atomic_store(&c->cancel, true);
     (void)pthread_join(c->thread, NULL);
     manifest_unplan(&c->store->manifest, c->job.made);
-    rewrite_release(&c->job);
+    release_job(c);
     c->running = false;
 }
 

@@ -120,6 +120,17 @@ static bool take_partitions(struct fw_cursor *c)
     return all;
 }
 
+/* After many tries: partitions come and go faster than they can be read. */
+static void leave_missing(struct fw_cursor *c)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < c->count; i++)
+        if (c->pieces[i].part != NULL)
+            c->pieces[kept++] = c->pieces[i];
+    c->count = kept;
+}
+
 /* Puts the samples in memory among the blocks; behind those of equal start. */
 static void place_head(struct fw_cursor *c)
 {
@@ -153,6 +164,7 @@ static fw_rc note_pieces(struct fw_cursor *c, struct head_series *s)
         if (take_partitions(c))
             break;
     }
+    leave_missing(c);
     rc = head_snap_unpack(&c->memory);
     if (rc == FW_OK)
         place_head(c);

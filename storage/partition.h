@@ -44,6 +44,7 @@ struct partition {
     atomic_bool dropped;   /* unlink the file with the last reference */
     bool exists;           /* its file has been committed to; sealer */
     bool damaged;          /* not all of it could be read; sealer */
+    bool busy;             /* being rewritten: not to be dropped; sealer */
     uint32_t seen_segment; /* next_segment when the closer last looked */
     uint64_t appended_ns;  /* when that had last changed; sealer */
     uint32_t next_segment; /* sealer */

@@ -129,7 +129,9 @@ static fw_rc retain(struct fw_store *store, struct fw_err *err)
 
     if (rc != FW_OK)
         return fw_err_set(err, rc, "out of memory");
-    for (size_t i = 0; i < count && list[i]->last < edge && rc == FW_OK; i++) {
+    for (size_t i = 0; i < count && list[i]->first < edge && rc == FW_OK; i++) {
+        if (list[i]->last >= edge || list[i]->busy)
+            continue;
         head_forget_part(&store->head, list[i]->index);
         rc = manifest_drop(&store->manifest, list[i], err);
     }
