@@ -2,9 +2,11 @@
 #include "server/alert_api.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "server/alert/alert_note.h"
 #include "server/alert_commands.h"
+#include "server/rule_json.h"
 #include "storage/base/log.h"
 
 /* The watches, their series and records, under one read transaction. */
@@ -90,11 +92,11 @@ static void put_alert(struct fw_json *j, struct listing *l,
     fw_json_object_end(j);
 }
 
-void alert_api_alerts(void *self, struct fw_json *json)
+static void put_watch_alerts(const struct alert_api *api, struct fw_json *json)
 {
     struct listing l;
 
-    if (listing_open(&l, self) == FW_OK)
+    if (listing_open(&l, api) == FW_OK)
         for (size_t i = 0; i < l.count; i++)
             if (is_listed(&l.rows[i]))
                 put_alert(json, &l, &l.rows[i]);
@@ -195,17 +197,142 @@ static void put_group(struct fw_json *j, struct listing *l, size_t from,
     fw_json_object_end(j);
 }
 
-void alert_api_rules(void *self, struct fw_json *json)
+static void put_watches(const struct alert_api *api,
+                        const struct rule_filter *f, struct fw_json *json)
 {
     struct listing l;
     size_t to;
 
-    if (listing_open(&l, self) == FW_OK)
+    if (listing_open(&l, api) == FW_OK)
         for (size_t from = 0; from < l.count; from = to) {
-            for (to = from + 1;
-                 to < l.count && l.rows[to].watch == l.rows[from].watch; to++)
+            const struct config_watch *w = l.rows[from].watch;
+
+            for (to = from + 1; to < l.count && l.rows[to].watch == w; to++)
                 continue;
-            put_group(json, &l, from, to);
+            if (rule_filter_takes(f, w->name, w->file != NULL ? w->file : "",
+                                  w->name, true))
+                put_group(json, &l, from, to);
         }
     alert_view_close(&l.view);
+}
+
+/* ---- both kinds ---- */
+
+struct group_listing {
+    struct fw_json *json;
+    struct rule_filter filter;
+    size_t written;
+    bool begun; /* the group the token names has been reached */
+    char next[17];
+};
+
+/* A group's token: a hash of its file and name. */
+static void token_of(const struct group_run *g, char out[17])
+{
+    uint64_t hash = fw_hash64(g->group->file, strlen(g->group->file), 0);
+
+    hash = fw_hash64(g->group->name, strlen(g->group->name), hash);
+    (void)snprintf(out, 17, "%016llx", (unsigned long long)hash);
+}
+
+static bool list_group(void *self, const struct group_run *g)
+{
+    struct group_listing *l = self;
+    char token[17];
+
+    token_of(g, token);
+    if (!l->begun && !fw_str_eq(l->filter.from, fw_str_of(token)))
+        return true;
+    l->begun = true;
+    if (l->filter.group_limit > 0 && l->written == l->filter.group_limit) {
+        memcpy(l->next, token, sizeof(token));
+        return false;
+    }
+    l->written += rule_json_group(l->json, g, &l->filter);
+    return true;
+}
+
+fw_rc alert_api_rules(void *self, const struct form *form, struct fw_json *json,
+                      struct fw_err *err)
+{
+    const struct alert_api *api = self;
+    struct group_listing l = {.json = json};
+    fw_rc rc = rule_filter_read(form, &l.filter, err);
+
+    if (rc != FW_OK)
+        return rc;
+    l.begun = l.filter.from.n == 0;
+    fw_json_object(json);
+    fw_json_key(json, "groups");
+    fw_json_array(json);
+    (void)pthread_mutex_lock(api->lock);
+    ruler_each(*api->ruler, list_group, &l);
+    (void)pthread_mutex_unlock(api->lock);
+    if (!l.begun)
+        return fw_err_set(err, FW_EINVAL,
+                          "invalid group_next_token '%.*s'. were rule groups "
+                          "changed?",
+                          FW_STR_ARG(l.filter.from));
+    if (l.next[0] == '\0')
+        put_watches(api, &l.filter, json);
+    fw_json_array_end(json);
+    if (l.next[0] != '\0')
+        put_text(json, "groupNextToken", l.next);
+    fw_json_object_end(json);
+    return FW_OK;
+}
+
+static bool list_alerts(void *self, const struct group_run *g)
+{
+    rule_json_alerts(self, g);
+    return true;
+}
+
+fw_rc alert_api_alerts(void *self, const struct form *form,
+                       struct fw_json *json, struct fw_err *err)
+{
+    const struct alert_api *api = self;
+
+    (void)form;
+    (void)err;
+    fw_json_object(json);
+    fw_json_key(json, "alerts");
+    fw_json_array(json);
+    (void)pthread_mutex_lock(api->lock);
+    ruler_each(*api->ruler, list_alerts, json);
+    (void)pthread_mutex_unlock(api->lock);
+    put_watch_alerts(api, json);
+    fw_json_array_end(json);
+    fw_json_object_end(json);
+    return FW_OK;
+}
+
+static void put_manager(void *self, const char *url)
+{
+    struct fw_json *json = self;
+
+    fw_json_object(json);
+    put_text(json, "url", url);
+    fw_json_object_end(json);
+}
+
+fw_rc alert_api_managers(void *self, const struct form *form,
+                         struct fw_json *json, struct fw_err *err)
+{
+    const struct alert_api *api = self;
+
+    (void)form;
+    (void)err;
+    fw_json_object(json);
+    fw_json_key(json, "activeAlertmanagers");
+    fw_json_array(json);
+    (void)pthread_mutex_lock(api->lock);
+    managers_each(*api->managers, put_manager, json);
+    (void)pthread_mutex_unlock(api->lock);
+    fw_json_array_end(json);
+    fw_json_key(json, "droppedAlertmanagers");
+    fw_json_array(json);
+    fw_json_array_end(json);
+    fw_json_object_end(json);
+    return FW_OK;
 }

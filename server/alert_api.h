@@ -1,28 +1,36 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * alert_api.h - the watches as /api/v1/rules and /api/v1/alerts show them, in
- * Prometheus's shapes, so that Grafana's list of alerts has ours.
- *
- * A watch is a group of one alerting rule, since each has its own interval; its
- * query is what would be true once the limit is crossed. An alert that is
- * predicted is "firing": somebody has been told.
+ * alert_api.h - rules, watches and alerts for Prometheus's HTTP API.
  */
 #ifndef SERVER_ALERT_API_H
 #define SERVER_ALERT_API_H
 
-#include "storage/base/clock.h"
+#include <pthread.h>
+
+#include "server/http/form.h"
+#include "server/notify/managers.h"
+#include "server/rules/ruler.h"
 #include "storage/base/json.h"
 
 struct alert_api {
     struct fw_store *store;
     const struct fw_clock *clock;
+    pthread_mutex_t *lock;      /* guards what the two point to */
+    struct ruler **ruler;       /* may point to NULL */
+    struct managers **managers; /* the same */
 };
 
 /*
- * Write the elements of `groups` and of `alerts`; `self` is a struct alert_api.
- * On any thread. What cannot be read is left out and logged.
+ * Each writes the value of "data", by the parameters Prometheus knows: type,
+ * rule_name[], rule_group[], file[], exclude_alerts, group_limit,
+ * group_next_token. `self` is a struct alert_api. On any thread. FW_EINVAL for
+ * wrong parameters; watches that cannot be read are left out and logged.
  */
-void alert_api_rules(void *self, struct fw_json *json);
-void alert_api_alerts(void *self, struct fw_json *json);
+FW_CHECK fw_rc alert_api_rules(void *self, const struct form *form,
+                               struct fw_json *json, struct fw_err *err);
+FW_CHECK fw_rc alert_api_alerts(void *self, const struct form *form,
+                                struct fw_json *json, struct fw_err *err);
+FW_CHECK fw_rc alert_api_managers(void *self, const struct form *form,
+                                  struct fw_json *json, struct fw_err *err);
 
 #endif

@@ -21,6 +21,7 @@ int cmd_watch(struct fw_cli *cli, int argc, char **argv);
 int watch_test(struct fw_cli *cli, const struct fw_args *args);
 int cmd_audit(struct fw_cli *cli, int argc, char **argv);
 int cmd_emit(struct fw_cli *cli, int argc, char **argv);
+int cmd_rules(struct fw_cli *cli, int argc, char **argv);
 
 extern const struct fw_option report_options[];
 extern const struct fw_option emit_options[];

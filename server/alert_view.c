@@ -172,6 +172,13 @@ const struct fw_command alert_commands[] = {
      "defaults    a forewarn.yml with every key at its default\n"
      "keys        the names of all keys, one a line",
      NULL, FW_CMD_LOCAL},
+    {"rules", cmd_rules, "check FILE... | test FILE...",
+     "check files of Prometheus rules, or run their unit tests",
+     "check FILE...  says what is wrong, with line and column\n"
+     "test FILE...   runs tests written for 'promtool test rules'\n\n"
+     "  forewarn rules check /etc/forewarn/rules.d/*.yml\n"
+     "  forewarn rules test tests/disk_test.yml",
+     NULL, FW_CMD_LOCAL},
     {"emit", cmd_emit, "[LINE]...",
      "send lines, or standard input, to the line port and wait until durable",
      "  forewarn emit 'disk,host=a used=17'\n"

@@ -16,6 +16,7 @@
 
 #include "server/config_check.h"
 #include "server/config_schema.h"
+#include "server/rules/rule_file.h"
 #include "server/yaml_tree.h"
 #include "storage/base/file.h"
 #include "storage/base/limits.h"
@@ -272,8 +273,10 @@ static fw_rc config_new(struct config **out, struct fw_err *err)
 
 void config_free(struct config *config)
 {
-    if (config != NULL)
-        fw_arena_free(config->arena);
+    if (config == NULL)
+        return;
+    rule_set_free(config->rules);
+    fw_arena_free(config->arena);
 }
 
 static fw_rc read_text(struct config *config, const char *name,
@@ -326,8 +329,7 @@ static fw_rc beside(const char *file, const char *pattern,
 
     if (n < 0 || n >= FW_PATH_BYTES)
         return fw_err_set(err, FW_ETOOBIG,
-                          "%s: the path of watch_files '%.60s...' is too long",
-                          file, pattern);
+                          "%s: the path '%.60s...' is too long", file, pattern);
     return FW_OK;
 }
 
@@ -356,6 +358,20 @@ static fw_rc read_pattern(struct config *config, const char *pattern,
     for (size_t i = 0; rc == FW_OK && i < found.gl_pathc; i++)
         rc = read_file(config, found.gl_pathv[i], config_watch_file, err);
     globfree(&found);
+    return rc;
+}
+
+static fw_rc read_rules(struct config *config, struct fw_err *err)
+{
+    fw_rc rc = rule_set_new(&config->rules, err);
+
+    for (size_t i = 0; rc == FW_OK && i < config->rule_file_count; i++) {
+        char path[FW_PATH_BYTES];
+
+        rc = beside(config->path, config->rule_files[i], path, err);
+        if (rc == FW_OK)
+            rc = rule_set_glob(config->rules, path, err);
+    }
     return rc;
 }
 
@@ -402,6 +418,8 @@ fw_rc config_load(const char *path, struct config **out, struct fw_err *err)
     }
     for (size_t i = 0; rc == FW_OK && i < config->watch_file_count; i++)
         rc = read_pattern(config, config->watch_files[i], err);
+    if (rc == FW_OK && config->rule_file_count > 0)
+        rc = read_rules(config, err);
     if (rc == FW_OK)
         *out = config;
     else

@@ -46,6 +46,46 @@ struct config_watch {
     int line;
 };
 
+/* `static_configs` and `dns_sd_configs` of an Alertmanager. */
+struct config_targets {
+    const char **targets; /* HOST:PORT */
+    size_t target_count;
+    struct config_label *labels; /* taken, as Prometheus does; not used */
+    size_t label_count;
+    int line;
+};
+
+struct config_dns {
+    const char **names;
+    size_t name_count;
+    const char *type; /* "A", "AAAA" or "SRV" */
+    uint32_t port;    /* not for SRV */
+    fw_ms refresh;
+    int line;
+};
+
+/* How an outgoing request shows who it is. NULL: not. */
+struct config_login {
+    const char *user, *password, *password_file;
+    const char *scheme; /* "Bearer" */
+    const char *credentials, *credentials_file;
+    const char *ca_file, *cert_file, *key_file, *server_name;
+    bool skip_verify;
+};
+
+/* One item of `alerting.alertmanagers`. */
+struct config_alertmanager {
+    const char *scheme, *path_prefix, *api_version;
+    fw_ms timeout;
+    struct config_login login;
+    struct config_targets *statics;
+    size_t static_count;
+    struct config_dns *dns;
+    size_t dns_count;
+    bool follow_redirects, enable_http2; /* taken; redirects are never */
+    int line;
+};
+
 struct config_webhook {
     const char *url;
     fw_ms timeout;
@@ -53,12 +93,15 @@ struct config_webhook {
     int line;
 };
 
+struct rule_set; /* server/rules/rule_file.h */
+
 struct config {
     struct fw_arena *arena;  /* owns every text below */
     const char *path;        /* the file read; NULL: defaults only */
     const char *data;        /* NULL: the program's default */
     const char *listen_line; /* "HOST:PORT" or "off" */
     const char *listen_http; /* the same */
+    bool enable_lifecycle;   /* POST /-/reload is answered */
     bool insecure;           /* listeners may reach beyond the loopback */
     fw_ms retention;
     fw_ms max_future;
@@ -76,13 +119,27 @@ struct config {
     size_t watch_count;
     struct config_webhook *webhooks;
     size_t webhook_count;
+    /* As in prometheus.yml: */
+    const char **rule_files; /* patterns, as written */
+    size_t rule_file_count;
+    struct rule_set *rules; /* of these files; NULL: none */
+    fw_ms evaluation_interval, rule_query_offset;
+    fw_ms scrape_interval, scrape_timeout;
+    struct config_label *external_labels;
+    size_t external_label_count;
+    const char *external_url; /* NULL: none */
+    struct config_alertmanager *alertmanagers;
+    size_t alertmanager_count;
+    fw_ms rules_resend_delay, rules_for_grace_period;
+    fw_ms rules_for_outage_tolerance;
 };
 
 /* Every key at its default. The caller gives *out to config_free(). */
 FW_CHECK fw_rc config_defaults(struct config **out, struct fw_err *err);
 
 /*
- * Reads `path` and the files its `watch_files` names (relative to it).
+ * Reads `path` and the files its `watch_files` and `rule_files` name (relative
+ * to it).
  * FW_EINVAL: the sentence begins "FILE:LINE:COLUMN: " and err has the place.
  */
 FW_CHECK fw_rc config_load(const char *path, struct config **out,

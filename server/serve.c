@@ -8,10 +8,12 @@
  */
 #include "server/serve.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "server/address.h"
@@ -28,6 +30,7 @@
 
 #define MAX_LOOPS 64
 #define STOP_PATIENCE_MS 10000 /* for senders that are in the middle */
+#define RELOAD_PATIENCE_S 60
 
 struct serve {
     const struct config *config;
@@ -46,11 +49,20 @@ struct serve {
     struct alert_api alert_api;
     struct api api;
     char retention_text[FW_DURATION_TEXT_BYTES];
+    char own_url[512];
     struct collector *collector;
     struct config *reloaded;       /* NULL: that of the setup; main thread */
     pthread_mutex_t alerting_lock; /* takes those two's locks inside */
     struct notifier *notifier;     /* alerting_lock; main thread sets it */
     struct watcher *watcher;       /* alerting_lock; main thread sets it */
+    struct managers *managers;     /* alerting_lock; main thread sets it */
+    struct ruler *ruler;           /* alerting_lock; main thread sets it */
+    pthread_mutex_t reload_lock;   /* leaf; guards the four below */
+    pthread_cond_t reload_done;
+    uint64_t reloads; /* finished */
+    fw_rc reload_rc;
+    struct fw_err reload_err;
+    pthread_t main_thread;
     struct self_metrics metrics;
 };
 
@@ -176,6 +188,8 @@ static void add_own_values(void *self, struct sample_set *set)
     api_metrics_add(&s->api, set);
 }
 
+static fw_rc reload_from_elsewhere(void *self, struct fw_err *err);
+
 static fw_rc open_http(struct serve *s, struct fw_err *err)
 {
     struct http_server_options options = {.listen = s->config->listen_http,
@@ -187,21 +201,25 @@ static fw_rc open_http(struct serve *s, struct fw_err *err)
     fw_rc rc;
 
     (void)fw_format_duration(s->retention_text, s->config->retention);
-    s->api = (struct api){.store = s->store,
-                          .source = fw_source_of_store(s->store),
-                          .crew = fw_crew_of_cores(),
-                          .clock = s->clock,
-                          .started = fw_clock_now(s->clock),
-                          .max_future = s->config->max_future,
-                          .config_text = "",
-                          .retention_text = s->retention_text,
-                          .counters = &s->api_counters,
-                          .metrics = add_own_values,
-                          .metrics_self = s,
-                          .alerts = alert_api_alerts,
-                          .rules = alert_api_rules,
-                          .self = &s->alert_api};
-    s->alert_api = (struct alert_api){s->store, s->clock};
+    s->api = (struct api){
+        .store = s->store,
+        .source = fw_source_of_store(s->store),
+        .crew = fw_crew_of_cores(),
+        .clock = s->clock,
+        .started = fw_clock_now(s->clock),
+        .max_future = s->config->max_future,
+        .config_text = "",
+        .retention_text = s->retention_text,
+        .counters = &s->api_counters,
+        .metrics = add_own_values,
+        .metrics_self = s,
+        .alerts = alert_api_alerts,
+        .rules = alert_api_rules,
+        .alertmanagers = alert_api_managers,
+        .reload = s->config->enable_lifecycle ? reload_from_elsewhere : NULL,
+        .self = &s->alert_api};
+    s->alert_api = (struct alert_api){s->store, s->clock, &s->alerting_lock,
+                                      &s->ruler, &s->managers};
     if (is_off(s->config->listen_http))
         return FW_OK;
     rc = series_cache_new(s->config->max_series, &s->series_cache);
@@ -262,6 +280,47 @@ static void set_alerting(struct serve *s, struct notifier *notifier,
     (void)pthread_mutex_unlock(&s->alerting_lock);
 }
 
+static void set_rules(struct serve *s, struct managers *managers,
+                      struct ruler *ruler)
+{
+    (void)pthread_mutex_lock(&s->alerting_lock);
+    s->managers = managers;
+    s->ruler = ruler;
+    (void)pthread_mutex_unlock(&s->alerting_lock);
+}
+
+/* `previous` hands its alerts over; it stays the caller's. */
+static fw_rc start_rules(struct serve *s, struct ruler *previous,
+                         struct fw_err *err)
+{
+    const struct config *config = s->config;
+    struct managers_options tell = {.store = s->store,
+                                    .clock = s->clock,
+                                    .managers = config->alertmanagers,
+                                    .count = config->alertmanager_count};
+    struct ruler_options options = {.store = s->store,
+                                    .clock = s->clock,
+                                    .config = config,
+                                    .threads = core_count()};
+    struct managers *managers = NULL;
+    struct ruler *ruler = NULL;
+    fw_rc rc = FW_OK;
+
+    if (s->http != NULL)
+        (void)snprintf(s->own_url, sizeof(s->own_url), "http://%s/",
+                       http_server_address(s->http));
+    if (config->alertmanager_count > 0)
+        rc = managers_start(&tell, &managers, err);
+    options.managers = managers;
+    options.external_url = s->own_url;
+    if (rc == FW_OK)
+        rc = ruler_open(&options, previous, &ruler, err);
+    if (rc == FW_OK)
+        rc = ruler_start(ruler, err);
+    set_rules(s, managers, ruler);
+    return rc;
+}
+
 static fw_rc start_alerting(struct serve *s, struct fw_err *err)
 {
     const struct config *config = s->config;
@@ -287,6 +346,18 @@ static fw_rc start_alerting(struct serve *s, struct fw_err *err)
         rc = watcher_start(&watch, &watcher, err);
     set_alerting(s, notifier, watcher);
     return rc;
+}
+
+/* The rules' state in memory, for those that go on; the caller closes it. */
+static struct ruler *stop_rules(struct serve *s)
+{
+    struct managers *managers = s->managers;
+    struct ruler *ruler = s->ruler;
+
+    set_rules(s, NULL, NULL);
+    ruler_stop(ruler);
+    managers_stop(managers);
+    return ruler;
 }
 
 static void stop_alerting(struct serve *s)
@@ -322,6 +393,8 @@ static fw_rc start(struct serve *s, const char *dir, struct fw_err *err)
     if (rc == FW_OK)
         rc = start_alerting(s, err);
     if (rc == FW_OK)
+        rc = start_rules(s, NULL, err);
+    if (rc == FW_OK)
         rc = start_collector(s, err);
     return rc;
 }
@@ -338,6 +411,7 @@ static void stop(struct serve *s)
         http_server_stop(s->http, STOP_PATIENCE_MS);
         local_server_stop(s->local);
     }
+    ruler_close(stop_rules(s));
     stop_alerting(s);
     workers_stop(s->workers);
     end_loops(s);
@@ -398,34 +472,87 @@ static fw_rc say_ready(const struct serve *s, FILE *to)
 }
 
 /*
- * Watches and webhooks begin anew with what the files say now; what has been
- * predicted and told so far is in the store. A file that is wrong changes
- * nothing.
+ * Watches, webhooks, rules and Alertmanagers begin anew with what the files
+ * say now; what has been predicted and told so far is in the store, and rules
+ * that stay keep their alerts. A file that is wrong changes nothing.
  */
-static void reload(struct serve *s, const struct serve_setup *setup)
+static fw_rc reload(struct serve *s, const struct serve_setup *setup,
+                    struct fw_err *err)
 {
     struct config *fresh = NULL;
-    struct fw_err err = {0};
     fw_rc rc;
 
     sd_notify_send("RELOADING=1");
-    rc = setup->load(setup->self, &fresh, &err);
+    rc = setup->load(setup->self, &fresh, err);
     if (rc == FW_OK) {
+        struct ruler *rules = stop_rules(s);
+
         stop_alerting(s);
         s->config = fresh;
+        fw_log_set_level(fresh->log_level);
+        rc = start_alerting(s, err);
+        if (rc == FW_OK)
+            rc = start_rules(s, rules, err);
+        ruler_close(rules);
         config_free(s->reloaded);
         s->reloaded = fresh;
-        fw_log_set_level(fresh->log_level);
-        rc = start_alerting(s, &err);
     }
     if (rc == FW_OK)
         fw_log(FW_LOG_INFO,
-               "configuration read again: %zu watches, %zu webhooks; other "
-               "keys wait for a restart",
-               fresh->watch_count, fresh->webhook_count);
+               "configuration read again: %zu watches, %zu webhooks, %zu "
+               "groups of rules; other keys wait for a restart",
+               fresh->watch_count, fresh->webhook_count,
+               fresh->rules != NULL ? fresh->rules->count : 0);
     else
-        fw_log(FW_LOG_ERROR, "configuration not read again: %s", err.text);
+        fw_log(FW_LOG_ERROR, "configuration not read again: %s", err->text);
     sd_notify_send("READY=1");
+    return rc;
+}
+
+static void reload_and_tell(struct serve *s, const struct serve_setup *setup)
+{
+    struct fw_err err = {0};
+    fw_rc rc = reload(s, setup, &err);
+
+    (void)pthread_mutex_lock(&s->reload_lock);
+    s->reloads++;
+    s->reload_rc = rc;
+    s->reload_err = err;
+    (void)pthread_cond_broadcast(&s->reload_done);
+    (void)pthread_mutex_unlock(&s->reload_lock);
+}
+
+/*
+ * For whoever asks from another thread: has the main thread do it, and waits
+ * for the outcome. The one that is under way may have read the files before
+ * they changed, so a second one is waited for.
+ */
+static fw_rc reload_from_elsewhere(void *self, struct fw_err *err)
+{
+    struct serve *s =
+        (struct serve *)(void *)((char *)self -
+                                 offsetof(struct serve, alert_api));
+    struct timespec until;
+    uint64_t want;
+    fw_rc rc;
+
+    (void)clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += RELOAD_PATIENCE_S;
+    (void)pthread_mutex_lock(&s->reload_lock);
+    want = s->reloads + 1;
+    (void)pthread_kill(s->main_thread, SIGHUP);
+    while (s->reloads < want)
+        if (pthread_cond_timedwait(&s->reload_done, &s->reload_lock, &until) ==
+            ETIMEDOUT)
+            break;
+    rc = s->reloads < want
+             ? fw_err_set(err, FW_EBUSY, "it takes longer than %d s",
+                          RELOAD_PATIENCE_S)
+             : s->reload_rc;
+    if (s->reloads >= want && rc != FW_OK && err != NULL)
+        *err = s->reload_err;
+    (void)pthread_mutex_unlock(&s->reload_lock);
+    return rc;
 }
 
 static void wait_for_end(struct serve *s, const struct serve_setup *setup,
@@ -436,7 +563,7 @@ static void wait_for_end(struct serve *s, const struct serve_setup *setup,
     while (number != SIGTERM && number != SIGINT) {
         number = sigwaitinfo(signals, NULL);
         if (number == SIGHUP)
-            reload(s, setup);
+            reload_and_tell(s, setup);
     }
     fw_log(FW_LOG_INFO, "stopping on %s",
            number == SIGTERM ? "SIGTERM" : "SIGINT");
@@ -458,6 +585,9 @@ fw_rc serve_run(const struct serve_setup *setup, struct fw_err *err)
     fw_log_set_level(setup->config->log_level);
     peers_init(&serve.peers, setup->config->max_connections);
     (void)pthread_mutex_init(&serve.alerting_lock, NULL);
+    (void)pthread_mutex_init(&serve.reload_lock, NULL);
+    (void)pthread_cond_init(&serve.reload_done, NULL);
+    serve.main_thread = pthread_self();
     rc = start(&serve, setup->dir, err);
     if (rc == FW_OK)
         rc = say_ready(&serve, setup->ready);
@@ -468,6 +598,8 @@ fw_rc serve_run(const struct serve_setup *setup, struct fw_err *err)
     }
     stop(&serve);
     config_free(serve.reloaded);
+    (void)pthread_cond_destroy(&serve.reload_done);
+    (void)pthread_mutex_destroy(&serve.reload_lock);
     (void)pthread_mutex_destroy(&serve.alerting_lock);
     peers_release(&serve.peers);
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);

@@ -13,10 +13,20 @@
 #define MAX_DEPTH 16
 #define MAX_NODES 200000
 
+/* What an alias may name. */
+struct anchor {
+    const char *name;
+    const struct node *node;
+    size_t nodes; /* it and all below */
+    struct anchor *next;
+};
+
 struct builder {
     yaml_parser_t parser;
     struct fw_arena *arena;
     size_t nodes;
+    bool aliases;           /* they may stand */
+    struct anchor *anchors; /* newest first */
 };
 
 const char *yaml_kind_name(enum node_kind kind)
@@ -108,6 +118,117 @@ static fw_rc read_text(struct builder *b, const yaml_event_t *event,
     return FW_OK;
 }
 
+/* An event's anchor, or "". */
+static const char *anchor_of(const yaml_event_t *event)
+{
+    const yaml_char_t *name = NULL;
+
+    if (event->type == YAML_SCALAR_EVENT)
+        name = event->data.scalar.anchor;
+    else if (event->type == YAML_SEQUENCE_START_EVENT)
+        name = event->data.sequence_start.anchor;
+    else if (event->type == YAML_MAPPING_START_EVENT)
+        name = event->data.mapping_start.anchor;
+    return name != NULL ? (const char *)name : "";
+}
+
+static fw_rc remember_anchor(struct builder *b, const yaml_event_t *event,
+                             const struct node *node, size_t nodes,
+                             struct fw_err *err)
+{
+    struct anchor *anchor;
+
+    if (!b->aliases || *anchor_of(event) == '\0')
+        return FW_OK;
+    anchor = fw_arena_calloc(b->arena, 1, sizeof(*anchor));
+    if (anchor != NULL)
+        anchor->name = fw_arena_strdup(b->arena, anchor_of(event));
+    if (anchor == NULL || anchor->name == NULL)
+        return fw_arena_err(b->arena, err);
+    anchor->node = node;
+    anchor->nodes = nodes;
+    anchor->next = b->anchors;
+    b->anchors = anchor;
+    return FW_OK;
+}
+
+/* A copy of the top node; what hangs below is shared and never written. */
+static fw_rc read_alias(struct builder *b, const yaml_event_t *event,
+                        struct node **out, struct fw_err *err)
+{
+    const struct anchor *a = b->anchors;
+    struct node *copy;
+
+    if (!b->aliases)
+        return fail_at(err, FW_EINVAL, event->start_mark,
+                       "aliases (*name) are not taken: write the value out");
+    while (a != NULL &&
+           strcmp(a->name, (const char *)event->data.alias.anchor) != 0)
+        a = a->next;
+    if (a == NULL)
+        return fail_at(err, FW_EINVAL, event->start_mark,
+                       "this alias names no anchor above it");
+    copy = new_node(b, a->node->kind, event->start_mark, err);
+    if (copy == NULL)
+        return err->rc;
+    b->nodes += a->nodes;
+    if (b->nodes > MAX_NODES)
+        return fail_at(err, FW_ETOOBIG, event->start_mark,
+                       "more than 200000 values");
+    *copy = *a->node;
+    copy->next = NULL;
+    copy->key = NULL;
+    *out = copy;
+    return FW_OK;
+}
+
+static bool map_has(const struct node *map, struct fw_str name)
+{
+    for (const struct node *item = map->first; item; item = item->next)
+        if (fw_str_eq(item->key->text, name))
+            return true;
+    return false;
+}
+
+/* `<<: *base` in a map, once all of the map has been read. */
+static fw_rc merge_bases(struct builder *b, struct node *map,
+                         struct fw_err *err)
+{
+    const struct node **link = &map->first;
+    const struct node *bases[16];
+    size_t n = 0;
+
+    while (*link != NULL) {
+        const struct node *item = *link;
+
+        if (!item->key->quoted && fw_str_eq(item->key->text, FW_STR("<<")) &&
+            item->kind == NODE_MAP && n < 16) {
+            bases[n++] = item;
+            *link = item->next;
+            map->count--;
+        } else {
+            link =
+                (const struct node **)&((struct node *)(uintptr_t)item)->next;
+        }
+    }
+    for (size_t i = 0; i < n; i++)
+        for (const struct node *k = bases[i]->first; k; k = k->next) {
+            struct node *copy;
+
+            if (map_has(map, k->key->text))
+                continue;
+            copy = fw_arena_calloc(b->arena, 1, sizeof(*copy));
+            if (copy == NULL)
+                return fw_arena_err(b->arena, err);
+            *copy = *k;
+            copy->next = NULL;
+            *link = copy;
+            link = &copy->next;
+            map->count++;
+        }
+    return FW_OK;
+}
+
 static fw_rc read_node(struct builder *b, const yaml_event_t *event, int depth,
                        struct node **out, struct fw_err *err);
 
@@ -165,6 +286,7 @@ static fw_rc read_items(struct builder *b, struct node *into, int depth,
 static fw_rc read_node(struct builder *b, const yaml_event_t *event, int depth,
                        struct node **out, struct fw_err *err)
 {
+    size_t before = b->nodes;
     struct node *node;
     fw_rc rc;
 
@@ -173,10 +295,10 @@ static fw_rc read_node(struct builder *b, const yaml_event_t *event, int depth,
                        "nested deeper than 16 levels");
     switch (event->type) {
     case YAML_SCALAR_EVENT:
-        return read_text(b, event, out, err);
+        rc = read_text(b, event, out, err);
+        return rc == FW_OK ? remember_anchor(b, event, *out, 1, err) : rc;
     case YAML_ALIAS_EVENT:
-        return fail_at(err, FW_EINVAL, event->start_mark,
-                       "aliases (*name) are not taken: write the value out");
+        return read_alias(b, event, out, err);
     case YAML_SEQUENCE_START_EVENT:
         node = new_node(b, NODE_LIST, event->start_mark, err);
         break;
@@ -190,6 +312,10 @@ static fw_rc read_node(struct builder *b, const yaml_event_t *event, int depth,
     if (node == NULL)
         return err->rc;
     rc = read_items(b, node, depth + 1, err);
+    if (rc == FW_OK && b->aliases && node->kind == NODE_MAP)
+        rc = merge_bases(b, node, err);
+    if (rc == FW_OK)
+        rc = remember_anchor(b, event, node, b->nodes - before, err);
     if (rc == FW_OK)
         *out = node;
     return rc;
@@ -242,10 +368,10 @@ static fw_rc check_utf8(struct fw_str text, struct fw_err *err)
                      "this line is not UTF-8: save the file as UTF-8");
 }
 
-fw_rc yaml_tree_read(struct fw_str text, struct fw_arena *arena,
-                     const struct node **out, struct fw_err *err)
+static fw_rc read_tree(struct fw_str text, bool aliases, struct fw_arena *arena,
+                       const struct node **out, struct fw_err *err)
 {
-    struct builder b = {.arena = arena};
+    struct builder b = {.arena = arena, .aliases = aliases};
     struct fw_err local = {0};
     struct node *root = NULL;
     fw_rc rc;
@@ -268,4 +394,16 @@ fw_rc yaml_tree_read(struct fw_str text, struct fw_arena *arena,
         *out = root;
     yaml_parser_delete(&b.parser);
     return rc;
+}
+
+fw_rc yaml_tree_read(struct fw_str text, struct fw_arena *arena,
+                     const struct node **out, struct fw_err *err)
+{
+    return read_tree(text, false, arena, out, err);
+}
+
+fw_rc yaml_tree_read_aliases(struct fw_str text, struct fw_arena *arena,
+                             const struct node **out, struct fw_err *err)
+{
+    return read_tree(text, true, arena, out, err);
 }

@@ -36,6 +36,16 @@ struct node {
 FW_CHECK fw_rc yaml_tree_read(struct fw_str text, struct fw_arena *arena,
                               const struct node **out, struct fw_err *err);
 
+/*
+ * The same for files that other programs read too: an alias (*name) stands for
+ * what its anchor (&name) named before, and costs as many nodes of the cap as
+ * that has; `<<: *name` in a map adds the items it does not have itself.
+ */
+FW_CHECK fw_rc yaml_tree_read_aliases(struct fw_str text,
+                                      struct fw_arena *arena,
+                                      const struct node **out,
+                                      struct fw_err *err);
+
 /* "a list", "a map", "a text": for sentences. Static. */
 const char *yaml_kind_name(enum node_kind kind);
 

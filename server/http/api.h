@@ -45,8 +45,16 @@ struct api {
     void (*metrics)(void *self, struct sample_set *set); /* for /metrics */
     void *metrics_self;
     fw_rc (*reload)(void *self, struct fw_err *err);
-    void (*alerts)(void *self, struct fw_json *json); /* writes the elements */
-    void (*rules)(void *self, struct fw_json *json);  /* of groups */
+    /*
+     * Each writes the whole value of "data"; FW_EINVAL with a sentence where
+     * the parameters are wrong.
+     */
+    fw_rc (*alerts)(void *self, const struct form *form, struct fw_json *json,
+                    struct fw_err *err);
+    fw_rc (*rules)(void *self, const struct form *form, struct fw_json *json,
+                   struct fw_err *err);
+    fw_rc (*alertmanagers)(void *self, const struct form *form,
+                           struct fw_json *json, struct fw_err *err);
     void *self;
 };
 

@@ -355,41 +355,44 @@ void api_scrape_pools(struct call *call)
     call_data_end(call, &json);
 }
 
-void api_alertmanagers(struct call *call)
+typedef fw_rc (*filler)(void *self, const struct form *form,
+                        struct fw_json *json, struct fw_err *err);
+
+/* What another part of the server fills; without it, an object of `empty`. */
+static void answer_filled(struct call *call, filler fill, const char *empty)
 {
+    struct fw_err err = {0};
     struct fw_json json;
+    fw_rc rc = FW_OK;
 
     call_data_begin(call, &json);
-    fw_json_object(&json);
-    put_empty_array(&json, "activeAlertmanagers");
-    put_empty_array(&json, "droppedAlertmanagers");
-    fw_json_object_end(&json);
-    call_data_end(call, &json);
+    if (fill != NULL) {
+        rc = fill(call->api->self, &call->form, &json, &err);
+    } else {
+        fw_json_object(&json);
+        put_empty_array(&json, empty);
+        fw_json_object_end(&json);
+    }
+    if (rc == FW_OK) {
+        call_data_end(call, &json);
+        return;
+    }
+    fw_buf_clear(&call->reply.body);
+    err.rc = rc;
+    call_failed(call, &err);
 }
 
-/* An object with one array that another part of the server fills. */
-static void answer_filled(struct call *call, const char *key,
-                          void (*fill)(void *self, struct fw_json *json))
+void api_alertmanagers(struct call *call)
 {
-    struct fw_json json;
-
-    call_data_begin(call, &json);
-    fw_json_object(&json);
-    fw_json_key(&json, key);
-    fw_json_array(&json);
-    if (fill != NULL)
-        fill(call->api->self, &json);
-    fw_json_array_end(&json);
-    fw_json_object_end(&json);
-    call_data_end(call, &json);
+    answer_filled(call, call->api->alertmanagers, "activeAlertmanagers");
 }
 
 void api_rules(struct call *call)
 {
-    answer_filled(call, "groups", call->api->rules);
+    answer_filled(call, call->api->rules, "groups");
 }
 
 void api_alerts(struct call *call)
 {
-    answer_filled(call, "alerts", call->api->alerts);
+    answer_filled(call, call->api->alerts, "alerts");
 }

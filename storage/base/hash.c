@@ -21,6 +21,11 @@ void fw_hash128(const void *bytes, size_t n, uint64_t seed, uint64_t out[2])
     out[1] = hash.high64;
 }
 
+uint64_t fw_xxh64(const void *bytes, size_t n)
+{
+    return XXH64(bytes, n, 0);
+}
+
 uint64_t fw_hash_random_seed(void)
 {
     uint64_t seed = 0;

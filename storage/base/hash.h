@@ -21,6 +21,9 @@ uint64_t fw_hash64(const void *bytes, size_t n, uint64_t seed);
 /* The same, 128 bits: two names will not meet by chance. */
 void fw_hash128(const void *bytes, size_t n, uint64_t seed, uint64_t out[2]);
 
+/* xxHash64 with seed 0, for those who must agree with another program. */
+uint64_t fw_xxh64(const void *bytes, size_t n);
+
 /* A seed that differs from process to process. */
 uint64_t fw_hash_random_seed(void);
 

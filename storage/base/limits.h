@@ -58,6 +58,8 @@
 #define FW_MAX_OUTBOX 10000         /* notifications waiting */
 #define FW_MAX_BACKTEST_SERIES 1000 /* of a watch that tests itself */
 #define FW_MAX_AUDIT_TEXT 65536     /* a reason, a before or after */
+#define FW_MAX_MANAGER_ALERTS 10000 /* waiting for Alertmanagers */
+#define FW_MAX_MANAGERS 64          /* addresses of Alertmanagers at once */
 #define FW_MAX_REPLY_BYTES ((size_t)256 << 20)
 
 /* HTTP */
