@@ -138,6 +138,7 @@ static void add_lines(struct line_port *port, struct sample_set *set)
         {"forewarn_line_values_skipped_total", count(&s->skipped)},
         {"forewarn_line_samples_refused_total", count(&s->refused)},
         {"forewarn_line_stalls_total", count(&s->stalls)},
+        {"forewarn_line_held_total", count(&s->held)},
         {"forewarn_line_names_forgotten_total", count(&s->forgotten)},
         {"forewarn_line_bad_unlogged_total", count(&s->bad_unlogged)},
     };

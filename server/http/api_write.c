@@ -282,6 +282,19 @@ static bool find_value(struct writing *w, const struct line *line, size_t i,
     return writing_series(w, labels.v, labels.n, key, line->series, 1, id);
 }
 
+/* The ids of all values of a line; false unless all are known. */
+static bool find_values(struct writing *w, const struct line *line,
+                        struct series_key scope, uint32_t ids[POINTS_AT_ONCE])
+{
+    struct series_key keys[POINTS_AT_ONCE];
+
+    if (line->n > POINTS_AT_ONCE)
+        return false;
+    for (size_t i = 0; i < line->n; i++)
+        keys[i] = series_cache_key(scope, line->values[i].part);
+    return series_cache_find_all(w->call->api->cache, keys, line->n, ids);
+}
+
 /* False: the store cannot take more now. */
 static bool write_line(struct writing *w, const struct line *line,
                        struct fw_str db, fw_ms t)
@@ -290,10 +303,13 @@ static bool write_line(struct writing *w, const struct line *line,
     struct series_key scope =
         series_cache_scope(w->call->api->cache, pieces, 3);
 
-    for (size_t i = 0; i < line->n; i++) {
-        uint32_t id;
+    uint32_t ids[POINTS_AT_ONCE];
+    bool known = find_values(w, line, scope, ids);
 
-        if (find_value(w, line, i, db, scope, &id)) {
+    for (size_t i = 0; i < line->n; i++) {
+        uint32_t id = known ? ids[i] : 0;
+
+        if (known || find_value(w, line, i, db, scope, &id)) {
             if (!writing_add(w, id, t, line->values[i].v))
                 return false;
         } else if (writing_broken(w)) {

@@ -527,6 +527,9 @@ static void update_interest(struct line_conn *conn)
         want |= EPOLLIN;
     if (conn->hung || want == conn->interest)
         return;
+    if ((want & EPOLLIN) == 0 && (conn->interest & EPOLLIN) != 0 &&
+        conn->state == CONN_OPEN && conn->waiting == NULL)
+        line_stats_add(&conn->part->stats->held, 1);
     conn->interest = want;
     loop_change(conn->part->loop, &conn->watch, want);
 }

@@ -17,10 +17,11 @@ struct line_stats {
     _Atomic uint64_t skipped; /* strings and nan */
     _Atomic uint64_t bad[LINE_FAULTS];
     _Atomic uint64_t bytes;
-    _Atomic uint64_t accepted;     /* connections */
-    _Atomic uint64_t refused;      /* samples the store would not take */
-    _Atomic uint64_t stalls;       /* times a sender waited for the store */
-    _Atomic uint64_t forgotten;    /* times a sender's names were, for room */
+    _Atomic uint64_t accepted;  /* connections */
+    _Atomic uint64_t refused;   /* samples the store would not take */
+    _Atomic uint64_t stalls;    /* times a sender waited for the store */
+    _Atomic uint64_t held;      /* times a sender waited for its own answers */
+    _Atomic uint64_t forgotten; /* times a sender's names were, for room */
     _Atomic uint64_t bad_unlogged; /* bad lines the log did not name */
 };
 
