@@ -238,7 +238,9 @@ def same(a, b):
         if len(left) != len(right):
             return "%r: %d and %d points" % (labels, len(left), len(right))
         for (t, v), (u, w) in zip(left, right):
-            if t != u or not math.isclose(v, w, rel_tol=1e-9, abs_tol=1e-9):
+            alike = math.isnan(v) and math.isnan(w) or math.isclose(
+                v, w, rel_tol=1e-9, abs_tol=1e-9)
+            if t != u or not alike:
                 return "%r: %r and %r" % (labels, (t, v), (u, w))
     return None
 
