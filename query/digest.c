@@ -63,7 +63,9 @@ static void add_extremes(struct gathered *g, double min, double max)
         g->max = max;
 }
 
-static void add_samples(struct gathered *g, const double *v, size_t n)
+/* Of many samples only what the function asks for is worked out. */
+static void add_samples(struct gathered *g, enum digest_kind kind,
+                        const double *v, size_t n)
 {
     if (n == 0)
         return;
@@ -71,10 +73,10 @@ static void add_samples(struct gathered *g, const double *v, size_t n)
         g->first = v[0];
     g->last = v[n - 1];
     g->n += n;
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n && (kind == DIGEST_SUM || kind == DIGEST_AVG); i++)
         ksum_add(&g->sum, v[i]);
+    for (size_t i = 0; i < n && (kind == DIGEST_MIN || kind == DIGEST_MAX); i++)
         add_extremes(g, v[i], v[i]);
-    }
 }
 
 static void add_summary(struct gathered *g, const struct fw_summary *s)
@@ -138,11 +140,11 @@ fw_rc digest_row(const struct window_job *job, const struct digest *digests,
             first++;
         for (size_t d = first; d < count && digests[d].summary.t_last <= w.to;
              d++) {
-            add_samples(&g, job->v + at, digests[d].at - at);
+            add_samples(&g, kind, job->v + at, digests[d].at - at);
             at = digests[d].at;
             add_summary(&g, &digests[d].summary);
         }
-        add_samples(&g, job->v + at, w.hi - at);
+        add_samples(&g, kind, job->v + at, w.hi - at);
         if (g.n == 0)
             continue;
         if (!value_of(kind, &g, &out[w.step]))

@@ -275,8 +275,8 @@ static fw_rc run_alone(struct scan *scan, const struct fw_series *series,
         else if (scan->ev->err != NULL)
             *scan->ev->err = reader->err;
         work += (reader->cost.samples - reader->cost.summarised) / (i + 1);
-        /* Where the first series has no blocks to skip, no other is asked. */
-        if (i == 0 && reader->cost.skipped == 0)
+        /* Where the first series is mostly read, the others are read whole. */
+        if (i == 0 && reader->cost.summarised < reader->cost.samples / 2)
             scan->digest = NULL;
         if (rc == FW_OK && is_large(scan, work, count - i - 1))
             return run_shared(scan, series, i + 1, count, work, reader);

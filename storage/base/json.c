@@ -184,16 +184,24 @@ void fw_json_quoted_double(struct fw_json *json, double v)
 void fw_json_seconds(struct fw_json *json, fw_ms t)
 {
     uint64_t ms = t < 0 ? 0 - (uint64_t)t : (uint64_t)t;
+    unsigned rest = (unsigned)(ms % 1000);
     char text[32];
-    int n = snprintf(text, sizeof(text), "%s%llu", t < 0 ? "-" : "",
-                     (unsigned long long)(ms / 1000));
+    size_t from = sizeof(text);
 
-    if (ms % 1000 != 0) {
-        n += snprintf(text + n, sizeof(text) - (size_t)n, ".%03u",
-                      (unsigned)(ms % 1000));
-        while (text[n - 1] == '0')
-            n--;
+    /* From its end: milliseconds without closing zeros, seconds, the sign. */
+    for (int i = 0; i < 3 && ms % 1000 != 0; i++, rest /= 10) {
+        if (rest % 10 != 0 || from < sizeof(text))
+            text[--from] = (char)('0' + rest % 10);
     }
+    if (from < sizeof(text))
+        text[--from] = '.';
+    ms /= 1000;
+    do {
+        text[--from] = (char)('0' + ms % 10);
+        ms /= 10;
+    } while (ms > 0);
+    if (t < 0)
+        text[--from] = '-';
     before_value(json);
-    put(json, text, (size_t)n);
+    put(json, text + from, sizeof(text) - from);
 }

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "storage/base/str.h"
 
-#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+
+#include "storage/base/shortest.h"
 
 int fw_str_cmp(struct fw_str a, struct fw_str b)
 {
@@ -352,33 +353,50 @@ fw_rc fw_parse_time(struct fw_str text, fw_ms now, fw_ms *out,
                       FW_STR_ARG(text));
 }
 
-/*
- * Finds the fewest digits that read back as v > 0, and their decimal exponent.
- * Any decimal of up to 15 digits survives a trip through a normal double, so
- * if 15 digits round-trip, dropping their closing zeros gives the shortest;
- * else 16 or 17 are needed. Subnormals carry fewer digits: those are counted
- * up from one.
- */
+/* The digits of n > 0 without their closing zeros; returns how many. */
+static int put_digits(uint64_t n, char digits[32], int *exponent)
+{
+    char text[32];
+    int count = 0;
+    int from = (int)sizeof(text);
+
+    while (n % 10 == 0) {
+        n /= 10;
+        (*exponent)++;
+    }
+    for (; n > 0; n /= 10)
+        text[--from] = (char)('0' + n % 10);
+    count = (int)sizeof(text) - from;
+    memcpy(digits, text + from, (size_t)count);
+    digits[count] = '\0';
+    return count;
+}
+
+/* The shortest digits that read back as v > 0; d.ddd * 10^exponent. */
 static int shortest_digits(double v, char digits[32], int *exponent)
 {
-    char text[FW_DOUBLE_TEXT_BYTES];
-    int n = 0;
-    char *e;
+    uint64_t number;
+    int n;
 
-    for (int precision = v < DBL_MIN ? 0 : 14; precision < 17; precision++) {
-        (void)snprintf(text, sizeof(text), "%.*e", precision, v);
-        if (strtod(text, NULL) == v)
-            break;
-    }
-    e = strchr(text, 'e');
-    *exponent = (int)strtol(e + 1, NULL, 10);
-    for (const char *p = text; p < e; p++)
-        if (*p >= '0' && *p <= '9')
-            digits[n++] = *p;
-    while (n > 1 && digits[n - 1] == '0')
-        n--;
-    digits[n] = '\0';
+    fw_shortest(v, &number, exponent);
+    n = put_digits(number, digits, exponent);
+    *exponent += n - 1;
     return n;
+}
+
+/* An integer >= 0 as text; returns its length. */
+static size_t put_integer(char *out, uint64_t n)
+{
+    char text[32];
+    size_t from = sizeof(text);
+
+    do {
+        text[--from] = (char)('0' + n % 10);
+        n /= 10;
+    } while (n > 0);
+    memcpy(out, text + from, sizeof(text) - from);
+    out[sizeof(text) - from] = '\0';
+    return sizeof(text) - from;
 }
 
 static size_t layout_plain(char *out, const char *digits, int n, int exponent)
@@ -432,8 +450,7 @@ size_t fw_format_double(char out[FW_DOUBLE_TEXT_BYTES], double v)
         v = -v;
     }
     if (v < 1e15 && v == (double)(int64_t)v) /* the common, cheap case */
-        return sign + (size_t)snprintf(out + sign, FW_DOUBLE_TEXT_BYTES - sign,
-                                       "%lld", (long long)v);
+        return sign + put_integer(out + sign, (uint64_t)v);
     n = shortest_digits(v, digits, &exponent);
     if (exponent < -6 || exponent >= 21)
         return sign + layout_exponent(out + sign, digits, n, exponent);
