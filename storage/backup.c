@@ -35,7 +35,7 @@ struct backup {
     const atomic_bool *cancel;
     struct backup_folder folder;
     struct backup_list list;
-    struct lmdb_txn journal, meta;
+    struct lmdb_txn journal, ring, meta;
     struct caught *parts; /* owned */
     size_t part_count;
     bool quiet;     /* this thread holds store->quiet */
@@ -138,6 +138,8 @@ static fw_rc catch_all(struct backup *b, struct fw_err *err)
     b->quiet = true;
     b->list.at = fw_clock_now(b->store->options.clock);
     rc = catch_journal(b, err);
+    if (rc == FW_OK && b->store->ring.env != NULL)
+        rc = lmdb_begin_read(b->store->ring.env, &b->ring, err);
     if (rc == FW_OK)
         rc = lmdb_begin_read(b->store->meta, &b->meta, err);
     if (rc == FW_OK)
@@ -160,6 +162,8 @@ static fw_rc check_room(struct backup *b, struct fw_err *err)
     fw_rc rc = fw_disk_free(b->folder.path, &room, err);
 
     b->bytes += lmdb_used_bytes(b->store->meta);
+    if (b->store->ring.env != NULL)
+        b->bytes += lmdb_used_bytes(b->store->ring.env);
     need = b->bytes + b->store->options.disk_floor;
     if (rc == FW_OK && room < need)
         rc = fw_err_set(err, FW_ENOSPC,
@@ -216,10 +220,15 @@ static fw_rc copy_all(struct backup *b, struct fw_err *err)
     if (rc == FW_OK)
         rc = backup_folder_add(&b->folder, "journal", err);
     if (rc == FW_OK)
+        rc = backup_folder_add(&b->folder, "head", err);
+    if (rc == FW_OK)
         rc = backup_folder_add(&b->folder, "part", err);
     if (rc == FW_OK && b->journal.handle != NULL)
         rc = copy_env(b, &b->journal, "journal", "data.mdb", false, err);
     lmdb_end(&b->journal);
+    if (rc == FW_OK && b->ring.handle != NULL)
+        rc = copy_env(b, &b->ring, "head", "data.mdb", false, err);
+    lmdb_end(&b->ring);
     if (rc == FW_OK)
         rc = copy_env(b, &b->meta, "meta", "data.mdb", false, err);
     lmdb_end(&b->meta);
@@ -248,6 +257,7 @@ static void release(struct backup *b)
     }
     free(b->parts);
     lmdb_end(&b->journal);
+    lmdb_end(&b->ring);
     lmdb_end(&b->meta);
     quiet_end(b);
     backup_folder_abort(&b->folder);

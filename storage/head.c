@@ -674,6 +674,11 @@ fw_rc head_publish(struct head *h, uint32_t id, const struct block_ref *refs,
             add_ref(s, &refs[i]);
         if (leaving != NULL)
             (void)drop_late(s, leaving->t, leaving->n);
+        if (leaving != NULL)
+            s->saved -=
+                (uint32_t)(leaving->run < s->saved ? leaving->run : s->saved);
+        if (s->saved == 0)
+            s->ring_first = 0;
         if ((s->flags & HEAD_LEAVES) != 0)
             s->seq_first = h->leaving_seq;
         s->flags &= (uint8_t)~HEAD_LEAVES;
@@ -809,6 +814,84 @@ uint64_t head_oldest_seq(struct head *h)
         head_unlock(h, id);
     }
     return oldest;
+}
+
+/* ---- Checkpoints ----------------------------------------------------------
+ */
+
+void head_saved(struct head *h, uint32_t id, uint32_t ring, bool all,
+                uint32_t run, uint64_t seq_next)
+{
+    struct head_series *s = head_get(h, id);
+
+    head_lock(h, id);
+    s->saved = run;
+    if (all || s->ring_first == 0)
+        s->ring_first = ring;
+    s->seq_first = seq_next;
+    head_unlock(h, id);
+}
+
+uint64_t head_oldest_ring(struct head *h)
+{
+    uint32_t limit = head_limit(h);
+    uint64_t oldest = UINT64_MAX;
+
+    for (uint32_t id = 0; id < limit; id++) {
+        const struct head_series *s = head_get(h, id);
+
+        /* Only the sealing thread, which asks, changes it. */
+        if (s != NULL && s->ring_first != 0 && s->ring_first < oldest)
+            oldest = s->ring_first;
+    }
+    return oldest;
+}
+
+fw_rc head_restore(struct head *h, uint32_t id, const struct head_chunk *chunk,
+                   uint32_t ring, uint64_t seq_next)
+{
+    char room[HEAD_CHUNK_HEADER + HEAD_VALUES_ROOM];
+    struct head_series *s = head_get(h, id);
+    bool any = (s->flags & HEAD_HAS_SAMPLES) != 0;
+    int64_t full = full_samples(s);
+    struct fw_str bytes = {room, 0};
+    fw_ms first = chunk->times->first, last = chunk->times->last;
+    size_t n = chunk->n, cut = 0;
+    fw_ms t[HEAD_CHUNK_SAMPLES];
+    char *data;
+
+    if (any && last <= s->newest)
+        return FW_OK;
+    if (any && first <= s->newest) {
+        head_times_get(chunk->times, t);
+        cut = head_lower_bound(t, n, s->newest + 1);
+        first = t[cut];
+        if (cut_chunk(chunk, cut, room, &bytes) != FW_OK)
+            return FW_ENOMEM;
+    } else {
+        bytes.n = head_chunk_put(room, head_times_ref(chunk->times),
+                                 chunk->values, chunk->bytes);
+    }
+    data = realloc(s->data, s->area_bytes + bytes.n); /* there is no tail yet */
+    if (data == NULL) {
+        head_area_unref(bytes.p, bytes.n);
+        return FW_ENOMEM;
+    }
+    memcpy(data + s->area_bytes, bytes.p, bytes.n);
+    s->data = data;
+    s->area_bytes += (uint32_t)bytes.n;
+    s->packed += (uint32_t)(n - cut);
+    s->settled = settled_in(s);
+    s->saved = s->packed;
+    s->ring_first = s->ring_first == 0 ? ring : s->ring_first;
+    s->seq_first = seq_next;
+    s->oldest = any && s->oldest < first ? s->oldest : first;
+    s->newest = last;
+    s->flags |= HEAD_HAS_SAMPLES;
+    (void)atomic_fetch_add(&h->samples, n - cut);
+    (void)atomic_fetch_add(&h->full, full_samples(s) - full);
+    see_newest(h, last);
+    return FW_OK;
 }
 
 bool head_overlaps(struct head *h, uint32_t id, fw_ms from, fw_ms to)

@@ -65,7 +65,7 @@ struct head_series {
     struct block_ref *blocks;   /* owned, by t_min then by age */
     fw_ms oldest, newest;       /* of all samples, on disk too */
     fw_ms sealed_max;           /* newest in a block; if block_count > 0 */
-    uint64_t seq_first;      /* of journal records only memory has samples of */
+    uint64_t seq_first;      /* of journal records that only memory has too */
     struct values_hint hint; /* of the last chunk */
     uint32_t area_bytes;
     uint32_t packed;  /* samples in chunks */
@@ -74,6 +74,8 @@ struct head_series {
     uint32_t column_at; /* of the first sample of the tail in the column */
     uint32_t staged;    /* room and times promised to the running commit */
     uint32_t block_count, block_cap;
+    uint32_t saved; /* the oldest so many of chunks and tail are in the ring */
+    uint32_t ring_first; /* from this record on; 0: none are; checkpoint.h */
     uint8_t flags;
     bool made;    /* somebody has the id; before it is used anywhere */
     bool defined; /* its labels are in the journal or in meta; committer */
@@ -224,6 +226,28 @@ void head_forget_part(struct head *h, uint16_t part);
  */
 uint64_t head_oldest_seq(struct head *h);
 
+/* ---- Checkpoints (checkpoint.h) -------------------------------------------
+ */
+
+/*
+ * The oldest `run` samples of chunks and tail are in ring record `ring` and,
+ * unless `all` are, in those that had some before. What the journal has that
+ * they have not is in its records from `seq_next` on.
+ */
+void head_saved(struct head *h, uint32_t id, uint32_t ring, bool all,
+                uint32_t run, uint64_t seq_next);
+
+/* The oldest record of the ring that is needed; UINT64_MAX for none. */
+uint64_t head_oldest_ring(struct head *h);
+
+/*
+ * Puts back a chunk that a checkpoint has, without what is there already. At
+ * opening, before there are other threads. FW_ENOMEM.
+ */
+FW_CHECK fw_rc head_restore(struct head *h, uint32_t id,
+                            const struct head_chunk *chunk, uint32_t ring,
+                            uint64_t seq_next);
+
 /* True if series `id` may have samples in [from, to]. */
 bool head_overlaps(struct head *h, uint32_t id, fw_ms from, fw_ms to);
 
@@ -263,6 +287,10 @@ FW_CHECK fw_rc head_snap_take(struct head_snap *snap,
 /* The same of settled chunks only: whole runs of HEAD_BLOCK_SAMPLES, nearly. */
 FW_CHECK fw_rc head_snap_take_full(struct head_snap *snap,
                                    const struct head_series *s);
+
+/* The same of chunks and tail, without whole chunks among the oldest `skip`. */
+FW_CHECK fw_rc head_snap_take_behind(struct head_snap *snap,
+                                     const struct head_series *s, size_t skip);
 
 /*
  * Unpacks into snap->t, v, n: by time, each time once, nothing cut. FW_ENOMEM.

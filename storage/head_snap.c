@@ -130,6 +130,31 @@ fw_rc head_snap_take_full(struct head_snap *snap, const struct head_series *s)
     return take_area(snap, s, 0, end, samples);
 }
 
+fw_rc head_snap_take_behind(struct head_snap *snap, const struct head_series *s,
+                            size_t skip)
+{
+    size_t first = 0, samples = 0;
+    struct head_chunk chunk;
+    fw_rc rc;
+
+    head_snap_clear(snap);
+    snap->hint = s->hint;
+    while (first < s->area_bytes) {
+        size_t next = head_chunk_get(head_area(s), first, &chunk);
+
+        if (samples + chunk.n > skip)
+            break;
+        samples += chunk.n;
+        first = next;
+    }
+    rc = take_area(snap, s, first, s->area_bytes, s->packed - samples);
+    if (rc == FW_OK)
+        rc = take_tail(snap, s, INT64_MIN, INT64_MAX);
+    if (rc != FW_OK)
+        head_snap_clear(snap);
+    return rc;
+}
+
 /* ---- Unpacking ------------------------------------------------------------
  */
 

@@ -17,9 +17,10 @@
 
 /*
  * 1: registry pages are plain definitions (FWR1), entries of partitions 64
- * bytes. 2: pages are columns (FWR2), entries 80 bytes, with kind and rank.
- * Pages and entries tell which they are; the first writer makes the folder 2,
- * and the first registry pages that are written make all of them new.
+ * bytes, there is no head/, journal records are FWJ1. 2: pages are columns
+ * (FWR2), entries 80 bytes, with kind and rank, head/, FWJ2. Pages, entries and
+ * records tell which they are; the first writer makes the folder 2, and the
+ * first registry pages that are written make all of them new.
  */
 #define META_FORMAT_VERSION 2
 #define META_FORMAT_OLDEST 1

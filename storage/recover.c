@@ -54,7 +54,7 @@ static fw_rc put_one(struct replay *r, uint64_t seq, uint32_t id, fw_ms t,
                           "journal record %llu has samples of series %u, "
                           "which is defined nowhere",
                           (unsigned long long)seq, id);
-    if (sealed_before(r, seq, t))
+    if (sealed_before(r, seq, t) || (s->ring_first != 0 && seq < s->seq_first))
         return FW_OK;
     verdict = head_stage(&r->hold, id, t, bits, -1, false);
     if (verdict == HEAD_ASK_DISK) {

@@ -11,7 +11,7 @@
 #include "storage/storage.h"
 #include "storage/verify.h"
 
-static const char *const folders[] = {"meta", "journal", "part"};
+static const char *const folders[] = {"meta", "journal", "head", "part"};
 #define FOLDER_COUNT (sizeof(folders) / sizeof(folders[0]))
 
 /* ---- Looking at it --------------------------------------------------------

@@ -10,6 +10,7 @@
  *   3. memory: blocks appear and samples go, in one moment for each series
  *   4. journal: what is on disk whole may be trimmed with the next commit
  *
+ * Samples that a checkpoint has are trimmed from its ring in the same way.
  * After a crash between 2 and 4 the journal still has samples that are in
  * blocks; replay skips them by the watermark, or finds them there.
  */
@@ -97,14 +98,22 @@ static void step_release(struct step *s)
 
 enum due { DUE_NOT, DUE_FULL, DUE_WHOLE };
 
-static enum due due_locked(const struct head_series *s, enum seal_scope scope,
-                           uint64_t before)
+static bool old_locked(const struct head_series *s,
+                       const struct seal_order *order)
+{
+    return order->scope == SEAL_OLD &&
+           (s->seq_first <= order->before ||
+            (s->ring_first != 0 && s->ring_first <= order->ring_before));
+}
+
+static enum due due_locked(const struct head_series *s,
+                           const struct seal_order *order)
 {
     bool full = s->settled >= HEAD_BLOCK_SAMPLES;
 
     if (head_count(s) == 0)
         return DUE_NOT;
-    if (scope == SEAL_ALL || (scope == SEAL_OLD && s->seq_first <= before))
+    if (order->scope == SEAL_ALL || old_locked(s, order))
         return DUE_WHOLE;
     if (head_late_count(s) >= HEAD_BLOCK_SAMPLES)
         return DUE_WHOLE;
@@ -151,8 +160,8 @@ static fw_rc unpack(struct step *step, struct item *item)
     return FW_OK;
 }
 
-static fw_rc copy_series(struct step *step, uint32_t id, enum seal_scope scope,
-                         uint64_t before)
+static fw_rc copy_series(struct step *step, uint32_t id,
+                         const struct seal_order *order)
 {
     struct head_series *s = head_get(&step->store->head, id);
     struct item item = {.series = id, .at = step->n};
@@ -166,7 +175,7 @@ static fw_rc copy_series(struct step *step, uint32_t id, enum seal_scope scope,
     if (rc != FW_OK)
         return rc;
     head_lock(&step->store->head, id);
-    due = due_locked(s, scope, before);
+    due = due_locked(s, order);
     if (due != DUE_NOT)
         rc = take_locked(step, s, due, &item);
     head_unlock(&step->store->head, id);
@@ -304,8 +313,8 @@ static fw_rc save_in(void *self, struct lmdb_txn *txn, struct fw_err *err)
     return registry_save(&w->store->registry, txn, w->from, w->to, err);
 }
 
-static fw_rc save_registry(struct fw_store *store, struct seal_state *state,
-                           struct fw_err *err)
+fw_rc seal_save_registry(struct fw_store *store, struct seal_state *state,
+                         struct fw_err *err)
 {
     struct save_work work = {store, state->registry_saved,
                              (uint32_t)registry_next_id(&store->registry)};
@@ -326,10 +335,25 @@ static uint64_t edge_after(struct step *s)
     return oldest < s->applied + 1 ? oldest : s->applied + 1;
 }
 
+static int by_time(const void *a, const void *b)
+{
+    const struct target *left = *(struct target *const *)a;
+    const struct target *right = *(struct target *const *)b;
+
+    return (left->part->first > right->part->first) -
+           (left->part->first < right->part->first);
+}
+
+/*
+ * The oldest partition first: wherever that is cut off, what a series has in
+ * blocks is older than what it has not, which checkpoint.c counts on.
+ */
 static fw_rc commit_targets(struct step *s, uint64_t edge, struct fw_err *err)
 {
     fw_rc rc = FW_OK;
 
+    if (s->target_count > 0)
+        qsort(s->targets, s->target_count, sizeof(struct target *), by_time);
     for (size_t i = 0; i < s->target_count && rc == FW_OK; i++) {
         struct target *target = s->targets[i];
 
@@ -367,7 +391,7 @@ static fw_rc finish_step(struct step *s, struct seal_state *state,
     for (size_t i = 0; i < s->item_count && rc == FW_OK; i++)
         rc = encode_item(s, &s->items[i], err);
     if (rc == FW_OK)
-        rc = save_registry(s->store, state, err);
+        rc = seal_save_registry(s->store, state, err);
     if (rc == FW_OK) {
         edge = edge_after(s);
         rc = commit_targets(s, edge, err);
@@ -388,7 +412,7 @@ static void begin_copying(struct step *s)
 }
 
 fw_rc seal_round(struct fw_store *store, struct seal_state *state,
-                 enum seal_scope scope, uint64_t before, struct fw_err *err)
+                 const struct seal_order *order, struct fw_err *err)
 {
     struct step step = {.store = store,
                         .now = fw_clock_now(store->options.clock)};
@@ -397,7 +421,7 @@ fw_rc seal_round(struct fw_store *store, struct seal_state *state,
 
     begin_copying(&step);
     for (uint32_t id = 0; id < limit && rc == FW_OK; id++) {
-        rc = copy_series(&step, id, scope, before);
+        rc = copy_series(&step, id, order);
         if (rc != FW_OK)
             rc = fw_err_set(err, rc, "out of memory");
         else if (step.n >= STEP_SAMPLES) {

@@ -11,8 +11,9 @@
 /* What to take from memory. */
 enum seal_scope {
     SEAL_FULL, /* runs long enough for a block */
-    SEAL_OLD,  /* those, and all of a series that holds back the journal */
-    SEAL_ALL
+    SEAL_OLD,  /* those, and all of a series that has been there long */
+    SEAL_ALL,
+    SEAL_RING /* nothing: it goes to a head checkpoint; sealer_run() only */
 };
 
 /* The state of the sealing thread between rounds. Starts zeroed. */
@@ -21,13 +22,24 @@ struct seal_state {
 };
 
 /*
- * One round over all series: seals, publishes, trims. With SEAL_OLD a series
- * whose oldest sample is from journal record `before` or earlier is sealed
- * whole. On failure nothing is lost: what was not sealed stays in memory and
- * in the journal.
+ * What a round seals whole with SEAL_OLD: series that have samples of journal
+ * records <= `before` in memory alone, or in ring records <= `ring_before`.
+ */
+struct seal_order {
+    enum seal_scope scope;
+    uint64_t before;
+    uint32_t ring_before;
+};
+
+/*
+ * One round over all series: seals, publishes, trims. On failure nothing is
+ * lost: what was not sealed stays in memory and in the journal or the ring.
  */
 FW_CHECK fw_rc seal_round(struct fw_store *store, struct seal_state *state,
-                          enum seal_scope scope, uint64_t before,
-                          struct fw_err *err);
+                          const struct seal_order *order, struct fw_err *err);
+
+/* Puts the labels of new series into meta/. */
+FW_CHECK fw_rc seal_save_registry(struct fw_store *store,
+                                  struct seal_state *state, struct fw_err *err);
 
 #endif

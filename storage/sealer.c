@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "storage/checkpoint.h"
 #include "storage/closer.h"
 
 #define TICK_MS 200
@@ -14,13 +15,16 @@
 #define MARKS 256 /* a minute apart: longer than the age */
 #define HOUSEKEEPING_NS ((uint64_t)10 * 1000000000u)
 #define RETRY_NS ((uint64_t)5 * 1000000000u)
-#define JOURNAL_BYTES ((uint64_t)256 << 20)
+#define JOURNAL_BYTES ((uint64_t)64 << 20) /* a second or two to replay */
+#define RING_BYTES ((uint64_t)64 << 20)
+#define RING_SAMPLE_BYTES 3 /* a ring longer than this is mostly rubbish */
 #define RETENTION_EVERY FW_MINUTE
 
-/* Which journal record was the last one at a time. */
+/* Which records of journal and ring were the last ones at a time. */
 struct mark {
     uint64_t at_ns;
     uint64_t seq;
+    uint32_t ring;
 };
 
 struct sealer {
@@ -55,51 +59,86 @@ static void make_mark(struct sealer *s, uint64_t now_ns)
     if (s->mark_count > 0 && now_ns - last->at_ns < MARK_NS)
         return;
     s->marks[s->mark_count++ % MARKS] =
-        (struct mark){now_ns, atomic_load(&s->store->head.applied)};
+        (struct mark){now_ns, atomic_load(&s->store->head.applied),
+                      (uint32_t)(s->store->ring.next_seq - 1)};
 }
 
-/* The last journal record that is older than samples may get in memory. */
-static uint64_t old_seq(const struct sealer *s, uint64_t now_ns)
+/* The last records that are older than samples may get in memory. */
+static struct mark old_mark(const struct sealer *s, uint64_t now_ns)
 {
     size_t first = s->mark_count > MARKS ? s->mark_count - MARKS : 0;
-    uint64_t seq = 0;
+    struct mark old = {0};
 
     for (size_t i = first; i < s->mark_count; i++) {
         const struct mark *mark = &s->marks[i % MARKS];
 
         if (now_ns - mark->at_ns >= AGE_NS)
-            seq = mark->seq;
+            old = *mark;
     }
-    return seq;
+    return old;
 }
 
-/* Where the journal has grown too long, its older half has to go. */
-static uint64_t journal_half(const struct sealer *s)
+/* The middle record where there are more bytes than `most`, else 0. */
+static uint64_t older_half(struct journal *j, uint64_t last, uint64_t most)
 {
-    struct journal *j = &s->store->journal;
     uint64_t first = atomic_load(&j->trim_to);
-    uint64_t last = atomic_load(&s->store->head.applied);
 
-    if (atomic_load(&j->live_bytes) < JOURNAL_BYTES || last < first)
+    if (atomic_load(&j->live_bytes) < most || last < first)
         return 0;
     return first + (last - first) / 2;
 }
 
 static bool round_is_due(struct sealer *s, uint64_t now_ns,
-                         enum seal_scope *scope, uint64_t *before)
+                         struct seal_order *order)
 {
-    struct head *head = &s->store->head;
-    int64_t full = atomic_load(&head->full);
-    uint64_t old = old_seq(s, now_ns);
-    uint64_t half = journal_half(s);
+    struct fw_store *store = s->store;
+    int64_t full = atomic_load(&store->head.full);
+    struct mark old = old_mark(s, now_ns);
+    bool any_old = old.seq >= atomic_load(&store->journal.trim_to) ||
+                   old.ring >= atomic_load(&store->ring.trim_to);
 
-    *before = old > half ? old : half;
-    *scope = *before >= atomic_load(&s->store->journal.trim_to) ? SEAL_OLD
-                                                                : SEAL_FULL;
-    if (now_ns < s->retry_ns || atomic_load(&head->samples) == 0)
-        return false;
-    return *scope == SEAL_OLD || full >= FULL_ENOUGH ||
+    *order =
+        (struct seal_order){any_old ? SEAL_OLD : SEAL_FULL, old.seq, old.ring};
+    return any_old || full >= FULL_ENOUGH ||
            (full > 0 && now_ns - s->last_round_ns > FULL_WAIT_NS);
+}
+
+/* A journal that has grown too long gives its older half to the ring. */
+static fw_rc checkpoint_if_due(struct sealer *s, struct fw_err *err)
+{
+    struct fw_store *store = s->store;
+    uint64_t before = older_half(
+        &store->journal, atomic_load(&store->head.applied), JOURNAL_BYTES);
+    uint64_t ring_before = older_half(
+        &store->ring, store->ring.next_seq - 1,
+        RING_BYTES + RING_SAMPLE_BYTES * atomic_load(&store->head.samples));
+    struct seal_order late_ones = {SEAL_OLD, before, (uint32_t)ring_before};
+    bool late = false;
+    fw_rc rc;
+
+    if (before == 0 && ring_before == 0)
+        return FW_OK;
+    rc = checkpoint_round(store, &s->state, before, (uint32_t)ring_before,
+                          &late, err);
+    if (rc == FW_OK && late)
+        rc = seal_round(store, &s->state, &late_ones, err);
+    return rc;
+}
+
+static fw_rc do_rounds(struct sealer *s, uint64_t now_ns, struct fw_err *err)
+{
+    struct fw_store *store = s->store;
+    struct seal_order order;
+    fw_rc rc;
+
+    if (now_ns < s->retry_ns || atomic_load(&store->head.samples) == 0)
+        return FW_OK;
+    rc = checkpoint_if_due(s, err);
+    if (rc != FW_OK || !round_is_due(s, now_ns, &order))
+        return rc;
+    rc = seal_round(store, &s->state, &order, err);
+    s->last_round_ns = now_ns;
+    return rc == FW_OK ? checkpoint_trim(store, err) : rc;
 }
 
 /* ---- Retention and housekeeping
@@ -168,6 +207,7 @@ static void keep_house(struct sealer *s)
 
     (void)lmdb_clear_stale_readers(s->store->meta);
     (void)lmdb_clear_stale_readers(s->store->journal.env);
+    (void)lmdb_clear_stale_readers(s->store->ring.env);
     if (manifest_list(&s->store->manifest, &list, &count) == FW_OK)
         for (size_t i = 0; i < count; i++) {
             (void)pthread_mutex_lock(&list[i]->lock);
@@ -186,16 +226,10 @@ static void tick(struct sealer *s)
 {
     uint64_t now_ns = fw_clock_mono_ns(s->store->options.clock);
     struct fw_err err = {0};
-    enum seal_scope scope;
-    uint64_t before;
 
     make_mark(s, now_ns);
-    if (round_is_due(s, now_ns, &scope, &before)) {
-        fw_rc rc = seal_round(s->store, &s->state, scope, before, &err);
-
-        s->last_round_ns = now_ns;
-        s->retry_ns = rc == FW_OK ? 0 : now_ns + RETRY_NS;
-    }
+    if (do_rounds(s, now_ns, &err) != FW_OK)
+        s->retry_ns = now_ns + RETRY_NS;
     retain_if_due(s);
     closer_tick(s->store->closer);
     recover_health(s->store);
@@ -207,13 +241,19 @@ static void tick(struct sealer *s)
 
 static void serve_request_locked(struct sealer *s)
 {
-    enum seal_scope scope = s->scope;
+    struct seal_order order = {s->scope, UINT64_MAX, UINT32_MAX};
     struct fw_err err = {0};
+    bool late = false;
     fw_rc rc;
 
     (void)pthread_mutex_unlock(&s->lock);
     (void)pthread_mutex_lock(&s->store->quiet);
-    rc = seal_round(s->store, &s->state, scope, 0, &err);
+    if (order.scope == SEAL_RING)
+        rc = checkpoint_round(s->store, &s->state, UINT64_MAX, 0, &late, &err);
+    else
+        rc = seal_round(s->store, &s->state, &order, &err);
+    if (rc == FW_OK)
+        rc = checkpoint_trim(s->store, &err);
     if (rc == FW_OK)
         rc = retain(s->store, &err);
     (void)pthread_mutex_unlock(&s->store->quiet);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "storage/base/limits.h"
+#include "storage/checkpoint.h"
 #include "storage/closer.h"
 #include "storage/committer.h"
 #include "storage/folder.h"
@@ -78,7 +79,7 @@ fw_rc store_check_disk(struct fw_store *store, struct fw_err *err)
 
 static fw_rc make_folders(struct fw_store *store, struct fw_err *err)
 {
-    static const char *const names[] = {"meta", "journal", "part"};
+    static const char *const names[] = {"meta", "journal", "head", "part"};
     char path[FW_PATH_BYTES];
     fw_rc rc = FW_OK;
 
@@ -117,6 +118,7 @@ static fw_rc open_meta(struct fw_store *store, struct fw_err *err)
                              store->dir);
     if (rc == FW_OK)
         rc = meta_format_check(store->meta, store->dir, &version, err);
+    /* What is added to it from now on an older program would not look for. */
     if (rc == FW_OK && version < META_FORMAT_VERSION &&
         !store->options.read_only)
         return meta_format_write(store->meta, err);
@@ -128,39 +130,58 @@ static fw_rc open_meta(struct fw_store *store, struct fw_err *err)
     return rc;
 }
 
-static fw_rc open_journal(struct fw_store *store, struct fw_err *err)
+static fw_rc open_ring_of(struct fw_store *store, struct journal *j,
+                          const char *name, const char *what,
+                          struct fw_err *err)
 {
     struct lmdb_options options = env_options(store, JOURNAL_MAP_BYTES);
     char path[FW_PATH_BYTES];
-    fw_rc rc = fw_path_join(path, store->dir, "journal", err);
+    fw_rc rc = fw_path_join(path, store->dir, name, err);
 
     if (rc == FW_OK)
-        rc = journal_open(&store->journal, path, &options, err);
+        rc = journal_open(j, path, &options, err);
     if (rc == FW_ECORRUPT)
         (void)fw_err_prefix(err,
-                            "the journal cannot be read; move %s away to go "
-                            "on without the samples that only it has",
-                            path);
+                            "%s cannot be read; move %s away to go on without "
+                            "the samples that only it has",
+                            what, path);
+    return rc;
+}
+
+static fw_rc open_journal(struct fw_store *store, struct fw_err *err)
+{
+    fw_rc rc =
+        open_ring_of(store, &store->journal, "journal", "the journal", err);
+
+    if (rc == FW_OK)
+        rc = open_ring_of(store, &store->ring, "head", "the head's checkpoint",
+                          err);
     return rc;
 }
 
 /*
- * The snapshot of the journal is taken before the partitions are read: what a
- * running server seals and trims meanwhile is then seen twice, never not at
- * all.
+ * The snapshots of the journal and then of the checkpoints are taken before
+ * the partitions are read: samples move that way, so those that a running
+ * server moves meanwhile are seen twice, never not at all.
  */
 static fw_rc read_everything(struct fw_store *store, struct seal_state *state,
                              struct fw_err *err)
 {
-    struct lmdb_txn txn = {0};
+    struct lmdb_txn txn = {0}, ring_txn = {0};
     struct fw_err why = {0};
     bool journal = store->journal.env != NULL;
+    bool ring = store->ring.env != NULL;
     fw_rc rc = FW_OK;
 
     if (journal)
         rc = lmdb_begin_read(store->journal.env, &txn, err);
+    if (rc == FW_OK && ring)
+        rc = lmdb_begin_read(store->ring.env, &ring_txn, err);
     if (rc == FW_OK)
         rc = load_all(store, state, &why, err);
+    if (rc == FW_OK && ring)
+        rc = checkpoint_load(store, &ring_txn, &why, err);
+    lmdb_end(&ring_txn);
     if (rc == FW_OK && journal)
         rc = recover_journal(store, &txn, &why, err);
     lmdb_end(&txn);
@@ -258,18 +279,29 @@ fw_rc fw_store_open(const char *dir, const struct fw_store_options *options,
     return rc;
 }
 
-/* Everything into blocks; where that fails the journal still has it. */
-static void seal_rest(struct fw_store *store)
+static void tidy(struct fw_store *store, struct journal *j, const char *name)
 {
-    struct seal_state state = {0};
     char path[FW_PATH_BYTES];
     struct fw_err err = {0};
 
+    if (fw_path_join(path, store->dir, name, &err) == FW_OK)
+        journal_close_and_tidy(j, path);
+}
+
+/* Everything into blocks; where that fails journal and ring still have it. */
+static void seal_rest(struct fw_store *store)
+{
+    const struct seal_order order = {SEAL_ALL, UINT64_MAX, UINT32_MAX};
+    struct seal_state state = {0};
+    struct fw_err err = {0};
+
     sealer_stop(store->sealer, &state);
-    if (seal_round(store, &state, SEAL_ALL, 0, &err) == FW_OK)
+    if (seal_round(store, &state, &order, &err) == FW_OK) {
         (void)!journal_trim(&store->journal, &err);
-    if (fw_path_join(path, store->dir, "journal", &err) == FW_OK)
-        journal_close_and_tidy(&store->journal, path);
+        (void)!checkpoint_trim(store, &err);
+    }
+    tidy(store, &store->journal, "journal");
+    tidy(store, &store->ring, "head");
 }
 
 void fw_store_close(struct fw_store *store)
@@ -283,6 +315,7 @@ void fw_store_close(struct fw_store *store)
     if (store->meta != NULL)
         manifest_release(&store->manifest);
     journal_close(&store->journal);
+    journal_close(&store->ring);
     (void)lmdb_close(store->meta);
     head_release(&store->head);
     registry_release(&store->registry);

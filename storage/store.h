@@ -41,6 +41,7 @@ struct store_counters {
     _Atomic uint64_t replayed;
     _Atomic uint64_t corrupt;
     _Atomic uint64_t sealed;
+    _Atomic uint64_t checkpoint_bytes;
     _Atomic uint64_t seal_failures;
     _Atomic uint64_t closed; /* partitions rewritten */
     _Atomic uint64_t close_failures;
@@ -57,6 +58,7 @@ struct fw_store {
     bool check_files;                /* nobody else writes to the folder */
     struct lmdb_env *meta;
     struct journal journal;
+    struct journal ring; /* of head checkpoints: the sealing thread's */
     struct registry registry;
     struct matcher_cache matchers;
     struct head head;

@@ -66,8 +66,8 @@ void fw_store_stats(struct fw_store *store, struct fw_store_stats *out)
     };
     if (store->committer != NULL)
         out->pending_samples = committer_pending(store->committer);
-    out->disk_bytes = folder_bytes(store->dir, "meta") +
-                      folder_bytes(store->dir, "journal") +
-                      folder_bytes(store->dir, "part");
+    out->disk_bytes =
+        folder_bytes(store->dir, "meta") + folder_bytes(store->dir, "journal") +
+        folder_bytes(store->dir, "head") + folder_bytes(store->dir, "part");
     read_health(store, out);
 }

@@ -177,7 +177,9 @@ static fw_rc write_table(struct life *l, struct fw_err *err)
 
 fw_rc life_seal(struct life *l, bool all, struct fw_err *err)
 {
-    return sealer_run(l->store->sealer, all ? SEAL_ALL : SEAL_FULL, err);
+    enum seal_scope some = synth_u64(&l->rng) % 2 == 0 ? SEAL_FULL : SEAL_RING;
+
+    return sealer_run(l->store->sealer, all ? SEAL_ALL : some, err);
 }
 
 fw_rc life_backup(struct life *l, struct fw_err *err)

@@ -146,7 +146,7 @@ static void *write_on(void *self)
             abort();
         atomic_store(&w->acknowledged, i);
         if (i % 50 == 0 &&
-            sealer_run(w->store->sealer, i % 200 == 0 ? SEAL_ALL : SEAL_FULL,
+            sealer_run(w->store->sealer, i % 200 == 0 ? SEAL_ALL : SEAL_RING,
                        &err) != FW_OK)
             abort();
     }

@@ -148,7 +148,10 @@ static void writers_readers_and_sealing_do_not_meet(void **state)
     }
     for (int i = 0; atomic_load(&w.writing) > 0; i++)
         assert_int_equal(sealer_run(w.store->sealer,
-                                    i % 2 == 0 ? SEAL_FULL : SEAL_ALL, &err),
+                                    i % 3 == 0   ? SEAL_FULL
+                                    : i % 3 == 1 ? SEAL_RING
+                                                 : SEAL_ALL,
+                                    &err),
                          FW_OK);
     for (int i = 0; i < WRITERS + READERS; i++)
         assert_int_equal(pthread_join(threads[i], NULL), 0);
