@@ -153,6 +153,12 @@ struct fw_record {
     fw_ms median_lead; /* of right alerts; -1 if none */
 };
 
+/* A question that the row answers besides, in plain words. */
+struct fw_report_note {
+    const char *question;
+    struct fw_str answer; /* paragraphs end with '\n' */
+};
+
 struct fw_report_row {
     struct fw_str watch, expr, owner, reason;
     struct fw_breach breach;
@@ -161,15 +167,20 @@ struct fw_report_row {
     struct fw_str state; /* "quiet", "firing", ... */
     struct fw_forecast_series series;
     struct fw_record record;
+    const struct fw_report_note *notes;
+    size_t note_count;
 };
 
 enum fw_report_format { FW_REPORT_TEXT, FW_REPORT_JSON, FW_REPORT_HTML };
 
-/* Prints the report, most urgent first. HTML is one self-contained file. */
+/*
+ * Prints the report, most urgent first. HTML is one self-contained file.
+ * `footer` ends it: a word of the caller's about where it comes from.
+ */
 FW_CHECK fw_rc fw_report_print(const struct fw_report_row *rows, size_t n,
                                fw_ms now, enum fw_report_format format,
-                               bool color, int columns, struct fw_buf *out,
-                               struct fw_err *err);
+                               bool color, int columns, struct fw_str footer,
+                               struct fw_buf *out, struct fw_err *err);
 
 /* ---- In PromQL --------------------------------------------------------- */
 

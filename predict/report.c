@@ -135,11 +135,12 @@ void report_when(const struct fw_report_row *row, char out[96])
 
 fw_rc fw_report_print(const struct fw_report_row *rows, size_t n, fw_ms now,
                       enum fw_report_format format, bool color, int columns,
-                      struct fw_buf *out, struct fw_err *err)
+                      struct fw_str footer, struct fw_buf *out,
+                      struct fw_err *err)
 {
     const struct fw_report_row **order = calloc(n + 1, sizeof(const void *));
-    struct report_page page = {out, FW_OK, columns > 40 ? columns : 80, color,
-                               now};
+    struct report_page page = {out,   FW_OK, columns > 40 ? columns : 80,
+                               color, now,   footer};
 
     if (order == NULL)
         return fw_err_set(err, FW_ENOMEM, "out of memory for the report");
@@ -147,7 +148,7 @@ fw_rc fw_report_print(const struct fw_report_row *rows, size_t n, fw_ms now,
         order[i] = &rows[i];
     qsort(order, n, sizeof(const void *), by_urgency); /* of pointers */
     if (format == FW_REPORT_JSON)
-        page.rc = report_json(order, n, now, out);
+        page.rc = report_json(order, n, now, footer, out);
     else if (format == FW_REPORT_HTML)
         report_html(&page, order, n);
     else

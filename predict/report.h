@@ -25,6 +25,7 @@ struct report_page {
     int columns; /* text only */
     bool color;
     fw_ms now;
+    struct fw_str footer;
 };
 
 void report_put(struct report_page *page, const char *text);
@@ -41,7 +42,7 @@ void report_text(struct report_page *page, const struct fw_report_row **rows,
 void report_html(struct report_page *page, const struct fw_report_row **rows,
                  size_t n);
 fw_rc report_json(const struct fw_report_row **rows, size_t n, fw_ms now,
-                  struct fw_buf *out);
+                  struct fw_str footer, struct fw_buf *out);
 
 /* The picture of one row as inline SVG; `id` makes its anchors unique. */
 void report_chart(struct report_page *page, const struct fw_report_row *row,

@@ -331,6 +331,11 @@ static void notes(struct report_page *page, const struct fw_report_row *row)
         report_put(page, "</dd>\n");
     }
     record_long(page, &row->record);
+    for (size_t i = 0; i < row->note_count; i++) {
+        note(page, row->notes[i].question);
+        report_escaped(page, row->notes[i].answer);
+        report_put(page, "</dd>\n");
+    }
     report_put(page, "</dl>\n");
 }
 
@@ -445,8 +450,9 @@ void report_html(struct report_page *page, const struct fw_report_row **rows,
         part(page, rows[i], i);
     report_printf(page,
                   "<footer>Made by Forewarn %s. Each chance is a "
-                  "prediction that is written down and scored when due."
-                  "</footer>\n",
+                  "prediction that is written down and scored when due. ",
                   FW_VERSION);
+    report_escaped(page, page->footer);
+    report_put(page, "</footer>\n");
     report_put(page, "</main>\n</body>\n</html>\n");
 }

@@ -69,6 +69,15 @@ static void row(struct fw_json *json, const struct fw_report_row *r)
     fw_json_seconds(json, r->series.current_at);
     fw_json_key(json, "record");
     record(json, &r->record);
+    fw_json_key(json, "notes");
+    fw_json_array(json);
+    for (size_t i = 0; i < r->note_count; i++) {
+        fw_json_object(json);
+        text(json, "question", fw_str_of(r->notes[i].question));
+        text(json, "answer", r->notes[i].answer);
+        fw_json_object_end(json);
+    }
+    fw_json_array_end(json);
     fw_json_key(json, "answer");
     if (r->series.forecast == NULL)
         fw_json_null(json);
@@ -78,7 +87,7 @@ static void row(struct fw_json *json, const struct fw_report_row *r)
 }
 
 fw_rc report_json(const struct fw_report_row **rows, size_t n, fw_ms now,
-                  struct fw_buf *out)
+                  struct fw_str footer, struct fw_buf *out)
 {
     struct fw_json json;
 
@@ -91,6 +100,7 @@ fw_rc report_json(const struct fw_report_row **rows, size_t n, fw_ms now,
     for (size_t i = 0; i < n; i++)
         row(&json, rows[i]);
     fw_json_array_end(&json);
+    text(&json, "footer", footer);
     fw_json_object_end(&json);
     if (fw_json_rc(&json) != FW_OK)
         return fw_json_rc(&json);

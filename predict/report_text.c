@@ -143,6 +143,24 @@ static void chart(struct report_page *page, const struct fw_report_row *row)
         page->rc = fw_print_chart(&c, page->out);
 }
 
+static void answer(struct report_page *page, const struct fw_report_note *note)
+{
+    struct fw_buf line = FW_BUF_INIT(65536);
+
+    report_put(page, "  ");
+    report_put(page, note->question);
+    report_put(page, "\n");
+    /* What is said may quote labels: made harmless, one paragraph. */
+    if (page->rc == FW_OK)
+        page->rc = fw_buf_add(&line, note->answer.p, note->answer.n);
+    for (size_t i = 0; i < line.len; i++)
+        if (line.data[i] == '\n')
+            line.data[i] = ' ';
+    if (page->rc == FW_OK && line.len > 0)
+        wrapped(page, "           ", line.data);
+    fw_buf_release(&line);
+}
+
 static void part(struct report_page *page, const struct fw_report_row *row)
 {
     const struct fw_forecast *f = row->series.forecast;
@@ -183,6 +201,8 @@ static void part(struct report_page *page, const struct fw_report_row *row)
         }
     }
     record(page, &row->record);
+    for (size_t i = 0; i < row->note_count; i++)
+        answer(page, &row->notes[i]);
     if (f != NULL && report_urgency_of(row) <= REPORT_POSSIBLE)
         chart(page, row);
 }
@@ -206,4 +226,9 @@ void report_text(struct report_page *page, const struct fw_report_row **rows,
         summary_row(page, rows[i]);
     for (size_t i = 0; i < n; i++)
         part(page, rows[i]);
+    if (page->footer.n > 0) {
+        report_put(page, "\n");
+        visible(page, page->footer);
+        report_put(page, "\n");
+    }
 }

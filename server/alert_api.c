@@ -2,11 +2,13 @@
 #include "server/alert_api.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "server/alert/alert_note.h"
 #include "server/alert_commands.h"
 #include "server/rule_json.h"
+#include "server/why.h"
 #include "storage/base/log.h"
 
 /* The watches, their series and records, under one read transaction. */
@@ -335,4 +337,46 @@ fw_rc alert_api_managers(void *self, const struct form *form,
     fw_json_array_end(json);
     fw_json_object_end(json);
     return FW_OK;
+}
+
+/* ---- what only watches have ---- */
+
+fw_rc alert_api_why(void *self, const struct form *form, struct fw_json *json,
+                    struct fw_err *err)
+{
+    const struct alert_api *api = self;
+    struct fw_cli cli = {.store = api->store, .clock = api->clock};
+    struct fw_str alert = form_get(form, "alert");
+    struct why why;
+    fw_rc rc;
+
+    if (alert.n == 0)
+        return fw_err_set(err, FW_EINVAL,
+                          "no alert parameter: the name of a watch, or "
+                          "Watch{label=\"value\"}");
+    rc = why_open(&why, &cli, alert, err);
+    if (rc == FW_OK)
+        why_json(&why, json);
+    why_close(&why);
+    return rc;
+}
+
+fw_rc alert_api_record(void *self, const struct form *form,
+                       struct fw_json *json, struct fw_err *err)
+{
+    const struct alert_api *api = self;
+    struct fw_cli cli = {.store = api->store, .clock = api->clock};
+    struct fw_buf value = FW_BUF_INIT(FW_MAX_REPLY_BYTES);
+    struct fw_str watch = form_get(form, "watch");
+    char *name = watch.n > 0 ? strndup(watch.p, watch.n) : NULL;
+    fw_rc rc;
+
+    if (watch.n > 0 && name == NULL)
+        return fw_err_set(err, FW_ENOMEM, "out of memory");
+    rc = record_json(&cli, name, &value, err);
+    if (rc == FW_OK)
+        fw_json_raw(json, (struct fw_str){value.data, value.len});
+    fw_buf_release(&value);
+    free(name);
+    return rc;
 }

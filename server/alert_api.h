@@ -33,4 +33,13 @@ FW_CHECK fw_rc alert_api_alerts(void *self, const struct form *form,
 FW_CHECK fw_rc alert_api_managers(void *self, const struct form *form,
                                   struct fw_json *json, struct fw_err *err);
 
+/*
+ * The cards of the alert that the form names (why.h); the records of all
+ * watches or of the one it names. FW_ENOTFOUND, FW_EINVAL with a sentence.
+ */
+FW_CHECK fw_rc alert_api_why(void *self, const struct form *form,
+                             struct fw_json *json, struct fw_err *err);
+FW_CHECK fw_rc alert_api_record(void *self, const struct form *form,
+                                struct fw_json *json, struct fw_err *err);
+
 #endif

@@ -13,12 +13,16 @@ extern const struct fw_command alert_commands[]; /* ends with zeros */
 
 int cmd_watches(struct fw_cli *cli, int argc, char **argv);
 int cmd_record(struct fw_cli *cli, int argc, char **argv);
+/* What `forewarn record --format json` prints; `watch` may be NULL. */
+FW_CHECK fw_rc record_json(struct fw_cli *cli, const char *watch,
+                           struct fw_buf *out, struct fw_err *err);
 int cmd_report(struct fw_cli *cli, int argc, char **argv);
 int cmd_config(struct fw_cli *cli, int argc, char **argv);
 int cmd_backtest(struct fw_cli *cli, int argc, char **argv);
 int cmd_watch(struct fw_cli *cli, int argc, char **argv);
 /* `forewarn watch test`, parsed already. */
 int watch_test(struct fw_cli *cli, const struct fw_args *args);
+int cmd_why(struct fw_cli *cli, int argc, char **argv);
 int cmd_audit(struct fw_cli *cli, int argc, char **argv);
 int cmd_emit(struct fw_cli *cli, int argc, char **argv);
 int cmd_rules(struct fw_cli *cli, int argc, char **argv);
@@ -26,6 +30,7 @@ int cmd_rules(struct fw_cli *cli, int argc, char **argv);
 extern const struct fw_option report_options[];
 extern const struct fw_option emit_options[];
 extern const struct fw_option audit_options[];
+extern const struct fw_option why_options[];
 extern const struct fw_option backtest_options[];
 extern const struct fw_option watch_options[];
 

@@ -156,6 +156,12 @@ const struct fw_command alert_commands[] = {
      "the same for an expression and a limit that no watch has yet",
      "  forewarn backtest 'disk_free_percent' '< 5' --horizon 24h --for 5m",
      backtest_options, FW_CMD_DATA},
+    {"why", cmd_why, "ALERT",
+     "what is claimed, on what grounds, and what would prove it wrong",
+     "ALERT is the name of a watch (its most urgent series are shown), or the "
+     "watch with\nlabels of one series. The forecast is made afresh.\n\n"
+     "  forewarn why DiskFull\n  forewarn why 'DiskFull{host=\"a\"}'",
+     why_options, FW_CMD_DATA},
     {"audit", cmd_audit, "list | verify | head",
      "who changed what, when and why; and whether that list is whole",
      "list    the entries, the newest last\n"

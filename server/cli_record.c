@@ -325,6 +325,18 @@ static fw_rc print_record(struct alert_view *view, const char *watch, bool json,
     return rc;
 }
 
+fw_rc record_json(struct fw_cli *cli, const char *watch, struct fw_buf *out,
+                  struct fw_err *err)
+{
+    struct alert_view view = {0};
+    fw_rc rc = alert_view_open(&view, cli, err);
+
+    if (rc == FW_OK)
+        rc = print_record(&view, watch, true, out, err);
+    alert_view_close(&view);
+    return rc;
+}
+
 int cmd_record(struct fw_cli *cli, int argc, char **argv)
 {
     static const char *const formats[] = {"table", "json", NULL};

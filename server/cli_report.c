@@ -10,7 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/alert/card.h"
 #include "server/alert_commands.h"
+#include "server/audit/audit.h"
 #include "storage/base/file.h"
 #include "storage/base/limits.h"
 
@@ -113,6 +115,44 @@ static fw_rc no_series(struct alert_view *view, struct fw_report_row *row,
     return FW_OK;
 }
 
+/* What the report does not say elsewhere, from the card of the prediction. */
+static fw_rc add_notes(struct alert_view *view,
+                       const struct config_watch *watch, fw_ms now,
+                       struct fw_report_row *row, struct fw_err *err)
+{
+    static const enum card_part shown[] = {CARD_WRONG_IF, CARD_ELSE,
+                                           CARD_UNKNOWN};
+    enum { SHOWN = sizeof(shown) / sizeof(shown[0]) };
+    struct fw_report_note *notes =
+        fw_arena_calloc(view->arena, SHOWN, sizeof(*notes));
+    struct standing standing;
+    struct card card;
+    struct card_input in = {.watch = watch,
+                            .labels = &row->series.labels,
+                            .forecast = row->series.forecast,
+                            .current = row->series.current,
+                            .current_at = row->series.current_at,
+                            .spacing = row->series.spacing,
+                            .now = now,
+                            .watch_record = row->record,
+                            .standing = &standing,
+                            .standing_why = ""};
+    fw_rc rc = alert_view_standing(view, watch, &standing, err);
+
+    if (notes == NULL)
+        return fw_arena_err(view->arena, err);
+    if (rc == FW_OK)
+        rc = card_write(&in, view->arena, &card, err);
+    if (rc != FW_OK)
+        return rc;
+    for (int i = 0; i < SHOWN; i++)
+        notes[i] = (struct fw_report_note){card_question(shown[i]),
+                                           card.answers[shown[i]]};
+    row->notes = notes;
+    row->note_count = SHOWN;
+    return FW_OK;
+}
+
 static fw_rc report_watch(struct alert_view *view,
                           const struct config_watch *watch, fw_ms now,
                           struct state_search *search, struct rows *rows,
@@ -146,7 +186,9 @@ static fw_rc report_watch(struct alert_view *view,
     for (size_t i = 0; rc == FW_OK && i < count; i++) {
         row.series = series[i];
         row.state = state_word(view, watch, &series[i], search);
-        rc = add_row(view, rows, &row, err);
+        rc = add_notes(view, watch, now, &row, err);
+        if (rc == FW_OK)
+            rc = add_row(view, rows, &row, err);
     }
     return rc;
 }
@@ -193,6 +235,20 @@ static fw_rc choose_watches(struct fw_cli *cli, const struct fw_args *args,
     return rc;
 }
 
+/* The head of the audit log: whoever keeps a report keeps a witness. */
+static struct fw_str footer_of(struct alert_view *view)
+{
+    char text[AUDIT_HEAD_TEXT_BYTES];
+    struct audit_head head;
+    const char *line;
+
+    if (audit_head(view->txn, &head, NULL) != FW_OK)
+        return FW_STR("The head of the audit log cannot be read.");
+    audit_head_text(&head, text);
+    line = fw_arena_printf(view->arena, "Audit log: head %s.", text);
+    return fw_str_of(line != NULL ? line : "");
+}
+
 int cmd_report(struct fw_cli *cli, int argc, char **argv)
 {
     static const char *const formats[] = {"text", "json", "html", NULL};
@@ -220,7 +276,8 @@ int cmd_report(struct fw_cli *cli, int argc, char **argv)
         rc = report_all(&view, now, &rows, &err);
     if (rc == FW_OK)
         rc = fw_report_print(rows.v, rows.n, now, (enum fw_report_format)format,
-                             cli->color, cli->columns, &text, &err);
+                             cli->color, cli->columns, footer_of(&view), &text,
+                             &err);
     if (rc == FW_OK && fwrite(text.data, 1, text.len, cli->out) != text.len)
         rc = fw_err_sys(&err, errno, "cannot write the report");
     if (rc != FW_OK) {

@@ -216,6 +216,8 @@ static fw_rc open_http(struct serve *s, struct fw_err *err)
         .alerts = alert_api_alerts,
         .rules = alert_api_rules,
         .alertmanagers = alert_api_managers,
+        .why = alert_api_why,
+        .record = alert_api_record,
         .reload = s->config->enable_lifecycle ? reload_from_elsewhere : NULL,
         .self = &s->alert_api};
     s->alert_api = (struct alert_api){s->store, s->clock, &s->alerting_lock,

@@ -108,4 +108,4 @@ static fw_rc profile(const struct model_input *in, double *out)
 
 const struct model model_profile = {
     "seasonal profile", profile,
-    "a typical season on top of the level of the last one"};
+    "a typical season comes again on top of the level of the last one"};

@@ -295,6 +295,10 @@ static void put_forecast(struct fw_json *j, const struct alert_note *n)
         put_text(j, "resolved_because", alert_end_text(n->end));
     fw_json_key(j, "record");
     put_record(j, &n->record);
+    if (n->card != NULL) {
+        fw_json_key(j, "card");
+        card_json(n->card, j);
+    }
     fw_json_object_end(j);
 }
 

@@ -7,7 +7,7 @@
 #ifndef SERVER_ALERT_ALERT_NOTE_H
 #define SERVER_ALERT_ALERT_NOTE_H
 
-#include "server/alert/watch_table.h"
+#include "server/alert/card.h"
 #include "storage/base/json.h"
 
 /* One change. Everything is borrowed. */
@@ -20,6 +20,7 @@ struct alert_note {
     fw_ms fired_at;     /* when this alert was first told */
     fw_ms now;
     struct fw_record record;
+    const struct card *card; /* NULL: there is none */
 };
 
 /* Adds "DiskFull{host="a"}: predicted ...", without a full stop. */

@@ -109,11 +109,12 @@ void hindsight_progress(const struct hindsight *r, size_t *made, size_t *all)
 
 /* What would be told is worked out later, at any threshold. */
 static void ignore_change(void *self, struct watched *s,
-                          const struct alert_note *note)
+                          const struct alert_note *note, struct fw_arena *arena)
 {
     (void)self;
     (void)s;
     (void)note;
+    (void)arena;
 }
 
 static fw_rc keep_glimpse(struct hindsight *r, struct past *p, fw_ms now)

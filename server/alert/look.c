@@ -146,6 +146,7 @@ static fw_rc foresee(struct look *l, struct fw_err *err)
         if (rc == FW_OK && series[i].forecast != NULL) {
             take_outlook(l, s, series[i].forecast);
             s->spacing = series[i].spacing;
+            s->foreseen = &series[i];
         }
     }
     return rc;
@@ -228,7 +229,7 @@ static void move_alert(struct look *l, struct watched *s, look_change each,
     if (alert_is_active(&state->alert))
         note.fired_at = state->alert.fired_at;
     if (note.change != ALERT_SAME)
-        each(self, s, &note);
+        each(self, s, &note, l->arena);
 }
 
 fw_rc look_at(struct watching *g, const struct watcher_sight *sight, fw_ms now,
@@ -250,6 +251,8 @@ fw_rc look_at(struct watching *g, const struct watcher_sight *sight, fw_ms now,
         judge(&l, g->series[i]);
         move_alert(&l, g->series[i], each, self);
     }
+    for (size_t i = 0; i < g->count; i++)
+        g->series[i]->foreseen = NULL;
     fw_arena_free(l.arena);
     return rc;
 }

@@ -7,9 +7,13 @@
 
 #include "server/alert/watching.h"
 
-/* What changed for one series; handed out in the order it happened. */
+/*
+ * What changed for one series; handed out in the order it happened. The
+ * forecast and the arena live until the function returns.
+ */
 typedef void (*look_change)(void *self, struct watched *s,
-                            const struct alert_note *note);
+                            const struct alert_note *note,
+                            struct fw_arena *arena);
 
 /*
  * Asks what happened since the last look and what is foreseen at `now`, judges

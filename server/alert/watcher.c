@@ -16,6 +16,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "server/alert/card.h"
 #include "server/alert/look.h"
 #include "server/alert/record_codec.h"
 #include "server/alert/store_sight.h"
@@ -105,7 +106,34 @@ struct telling {
     struct watching *g;
 };
 
-static void tell(void *self, struct watched *s, const struct alert_note *note)
+/* The card of an alert that is told; without one it is told all the same. */
+static const struct card *write_card(const struct watching *g,
+                                     const struct watched *s,
+                                     const struct alert_note *note,
+                                     struct fw_arena *arena)
+{
+    struct card *card = fw_arena_calloc(arena, 1, sizeof(*card));
+    char why[STANDING_WHY_BYTES];
+    struct card_input in = {.watch = g->watch,
+                            .labels = &s->labels,
+                            .state = &s->state,
+                            .now = note->now,
+                            .watch_record = note->record,
+                            .standing = &g->standing,
+                            .standing_why = why};
+
+    if (card == NULL || s->foreseen == NULL || s->foreseen->forecast == NULL)
+        return NULL;
+    in.forecast = s->foreseen->forecast;
+    in.current = s->foreseen->current;
+    in.current_at = s->foreseen->current_at;
+    in.spacing = s->foreseen->spacing;
+    (void)standing_earned(&g->standing, NULL, g->watch, note->now, why);
+    return card_write(&in, arena, card, NULL) == FW_OK ? card : NULL;
+}
+
+static void tell(void *self, struct watched *s, const struct alert_note *note,
+                 struct fw_arena *arena)
 {
     struct telling *t = self;
     struct alert_note whole = *note;
@@ -118,9 +146,11 @@ static void tell(void *self, struct watched *s, const struct alert_note *note)
 
     totals_record(&t->g->totals, &whole.record);
     log_change(&whole, tells || passing ? "" : standing_name(state));
-    if (tells)
+    if (tells && t->w->o.webhook_count > 0) {
+        whole.card = write_card(t->g, s, &whole, arena);
         keep_outgoing(t->w, &whole);
-    else if (!passing)
+    }
+    if (!tells && !passing)
         atomic_fetch_add(&t->w->silent, 1);
     if (note->change == ALERT_TO_RESOLVED)
         s->state.told = TOLD_NOBODY;

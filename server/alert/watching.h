@@ -20,6 +20,8 @@ struct watched {
     struct prediction *open;    /* owned; oldest first */
     struct score *scores;       /* owned; beside `open`, of this look */
     size_t open_count, open_cap, scores_cap;
+    /* Of the look being made, in its arena; else NULL. */
+    const struct fw_forecast_series *foreseen;
     fw_ms spacing;    /* of its samples, as last seen; 0: unknown */
     bool known;       /* its subject id is durable */
     bool missed;      /* a breach came and nobody had been told */

@@ -55,6 +55,10 @@ struct api {
                    struct fw_err *err);
     fw_rc (*alertmanagers)(void *self, const struct form *form,
                            struct fw_json *json, struct fw_err *err);
+    fw_rc (*why)(void *self, const struct form *form, struct fw_json *json,
+                 struct fw_err *err); /* FW_ENOTFOUND too */
+    fw_rc (*record)(void *self, const struct form *form, struct fw_json *json,
+                    struct fw_err *err);
     void *self;
 };
 
@@ -90,6 +94,10 @@ void api_rules(struct call *call);
 void api_alerts(struct call *call);
 void api_alertmanagers(struct call *call);
 void api_notifications(struct call *call);
+
+/* ---- api_watch.c ---- */
+void api_why(struct call *call);
+void api_record(struct call *call);
 
 /* ---- api_admin.c ---- */
 void api_healthy(struct call *call);

@@ -32,6 +32,8 @@ const struct route api_routes[] = {
     {METHOD_GET, "/api/v1/scrape_pools", HERE, api_scrape_pools},
     {METHOD_GET, "/api/v1/rules", QUERY, api_rules},
     {METHOD_GET, "/api/v1/alerts", QUERY, api_alerts},
+    {METHOD_GET, "/api/v1/why", QUERY, api_why},
+    {METHOD_GET, "/api/v1/record", QUERY, api_record},
     {METHOD_GET, "/api/v1/alertmanagers", HERE, api_alertmanagers},
     {METHOD_GET, "/api/v1/notifications", HERE, api_notifications},
     {METHOD_GET, "/api/v1/status/buildinfo", HERE, api_buildinfo},

@@ -158,6 +158,12 @@ void fw_json_null(struct fw_json *json)
     put(json, "null", 4);
 }
 
+void fw_json_raw(struct fw_json *json, struct fw_str value)
+{
+    before_value(json);
+    put(json, value.p, value.n);
+}
+
 void fw_json_double(struct fw_json *json, double v)
 {
     char text[FW_DOUBLE_TEXT_BYTES];

@@ -36,6 +36,8 @@ void fw_json_text(struct fw_json *json, const char *text);
 void fw_json_int(struct fw_json *json, int64_t v);
 void fw_json_bool(struct fw_json *json, bool v);
 void fw_json_null(struct fw_json *json);
+/* A value that is JSON already, made by another writer. */
+void fw_json_raw(struct fw_json *json, struct fw_str value);
 /* A JSON number; NaN and infinities, which JSON lacks, become null. */
 void fw_json_double(struct fw_json *json, double v);
 /* The number in quotes, as the Prometheus API writes samples: "+Inf". */

@@ -512,6 +512,17 @@ size_t fw_format_duration(char out[FW_DURATION_TEXT_BYTES], fw_ms span)
     return at;
 }
 
+/* "3h 20m"; the smaller unit only where there is any of it. */
+static size_t two_units(char *out, const char *sign, long long large,
+                        char large_unit, long long small, char small_unit)
+{
+    if (small == 0)
+        return (size_t)snprintf(out, FW_DURATION_TEXT_BYTES, "%s%lld%c", sign,
+                                large, large_unit);
+    return (size_t)snprintf(out, FW_DURATION_TEXT_BYTES, "%s%lld%c %lld%c",
+                            sign, large, large_unit, small, small_unit);
+}
+
 size_t fw_format_span(char out[FW_DURATION_TEXT_BYTES], fw_ms span)
 {
     const char *sign = span < 0 ? "-" : "";
@@ -522,14 +533,11 @@ size_t fw_format_span(char out[FW_DURATION_TEXT_BYTES], fw_ms span)
         return (size_t)snprintf(out, max, "%s%.1f years", sign,
                                 (double)s / (365.25 * 86400));
     if (s >= 86400)
-        return (size_t)snprintf(out, max, "%s%lldd %lldh", sign, s / 86400,
-                                s % 86400 / 3600);
+        return two_units(out, sign, s / 86400, 'd', s % 86400 / 3600, 'h');
     if (s >= 3600)
-        return (size_t)snprintf(out, max, "%s%lldh %lldm", sign, s / 3600,
-                                s % 3600 / 60);
+        return two_units(out, sign, s / 3600, 'h', s % 3600 / 60, 'm');
     if (s >= 120)
-        return (size_t)snprintf(out, max, "%s%lldm %llds", sign, s / 60,
-                                s % 60);
+        return two_units(out, sign, s / 60, 'm', s % 60, 's');
     if (s >= 1 || span == 0)
         return (size_t)snprintf(out, max, "%s%lld s", sign, s);
     return (size_t)snprintf(out, max, "%lld ms", (long long)span);

@@ -2,6 +2,7 @@
 """Watches through Prometheus's /api/v1/rules and /api/v1/alerts."""
 import json
 import time
+import urllib.error
 import urllib.request
 
 from forewarn_e2e import Case, main, wait_until
@@ -66,7 +67,8 @@ watches:
         alert = wait_until(lambda: [a for a in self.data("alerts")["alerts"]
                                     if a["state"] == "firing"], "an alert")[0]
         self.assertEqual(alert["labels"], {
-            "alertname": "DiskFull", "host": "a", "record": "unproven", "team": "storage"})
+            "alertname": "DiskFull", "host": "a", "record": "unproven",
+            "team": "storage"})
         self.assertEqual(alert["annotations"]["owner"], "a@example.org")
         self.assertEqual(alert["annotations"]["reason"], 'it fills "up"')
         self.assertIn("predicted: > 100", alert["annotations"]["summary"])
@@ -80,6 +82,32 @@ watches:
         self.assertEqual(rule["health"], "ok")
         self.assertEqual([a["labels"] for a in rule["alerts"]],
                          [alert["labels"]])
+        self.its_card_answers(alert)
+
+    def its_card_answers(self, alert):
+        got = self.data("why?alert=DiskFull%7Bhost%3D%22a%22%7D")
+        self.assertEqual(len(got), 1)
+        self.assertGreaterEqual(got[0]["probability"], 0.5)
+        self.assertEqual(got[0]["wrongIf"]["side"], "below")
+        self.assertEqual([part["key"] for part in got[0]["card"]],
+                         ["claim", "assumptions", "wrongIf", "record",
+                          "alternatives", "unknown", "duty"])
+        text = self.cli("why", "DiskFull", "--data", self.server.data).out
+        for words in ("What would prove us wrong, and by when?",
+                      "will be > 100 for at least 20 s", 'it fills "up"',
+                      "Owner: a@example.org", "https://example.org/disk"):
+            self.assertIn(words, text)
+        self.cli("why", "DiskFull{host=\"z\"}", "--data", self.server.data,
+                 rc=1)
+        near = self.cli("why", "DiskFul", "--data", self.server.data, rc=1)
+        self.assertIn("did you mean 'DiskFull'", near.err)
+        with self.assertRaises(urllib.error.HTTPError) as bad:
+            self.data("why?alert=Other")
+        bad.exception.close()
+        self.assertEqual(bad.exception.code, 404)
+        self.assertEqual(self.data("record?watch=DiskFull")[0]["watch"],
+                         "DiskFull")
+        self.assertEqual(len(self.data("record")), 2)
 
 
 if __name__ == "__main__":

@@ -75,9 +75,9 @@ static int tear_down(void **state)
 static const char *print(struct page *p, enum fw_report_format format)
 {
     fw_buf_clear(&p->out);
-    assert_int_equal(
-        fw_report_print(p->rows, 3, p->now, format, false, 90, &p->out, NULL),
-        FW_OK);
+    assert_int_equal(fw_report_print(p->rows, 3, p->now, format, false, 90,
+                                     FW_STR("The <end>."), &p->out, NULL),
+                     FW_OK);
     return p->out.data;
 }
 
@@ -140,7 +140,7 @@ static void an_empty_report_says_so(void **state)
     struct page *p = *state;
 
     assert_int_equal(fw_report_print(NULL, 0, p->now, FW_REPORT_HTML, false, 80,
-                                     &p->out, NULL),
+                                     FW_STR(""), &p->out, NULL),
                      FW_OK);
     assert_non_null(strstr(p->out.data, "No watch has a series"));
 }
@@ -151,7 +151,7 @@ static void a_full_buffer_is_an_error(void **state)
 
     p->out.max = 5000;
     assert_int_equal(fw_report_print(p->rows, 3, p->now, FW_REPORT_HTML, false,
-                                     80, &p->out, NULL),
+                                     80, FW_STR(""), &p->out, NULL),
                      FW_ETOOBIG);
 }
 

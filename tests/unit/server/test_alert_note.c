@@ -60,15 +60,15 @@ static void changes_are_told_in_sentences(void **state)
 
     (void)state;
     sentence_is(&note, "DiskFull{host=\"a\",severity=\"info\"} predicted: < 5 "
-                       "within 6h 0m with probability 0.93, in about 1h 20m "
-                       "(40m 0s to 3h 0m); now 12.25, model holt");
+                       "within 6h with probability 0.93, in about 1h 20m "
+                       "(40m to 3h); now 12.25, model holt");
     s.outlook.p90 = -1;
     sentence_is(&note, "DiskFull{host=\"a\",severity=\"info\"} predicted: < 5 "
-                       "within 6h 0m with probability 0.93, in about 1h 20m "
-                       "(not before 40m 0s); now 12.25, model holt");
+                       "within 6h with probability 0.93, in about 1h 20m "
+                       "(not before 40m); now 12.25, model holt");
     note.change = ALERT_TO_BREACHED;
     sentence_is(&note, "DiskFull{host=\"a\",severity=\"info\"} breached: now "
-                       "12.25, limit < 5; foretold 1h 0m ahead");
+                       "12.25, limit < 5; foretold 1h ahead");
     s.alert.foretold = false;
     sentence_is(&note, "DiskFull{host=\"a\",severity=\"info\"} breached: now "
                        "12.25, limit < 5; it was not foretold");
@@ -124,7 +124,7 @@ static void the_body_is_alertmanagers_and_a_forecast(void **state)
     assert_null(text_at(root, "commonLabels", FW_METRIC_NAME));
     assert_string_equal(text_at(root, "commonAnnotations", "record"),
                         "right 3 times, 1 false alarm, 0 missed, median lead "
-                        "1h 0m");
+                        "1h");
     alert = json_array_get(json_object_get(root, "alerts"), 0);
     assert_string_equal(json_string_value(json_object_get(alert, "startsAt")),
                         "1970-01-01T00:30:00Z");
