@@ -20,14 +20,16 @@ fw_rc head_init(struct head *h, uint32_t max_series)
     for (size_t i = 0; i < HEAD_STRIPES; i++)
         (void)pthread_mutex_init(&h->locks[i], NULL);
     (void)pthread_mutex_init(&h->grow_lock, NULL);
-    /* Holes in the ids count too, so there is room for some. */
-    h->states_max = (size_t)max_series / HEAD_STATES * 2 + 16;
+    /* Ids never come again, so there are more of them than series. The table
+     * takes address space, and memory where ids have been. */
+    h->states_max = UINT32_MAX / HEAD_STATES + 1;
+    h->groups_max = (size_t)max_series / HEAD_STATES * 2 + 16;
     h->states = calloc(h->states_max, sizeof(*h->states));
     atomic_init(&h->newest, INT64_MIN);
     return h->states == NULL ? FW_ENOMEM : FW_OK;
 }
 
-static void release_series(struct head_series *s)
+void head_drop_memory(struct head_series *s)
 {
     if (s->data != NULL)
         head_area_unref(head_area(s), s->area_bytes);
@@ -35,17 +37,28 @@ static void release_series(struct head_series *s)
     head_column_unref(s->column);
     free(s->late);
     free(s->blocks);
+    s->data = NULL;
+    s->column = NULL;
+    s->late = NULL;
+    s->blocks = NULL;
+    s->block_cap = 0;
+    s->tail_cap = 0;
+    s->area_bytes = 0;
 }
 
 void head_release(struct head *h)
 {
-    for (size_t c = 0; h->states != NULL && c < h->states_max; c++) {
+    for (size_t c = 0; h->states != NULL && c < atomic_load(&h->groups_used);
+         c++) {
         struct head_series *states = atomic_load(&h->states[c]);
 
-        for (size_t i = 0; states != NULL && i < HEAD_STATES; i++)
-            release_series(&states[i]);
+        if (states == NULL || head_is_gone(states))
+            continue;
+        for (size_t i = 0; i < HEAD_STATES; i++)
+            head_drop_memory(&states[i]);
         free(states);
     }
+    head_retire_release(h);
     free(h->states);
     h->states = NULL;
     head_recent_release(&h->recent);
@@ -63,27 +76,40 @@ struct head_series *head_get(const struct head *h, uint32_t id)
     if (c >= h->states_max)
         return NULL;
     chunk = atomic_load_explicit(&h->states[c], memory_order_acquire);
-    return chunk == NULL ? NULL : &chunk[id % HEAD_STATES];
+    return chunk == NULL || head_is_gone(chunk) ? NULL
+                                                : &chunk[id % HEAD_STATES];
+}
+
+static fw_rc make_group(struct head *h, size_t c)
+{
+    struct head_series *states;
+
+    if (atomic_load(&h->groups) >= h->groups_max)
+        return FW_ETOOBIG;
+    states = calloc(HEAD_STATES, sizeof(*states));
+    if (states == NULL)
+        return FW_ENOMEM;
+    (void)atomic_fetch_add(&h->groups, 1);
+    if (atomic_load(&h->groups_used) <= c)
+        atomic_store(&h->groups_used, c + 1);
+    atomic_store_explicit(&h->states[c], states, memory_order_release);
+    return FW_OK;
 }
 
 fw_rc head_make(struct head *h, uint32_t id)
 {
     size_t c = id / HEAD_STATES;
+    struct head_series *s;
     fw_rc rc = FW_OK;
 
-    if (c >= h->states_max)
-        return FW_ETOOBIG;
     (void)pthread_mutex_lock(&h->grow_lock);
-    if (atomic_load(&h->states[c]) == NULL) {
-        struct head_series *chunk = calloc(HEAD_STATES, sizeof(*chunk));
-
-        if (chunk == NULL)
-            rc = FW_ENOMEM;
-        else
-            atomic_store_explicit(&h->states[c], chunk, memory_order_release);
-    }
+    if (atomic_load(&h->states[c]) == NULL)
+        rc = make_group(h, c);
+    s = head_get(h, id);
+    if (rc == FW_OK && (s == NULL || s->retired))
+        rc = FW_NONE;
     if (rc == FW_OK)
-        head_get(h, id)->made = true;
+        s->made = true;
     (void)pthread_mutex_unlock(&h->grow_lock);
     return rc;
 }
@@ -105,11 +131,9 @@ void head_unlock(struct head *h, uint32_t id)
 
 uint32_t head_limit(const struct head *h)
 {
-    size_t c = h->states_max;
+    size_t ids = atomic_load(&h->groups_used) * HEAD_STATES;
 
-    while (c > 0 && atomic_load(&h->states[c - 1]) == NULL)
-        c--;
-    return (uint32_t)(c * HEAD_STATES);
+    return ids < UINT32_MAX ? (uint32_t)ids : UINT32_MAX;
 }
 
 size_t head_lower_bound(const fw_ms *t, size_t n, fw_ms at)
@@ -347,6 +371,8 @@ enum head_verdict head_stage(struct head_hold *hold, uint32_t id, fw_ms t,
     if (s == NULL)
         return HEAD_NO_SERIES;
     hold_series(hold, id);
+    if (!s->made)
+        return HEAD_NO_SERIES; /* it has just been retired */
     return stage_locked(hold->head, s, t, bits, window, asked);
 }
 

@@ -77,14 +77,25 @@ struct head_series {
     uint32_t saved; /* the oldest so many of chunks and tail are in the ring */
     uint32_t ring_first; /* from this record on; 0: none are; checkpoint.h */
     uint8_t flags;
-    bool made;    /* somebody has the id; before it is used anywhere */
-    bool defined; /* its labels are in the journal or in meta; committer */
+    atomic_bool made; /* somebody has the id; before it is used anywhere */
+    bool defined;     /* its labels are in the journal or in meta; committer */
+    bool retired;     /* forgotten: nobody gets it again */
+};
+
+/* States that nobody reaches any more (head_retire.c). */
+struct head_grave {
+    struct head_series *states; /* owned */
+    struct head_grave *next;
 };
 
 struct head {
     pthread_mutex_t locks[HEAD_STRIPES];
     _Atomic(struct head_series *) *states;
     size_t states_max;
+    size_t groups_max;
+    _Atomic size_t groups;      /* of states, in memory */
+    _Atomic size_t groups_used; /* one more than the highest there was */
+    struct head_grave *graves, *old_graves; /* grow_lock */
     pthread_mutex_t grow_lock;
     _Atomic uint64_t samples; /* in memory */
     _Atomic int64_t full;     /* of those, in runs long enough for a block */
@@ -98,7 +109,10 @@ struct head {
 FW_CHECK fw_rc head_init(struct head *h, uint32_t max_series);
 void head_release(struct head *h);
 
-/* Makes the state of a series; safe to call again. FW_ENOMEM, FW_ETOOBIG. */
+/*
+ * Makes the state of a series; safe to call again. FW_ENOMEM, FW_ETOOBIG;
+ * FW_NONE for an id that has been retired.
+ */
 FW_CHECK fw_rc head_make(struct head *h, uint32_t id);
 
 /* The state, or NULL for an id nobody made. Its fields need the lock. */
@@ -253,6 +267,21 @@ bool head_overlaps(struct head *h, uint32_t id, fw_ms from, fw_ms to);
 
 /* One more than the highest id that has a state. */
 uint32_t head_limit(const struct head *h);
+
+/* ---- Series that leave
+ * -------------------------------------------------------
+ */
+
+/* True if the series has nothing in memory, nothing staged and no block. */
+bool head_idle(struct head *h, uint32_t id);
+/* Retires a series that is idle, for good; false if it is not. */
+bool head_retire(struct head *h, uint32_t id);
+/* Gives back what was retired before the call before this one. */
+void head_bury(struct head *h);
+/* Inside of the head: */
+bool head_is_gone(const struct head_series *states);
+void head_drop_memory(struct head_series *s);
+void head_retire_release(struct head *h);
 
 /* ---- Reading --------------------------------------------------------------
  */

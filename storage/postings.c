@@ -403,14 +403,41 @@ size_t posting_find(const struct posting_name *name, uint32_t value,
 /* ---- Merging ----------------------------------------------------------------
  */
 
+/* Ids to be left out, as bits from the first to the last of them. */
+struct gone {
+    uint64_t *bits; /* owned */
+    uint32_t first, last;
+};
+
+static bool is_gone(const struct gone *gone, uint32_t id)
+{
+    uint32_t at = id - gone->first;
+
+    return id >= gone->first && id <= gone->last &&
+           (gone->bits[at / 64] >> at % 64 & 1) != 0;
+}
+
+static fw_rc gone_begin(struct gone *gone, const uint32_t *ids, size_t n)
+{
+    gone->first = ids[0];
+    gone->last = ids[n - 1];
+    gone->bits =
+        calloc((gone->last - gone->first) / 64 + 1, sizeof(*gone->bits));
+    if (gone->bits == NULL)
+        return FW_ENOMEM;
+    for (size_t i = 0; i < n; i++)
+        gone->bits[(ids[i] - gone->first) / 64] |=
+            (uint64_t)1 << (ids[i] - gone->first) % 64;
+    return FW_OK;
+}
+
 /* The packed generation of one name in the making. */
 struct build {
     struct posting_name to;
     size_t single_cap, list_cap;
     struct fw_buf bytes;
     struct id_list ids;
-    const uint32_t *gone; /* sorted; ids that are to be left out */
-    size_t gone_count;
+    const struct gone *gone; /* ids that are to be left out; or NULL */
 };
 
 static void build_release(struct build *b)
@@ -510,10 +537,12 @@ static int by_number(const void *a, const void *b)
     return (left > right) - (left < right);
 }
 
-static bool is_gone(const struct build *b, uint32_t id)
+static bool any_gone(const struct build *b, const struct id_list *ids)
 {
-    return b->gone_count > 0 &&
-           bsearch(&id, b->gone, b->gone_count, sizeof(id), by_number) != NULL;
+    for (size_t i = 0; i < ids->n; i++)
+        if (is_gone(b->gone, ids->v[i]))
+            return true;
+    return false;
 }
 
 /* Sorted, each once, without those that are gone. */
@@ -526,7 +555,8 @@ static void tidy_ids(struct build *b)
     for (size_t i = 0; i < b->ids.n; i++) {
         uint32_t id = b->ids.v[i];
 
-        if ((kept > 0 && b->ids.v[kept - 1] == id) || is_gone(b, id))
+        if ((kept > 0 && b->ids.v[kept - 1] == id) ||
+            (b->gone != NULL && is_gone(b->gone, id)))
             continue;
         b->ids.v[kept++] = id;
     }
@@ -563,6 +593,22 @@ static fw_rc put_same(struct build *b, const struct posting_name *from,
                : rc;
 }
 
+/* A packed list without those that are gone. */
+static fw_rc put_rest(struct build *b, const struct posting_name *from,
+                      size_t list)
+{
+    fw_rc rc;
+
+    b->ids.n = 0;
+    rc = packed_ids(from, list, &b->ids);
+    if (rc != FW_OK)
+        return rc;
+    if (!any_gone(b, &b->ids))
+        return put_same(b, from, list);
+    tidy_ids(b);
+    return put_ids(b, from->lists[list].value, b->ids.v, b->ids.n);
+}
+
 static int by_value(const void *a, const void *b)
 {
     const struct posting_tail *left = a;
@@ -588,7 +634,9 @@ static fw_rc build_name(struct build *b, const struct posting_name *from,
         uint32_t value = single < list ? single : list;
 
         value = fresh < value ? fresh : value;
-        if (b->gone_count > 0)
+        if (b->gone != NULL && value != fresh && value == list)
+            rc = put_rest(b, from, l);
+        else if (b->gone != NULL)
             rc = put_anew(b, from, value);
         else if (value != fresh && value == list)
             rc = put_same(b, from, l);
@@ -617,9 +665,9 @@ static void *fit(void *items, size_t bytes)
     return smaller == NULL ? items : smaller;
 }
 
-static fw_rc rebuild(struct posting_name *name, const uint32_t *gone, size_t n)
+static fw_rc rebuild(struct posting_name *name, const struct gone *gone)
 {
-    struct build b = {.gone = gone, .gone_count = n};
+    struct build b = {.gone = gone};
     struct posting_tail *sorted = NULL;
     fw_rc rc = FW_OK;
 
@@ -659,19 +707,21 @@ fw_rc postings_merge(struct postings *p)
 
     for (size_t i = 0; i < p->name_count && rc == FW_OK; i++)
         if (p->names[i].tail_count > 0)
-            rc = rebuild(&p->names[i], NULL, 0);
+            rc = rebuild(&p->names[i], NULL);
     if (rc == FW_OK)
         p->tail_ids = 0;
     return rc;
 }
 
-fw_rc postings_remove(struct postings *p, const uint32_t *gone, size_t n)
+fw_rc postings_remove(struct postings *p, const uint32_t *ids, size_t n)
 {
-    fw_rc rc = FW_OK;
+    struct gone gone = {0};
+    fw_rc rc = n == 0 ? FW_OK : gone_begin(&gone, ids, n);
 
-    for (size_t i = 0; i < p->name_count && rc == FW_OK; i++)
-        rc = rebuild(&p->names[i], gone, n);
-    if (rc == FW_OK)
+    for (size_t i = 0; n > 0 && i < p->name_count && rc == FW_OK; i++)
+        rc = rebuild(&p->names[i], &gone);
+    if (n > 0 && rc == FW_OK)
         p->tail_ids = 0;
+    free(gone.bits);
     return rc;
 }

@@ -70,8 +70,8 @@ FW_CHECK fw_rc postings_add(struct postings *p, uint32_t name, uint32_t value,
 /* Packs the tail. FW_ENOMEM: what was packed is, the rest stays as it was. */
 FW_CHECK fw_rc postings_merge(struct postings *p);
 
-/* Takes out the ids that are in `gone` (sorted), and lists that end empty. */
-FW_CHECK fw_rc postings_remove(struct postings *p, const uint32_t *gone,
+/* Takes out n sorted ids, and the lists that are then empty. FW_ENOMEM. */
+FW_CHECK fw_rc postings_remove(struct postings *p, const uint32_t *ids,
                                size_t n);
 
 /* All values of a name; NULL where no series has it. */

@@ -11,7 +11,7 @@
 
 fw_rc registry_init(struct registry *r)
 {
-    *r = (struct registry){0};
+    *r = (struct registry){.metrics.label = SYMBOL_NONE};
     if (pthread_rwlock_init(&r->lock, NULL) != 0)
         return FW_ENOMEM;
     return symbols_init(&r->symbols);
@@ -33,6 +33,10 @@ void registry_release(struct registry *r)
     for (size_t i = 0; i < r->open_count; i++)
         open_free(r->open[i]);
     free(r->packed);
+    free(r->metrics.v);
+    tag_index_release(&r->metrics.by_name);
+    free(r->leaving);
+    free(r->wanted);
     symbols_release(&r->symbols);
     postings_release(&r->postings);
     tag_index_release(&r->by_labels);
@@ -166,6 +170,94 @@ static bool labels_locked(const struct registry *r, uint32_t id,
     }
     *out = (struct fw_labels){room, n};
     return true;
+}
+
+/* ---- Metrics ----------------------------------------------------------------
+ */
+
+static bool same_metric(const void *self, uint32_t value, const void *key)
+{
+    const struct registry_metrics *m = self;
+
+    return m->v[value].name == *(const uint32_t *)key;
+}
+
+static uint64_t hash_symbol(uint32_t symbol)
+{
+    uint64_t h = (uint64_t)symbol * 0x9E3779B97F4A7C15u;
+
+    return h ^ h >> 32;
+}
+
+static uint32_t metric_series(const struct registry *r, uint32_t name)
+{
+    uint32_t at = tag_index_find(&r->metrics.by_name, hash_symbol(name),
+                                 same_metric, &r->metrics, &name);
+
+    return at == FW_INDEX_NONE ? 0 : r->metrics.v[at].series;
+}
+
+/* Counts `by` series of a metric more, or less. */
+static fw_rc count_metric(struct registry *r, uint32_t name, int64_t by)
+{
+    struct registry_metrics *m = &r->metrics;
+    uint32_t at =
+        tag_index_find(&m->by_name, hash_symbol(name), same_metric, m, &name);
+    fw_rc rc;
+
+    if (at != FW_INDEX_NONE) {
+        /* A count of 0 stays: the symbol may come again, for another text. */
+        m->v[at].series = (uint32_t)((int64_t)m->v[at].series + by);
+        return FW_OK;
+    }
+    rc = fw_grow(&m->v, &m->cap, m->n + 1, sizeof(*m->v), UINT32_MAX - 1);
+    if (rc == FW_OK)
+        rc = tag_index_add(&m->by_name, hash_symbol(name), (uint32_t)m->n);
+    if (rc == FW_OK)
+        m->v[m->n++] = (struct registry_metric){name, (uint32_t)by};
+    return rc;
+}
+
+/* The symbol of __name__, once there is one; it then stays for good. */
+static uint32_t metric_label(struct registry *r)
+{
+    if (r->metrics.label == SYMBOL_NONE) {
+        r->metrics.label = symbols_find(&r->symbols, FW_STR(FW_METRIC_NAME));
+        if (r->metrics.label != SYMBOL_NONE)
+            symbols_ref(&r->symbols, r->metrics.label);
+    }
+    return r->metrics.label;
+}
+
+static fw_rc count_pairs(struct registry *r, const uint32_t *pairs,
+                         uint32_t labels, int64_t by)
+{
+    uint32_t label = metric_label(r);
+
+    for (uint32_t i = 0; i < labels; i++)
+        if (pairs[2 * i] == label)
+            return count_metric(r, pairs[2 * i + 1], by);
+    return FW_OK;
+}
+
+static fw_rc count_page(struct registry *r, const struct label_page *page)
+{
+    uint32_t label = metric_label(r);
+    fw_rc rc = FW_OK;
+
+    for (uint32_t s = 0; s < page->shape_count; s++)
+        for (uint32_t i = 0; i < page->shapes[s].labels; i++) {
+            const struct label_column *c =
+                &page->columns[page->shapes[s].first_column + i];
+
+            if (page->words[c->name] != label)
+                continue;
+            for (uint32_t m = 0; m < page->shapes[s].members && rc == FW_OK;
+                 m++)
+                rc = count_metric(
+                    r, page->words[c->base + label_column_rank(page, c, m)], 1);
+        }
+    return rc;
 }
 
 /* ---- Packing and opening pages ----------------------------------------------
@@ -402,6 +494,7 @@ static fw_rc intern(struct registry *r, const struct hashed *h, uint32_t *pairs)
 static fw_rc add_locked(struct registry *r, uint32_t id, const struct hashed *h)
 {
     uint32_t number = id / REGISTRY_PAGE_SERIES;
+    uint32_t labels = (uint32_t)h->labels->n;
     uint32_t pairs[2 * FW_MAX_LABELS];
     struct registry_open *open = NULL;
     fw_rc rc = page_to_write(r, number, &open);
@@ -412,9 +505,13 @@ static fw_rc add_locked(struct registry *r, uint32_t id, const struct hashed *h)
         rc = intern(r, h, pairs);
     if (rc != FW_OK)
         return rc;
-    rc = open_row(r, open, id % REGISTRY_PAGE_SERIES, pairs,
-                  (uint32_t)h->labels->n);
-    drop_symbols(r, pairs, 2 * h->labels->n); /* the row has its own now */
+    rc = count_pairs(r, pairs, labels, 1);
+    if (rc == FW_OK) {
+        rc = open_row(r, open, id % REGISTRY_PAGE_SERIES, pairs, labels);
+        if (rc != FW_OK)
+            (void)!count_pairs(r, pairs, labels, -1);
+    }
+    drop_symbols(r, pairs, 2 * (size_t)labels); /* the row has its own now */
     if (rc == FW_OK)
         rc = tag_index_add(&r->by_labels, h->all, id);
     if (rc != FW_OK)
@@ -431,6 +528,26 @@ static fw_rc add_locked(struct registry *r, uint32_t id, const struct hashed *h)
     return FW_OK;
 }
 
+static int by_number(const void *a, const void *b)
+{
+    uint32_t left = *(const uint32_t *)a;
+    uint32_t right = *(const uint32_t *)b;
+
+    return (left > right) - (left < right);
+}
+
+/* Somebody asks for a series: it does not leave. */
+static void want_locked(struct registry *r, uint32_t id)
+{
+    const uint32_t *at =
+        r->leaving_n == 0
+            ? NULL
+            : bsearch(&id, r->leaving, r->leaving_n, sizeof(id), by_number);
+
+    if (at != NULL)
+        atomic_store(&r->wanted[at - r->leaving], true);
+}
+
 static fw_rc find_hashed(struct registry *r, const struct fw_labels *labels,
                          struct hashed *h, uint32_t *id)
 {
@@ -441,6 +558,8 @@ static fw_rc find_hashed(struct registry *r, const struct fw_labels *labels,
     hash_labels(r, labels, h);
     (void)pthread_rwlock_rdlock(&r->lock);
     found = find_locked(r, h);
+    if (found != FW_INDEX_NONE)
+        want_locked(r, found);
     (void)pthread_rwlock_unlock(&r->lock);
     if (found == FW_INDEX_NONE)
         return FW_NONE;
@@ -456,8 +575,35 @@ fw_rc registry_find(struct registry *r, const struct fw_labels *labels,
     return find_hashed(r, labels, &h, id);
 }
 
+/* A new series is one too many. */
+static fw_rc check_limits(const struct registry *r,
+                          const struct fw_labels *labels,
+                          const struct registry_limits *limits,
+                          struct fw_err *err)
+{
+    struct fw_str metric = fw_labels_get(labels, FW_STR(FW_METRIC_NAME));
+    uint32_t name;
+
+    if (r->known >= limits->series || r->n >= UINT32_MAX - 1)
+        return fw_err_set(err, FW_ETOOBIG,
+                          "there are %zu series already, which is the limit "
+                          "(--max-series)",
+                          r->known);
+    if (limits->metric == 0 || metric.n == 0)
+        return FW_OK;
+    name = symbols_find(&r->symbols, metric);
+    if (name == SYMBOL_NONE || metric_series(r, name) < limits->metric)
+        return FW_OK;
+    return fw_err_set(err, FW_ETOOBIG,
+                      "the metric '%.*s' has %u series already, which is the "
+                      "limit of one metric (--max-metric-series)",
+                      (int)(metric.n < 200 ? metric.n : 200), metric.p,
+                      metric_series(r, name));
+}
+
 fw_rc registry_id(struct registry *r, const struct fw_labels *labels,
-                  uint32_t max_series, uint32_t *id, struct fw_err *err)
+                  const struct registry_limits *limits, uint32_t *id,
+                  struct fw_err *err)
 {
     struct hashed h;
     fw_rc rc = find_hashed(r, labels, &h, id);
@@ -472,12 +618,8 @@ fw_rc registry_id(struct registry *r, const struct fw_labels *labels,
     found = find_locked(r, &h); /* somebody may have been faster */
     if (found == FW_INDEX_NONE) {
         found = (uint32_t)r->n;
-        if (r->known >= max_series || r->n >= UINT32_MAX - 1)
-            rc = fw_err_set(err, FW_ETOOBIG,
-                            "there are %zu series already, which is the limit "
-                            "(--max-series)",
-                            r->known);
-        else
+        rc = check_limits(r, labels, limits, err);
+        if (rc == FW_OK)
             rc = add_locked(r, found, &h);
         if (rc == FW_ENOMEM)
             rc = fw_err_set(err, rc, "out of memory");
@@ -639,7 +781,8 @@ static fw_rc adopt_locked(struct registry *r, uint32_t first,
     /* In its place already, so that its own rows are found too. */
     set_packed(r, number, page);
     rc = index_rows(r, first, page, rows, err);
-    if (rc == FW_OK && post_page(r, page, first) != FW_OK) {
+    if (rc == FW_OK &&
+        (post_page(r, page, first) != FW_OK || count_page(r, page) != FW_OK)) {
         rc = fw_err_set(err, FW_ENOMEM, "out of memory");
         for (uint32_t row = 0; row < page->count; row++)
             (void)tag_index_remove(&r->by_labels, rows[row], first + row);
@@ -741,6 +884,7 @@ static fw_rc forget_row(struct registry *r, uint32_t id)
     if (rc != FW_OK)
         return rc;
     (void)tag_index_remove(&r->by_labels, hash_pairs(r, pairs, labels), id);
+    (void)!count_pairs(r, pairs, labels, -1); /* it is there to be counted */
     row_unref(r, open, row);
     free((void *)(uintptr_t)open->rows.pairs[row]);
     open->rows.pairs[row] = NULL;
@@ -762,17 +906,61 @@ static fw_rc pack_others(struct registry *r)
     return rc;
 }
 
-fw_rc registry_forget(struct registry *r, const uint32_t *ids, size_t n)
+size_t registry_leaving(struct registry *r, struct id_list *ids)
 {
-    fw_rc rc = FW_OK;
+    size_t n = 0;
 
     (void)pthread_rwlock_wrlock(&r->lock);
+    free(r->leaving);
+    free(r->wanted);
+    r->leaving = NULL;
+    r->leaving_n = 0;
+    for (size_t i = 0; i < ids->n; i++)
+        if (known_locked(r, ids->v[i]))
+            ids->v[n++] = ids->v[i];
+    r->wanted = calloc(n + 1, sizeof(*r->wanted));
+    if (r->wanted != NULL && n > 0) {
+        r->leaving = ids->v;
+        r->leaving_n = n;
+        *ids = (struct id_list){0};
+    }
+    n = r->leaving_n;
+    (void)pthread_rwlock_unlock(&r->lock);
+    free(ids->v);
+    *ids = (struct id_list){0};
+    return n;
+}
+
+static fw_rc forget_locked(struct registry *r, registry_may may, void *self,
+                           struct id_list *gone)
+{
+    size_t n = 0;
+    fw_rc rc = fw_grow(&gone->v, &gone->cap, r->leaving_n + 1, sizeof(*gone->v),
+                       UINT32_MAX);
+
+    if (rc != FW_OK || r->leaving_n == 0)
+        return rc;
+    for (size_t i = 0; i < r->leaving_n; i++)
+        if (!atomic_load(&r->wanted[i]) && may(self, r->leaving[i]))
+            gone->v[n++] = r->leaving[i];
+    r->leaving_n = 0;
+    gone->n = n;
+    if (n == 0)
+        return FW_OK;
     /* Postings first: no list may name a symbol that is not there. */
-    rc = postings_remove(&r->postings, ids, n);
+    rc = postings_remove(&r->postings, gone->v, n);
     for (size_t i = 0; i < n && rc == FW_OK; i++)
-        rc = forget_row(r, ids[i]);
-    if (rc == FW_OK)
-        rc = pack_others(r);
+        rc = forget_row(r, gone->v[i]);
+    return rc == FW_OK ? pack_others(r) : rc;
+}
+
+fw_rc registry_forget(struct registry *r, registry_may may, void *self,
+                      struct id_list *gone)
+{
+    fw_rc rc;
+
+    (void)pthread_rwlock_wrlock(&r->lock);
+    rc = forget_locked(r, may, self, gone);
     (void)pthread_rwlock_unlock(&r->lock);
     return rc;
 }

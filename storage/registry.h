@@ -14,6 +14,7 @@
 #define STORAGE_REGISTRY_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "storage/label_page.h"
 #include "storage/postings.h"
@@ -31,6 +32,23 @@ struct registry_open {
     struct label_rows rows; /* pairs are owned, one by one */
 };
 
+/* How many series each metric has: for the limit, and for who asks. */
+struct registry_metric {
+    uint32_t name; /* symbol of the value of __name__ */
+    uint32_t series;
+};
+struct registry_metrics {
+    uint32_t label; /* symbol of __name__, or SYMBOL_NONE; with a reference */
+    struct registry_metric *v; /* owned */
+    size_t n, cap;
+    struct tag_index by_name;
+};
+
+struct registry_limits {
+    uint32_t series; /* of all */
+    uint32_t metric; /* with the same metric name; 0: no limit */
+};
+
 struct registry {
     pthread_rwlock_t lock;
     struct symbols symbols;
@@ -43,6 +61,10 @@ struct registry {
     size_t known; /* series with labels */
     struct tag_index by_labels;
     size_t page_bytes; /* of packed pages, in memory */
+    struct registry_metrics metrics;
+    uint32_t *leaving;   /* ids, sorted: see registry_forget(); owned */
+    atomic_bool *wanted; /* of those: somebody has asked for it; owned */
+    size_t leaving_n;
 };
 
 FW_CHECK fw_rc registry_init(struct registry *r);
@@ -50,11 +72,10 @@ void registry_release(struct registry *r);
 
 /*
  * The id of the series with these labels, made if new. FW_EINVAL if they are
- * not canonical, FW_ETOOBIG when a limit struck: `max_series` of all, or
- * `max_metric` (0: none) with the same metric name.
+ * not canonical, FW_ETOOBIG with the limit that struck.
  */
 FW_CHECK fw_rc registry_id(struct registry *r, const struct fw_labels *labels,
-                           uint32_t max_series, uint32_t *id,
+                           const struct registry_limits *limits, uint32_t *id,
                            struct fw_err *err);
 
 /* The id if the series is known, else FW_NONE. */
@@ -88,9 +109,20 @@ FW_CHECK fw_rc registry_put_definition(struct registry *r, uint32_t id,
 FW_CHECK fw_rc registry_put_page(struct registry *r, uint32_t number,
                                  struct fw_buf *out, uint32_t *rows);
 
-/* Forgets series (ids sorted). FW_ENOMEM: some may have been forgotten. */
-FW_CHECK fw_rc registry_forget(struct registry *r, const uint32_t *ids,
-                               size_t n);
+/*
+ * Notes series that may be forgotten, in place of those noted before; takes
+ * the list. A series that is asked for by its labels from then on stays.
+ * Answers how many there are.
+ */
+size_t registry_leaving(struct registry *r, struct id_list *ids);
+
+/*
+ * Forgets those of the noted series that nobody asked for and that may()
+ * gives up, and adds their ids to `gone`. FW_ENOMEM: some are forgotten.
+ */
+typedef bool (*registry_may)(void *self, uint32_t id);
+FW_CHECK fw_rc registry_forget(struct registry *r, registry_may may, void *self,
+                               struct id_list *gone);
 
 /* The text of the labels, for sentences; never fails, may be cut. */
 void registry_describe(struct registry *r, uint32_t id, char *out, size_t n);

@@ -305,6 +305,27 @@ static fw_rc save_next(struct lmdb_txn *txn, uint32_t next, struct fw_err *err)
                     (struct fw_str){bytes, sizeof(bytes)}, err);
 }
 
+fw_rc registry_save_page(struct registry *r, struct lmdb_txn *txn,
+                         uint32_t number, struct fw_err *err)
+{
+    struct fw_buf page = FW_BUF_INIT(RAW_MAX + 4096);
+    char bytes[KEY_BYTES] = {META_PAGE};
+    struct fw_str key = {bytes, sizeof(bytes)};
+    uint32_t rows = 0;
+    fw_rc rc;
+
+    fw_put_be32(bytes + 1, number);
+    rc = registry_page_put(r, number, &page, &rows);
+    if (rc != FW_OK)
+        rc = fw_err_set(err, rc, "out of memory");
+    else if (rows > 0)
+        rc = lmdb_put(txn, key, (struct fw_str){page.data, page.len}, err);
+    else
+        rc = lmdb_delete(txn, key, err);
+    fw_buf_release(&page);
+    return rc == FW_NONE ? FW_OK : rc;
+}
+
 fw_rc registry_save(struct registry *r, struct lmdb_txn *txn, uint32_t from,
                     uint32_t to, struct fw_err *err)
 {

@@ -64,4 +64,8 @@ FW_CHECK fw_rc registry_load(struct lmdb_env *meta, registry_page_each each,
 FW_CHECK fw_rc registry_save(struct registry *r, struct lmdb_txn *txn,
                              uint32_t from, uint32_t to, struct fw_err *err);
 
+/* Writes one page anew, or deletes it where all its series were forgotten. */
+FW_CHECK fw_rc registry_save_page(struct registry *r, struct lmdb_txn *txn,
+                                  uint32_t number, struct fw_err *err);
+
 #endif

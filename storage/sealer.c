@@ -6,6 +6,7 @@
 
 #include "storage/checkpoint.h"
 #include "storage/closer.h"
+#include "storage/forget.h"
 
 #define TICK_MS 200
 #define FULL_ENOUGH (64 * HEAD_BLOCK_SAMPLES) /* a segment or so */
@@ -36,6 +37,7 @@ struct sealer {
     uint64_t last_housekeeping_ns;
     uint64_t retry_ns; /* no round before this: the last one failed */
     fw_ms last_retention;
+    struct forget_state forget;
 
     pthread_t thread;
     pthread_mutex_t lock; /* leaf */
@@ -190,6 +192,17 @@ static void retain_if_due(struct sealer *s)
         (void)atomic_fetch_add(&s->store->counters.seal_failures, 1);
 }
 
+static void forget_if_due(struct sealer *s, uint64_t now_ns)
+{
+    struct fw_err err = {0};
+
+    if (now_ns - s->forget.last_ns < FORGET_EVERY_NS)
+        return;
+    s->forget.last_ns = now_ns;
+    if (forget_sweep(s->store, &s->forget, &err) != FW_OK)
+        (void)atomic_fetch_add(&s->store->counters.seal_failures, 1);
+}
+
 /* A full disk that has room again, or an error that may have passed. */
 static void recover_health(struct fw_store *store)
 {
@@ -232,6 +245,7 @@ static void tick(struct sealer *s)
         s->retry_ns = now_ns + RETRY_NS;
     retain_if_due(s);
     closer_tick(s->store->closer);
+    forget_if_due(s, now_ns);
     recover_health(s->store);
     if (now_ns - s->last_housekeeping_ns >= HOUSEKEEPING_NS) {
         s->last_housekeeping_ns = now_ns;
@@ -312,6 +326,7 @@ fw_rc sealer_start(struct fw_store *store, const struct seal_state *state,
     s->state = *state;
     s->last_retention = INT64_MAX; /* the first tick looks */
     s->last_round_ns = fw_clock_mono_ns(store->options.clock);
+    s->forget.last_ns = s->last_round_ns;
     (void)pthread_mutex_init(&s->lock, NULL);
     (void)pthread_condattr_init(&attr);
     (void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);

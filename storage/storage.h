@@ -113,6 +113,7 @@ struct fw_store_options {
     fw_ms ooo_window;    /* 0: FW_OOO_WINDOW_MS */
     fw_ms linger;        /* commit linger; 0: FW_COMMIT_LINGER_MS, <0: none */
     uint32_t max_series; /* 0: FW_MAX_SERIES */
+    uint32_t max_metric_series; /* with the same metric name; 0: no limit */
     uint64_t disk_floor; /* free bytes kept back; 0: FW_DISK_FLOOR_BYTES */
     uint64_t retention_bytes; /* of all files; 0: no limit */
     fw_ms close_after; /* a day's end, by the clock; 0: FW_CLOSE_AFTER_MS */
@@ -150,12 +151,20 @@ FW_CHECK fw_rc fw_store_compact(struct fw_store *store,
 
 /*
  * The id of the series with these labels (canonical), made if new; it becomes
- * durable with the first batch that uses it. FW_ETOOBIG when --max-series or a
- * label limit struck, FW_EREADONLY.
+ * durable with the first batch that uses it. FW_ETOOBIG when --max-series,
+ * --max-metric-series or a label limit struck, FW_EREADONLY.
+ *
+ * An id holds while its series has samples, and for an hour after it was
+ * given out. Then the series may be forgotten, and a batch with its id is
+ * refused (FW_EINVAL): who keeps ids for longer asks for them anew when
+ * fw_store_epoch() has changed.
  */
 FW_CHECK fw_rc fw_store_series(struct fw_store *store,
                                const struct fw_labels *labels, uint32_t *id,
                                struct fw_err *err);
+
+/* Changes an hour before series are forgotten. Any thread, cheap. */
+uint64_t fw_store_epoch(const struct fw_store *store);
 
 /* Samples of any series in any order; three arrays of n items. */
 struct fw_batch {
@@ -334,14 +343,15 @@ FW_CHECK fw_rc fw_txn_last(struct fw_txn *txn, const char *table,
 
 /* Counters since it was opened, and gauges. The server exports them. */
 struct fw_store_stats {
-    uint64_t series;       /* known */
-    uint64_t head_samples; /* in memory, not yet in a block on disk */
+    uint64_t series;           /* known */
+    uint64_t series_forgotten; /* all of whose samples retention dropped */
+    uint64_t head_samples;     /* in memory, not yet in a block on disk */
     uint64_t samples_stored;
     uint64_t samples_duplicate;
     uint64_t samples_conflict;
     uint64_t samples_too_old;
     uint64_t samples_too_new;
-    uint64_t series_refused; /* by --max-series or a label limit */
+    uint64_t series_refused; /* by a limit of series or of labels */
     uint64_t commits;
     uint64_t commit_bytes; /* journal payload */
     uint64_t commit_failures;

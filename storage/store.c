@@ -347,8 +347,10 @@ fw_rc fw_store_compact(struct fw_store *store, const atomic_bool *cancel,
 fw_rc fw_store_series(struct fw_store *store, const struct fw_labels *labels,
                       uint32_t *id, struct fw_err *err)
 {
+    const struct registry_limits limits = {store->options.max_series,
+                                           store->options.max_metric_series};
     uint32_t found = 0;
-    fw_rc rc;
+    fw_rc rc, made;
 
     if (store->options.read_only) {
         rc = registry_find(&store->registry, labels, id);
@@ -357,13 +359,20 @@ fw_rc fw_store_series(struct fw_store *store, const struct fw_labels *labels,
                             store->dir);
         return rc;
     }
-    rc = registry_id(&store->registry, labels, store->options.max_series,
-                     &found, err);
-    if (rc == FW_OK && head_make(&store->head, found) != FW_OK)
+    do {
+        rc = registry_id(&store->registry, labels, &limits, &found, err);
+        made = rc == FW_OK ? head_make(&store->head, found) : FW_OK;
+    } while (made == FW_NONE); /* it was forgotten between the two */
+    if (made != FW_OK)
         rc = fw_err_set(err, FW_ENOMEM, "out of memory");
     if (rc == FW_ETOOBIG)
         (void)atomic_fetch_add(&store->counters.series_refused, 1);
     if (rc == FW_OK)
         *id = found;
     return rc;
+}
+
+uint64_t fw_store_epoch(const struct fw_store *store)
+{
+    return atomic_load(&store->epoch);
 }

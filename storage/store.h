@@ -45,6 +45,7 @@ struct store_counters {
     _Atomic uint64_t seal_failures;
     _Atomic uint64_t closed; /* partitions rewritten */
     _Atomic uint64_t close_failures;
+    _Atomic uint64_t forgotten; /* series */
 };
 
 struct committer;
@@ -72,6 +73,7 @@ struct fw_store {
     pthread_mutex_t quiet;
     struct store_health health;
     struct store_counters counters;
+    _Atomic uint64_t epoch; /* see fw_store_epoch() */
 };
 
 /* Remembers a failure (or, with FW_OK, its end) for fw_store_stats(). */

@@ -47,6 +47,7 @@ void fw_store_stats(struct fw_store *store, struct fw_store_stats *out)
 
     *out = (struct fw_store_stats){
         .series = registry_known(&store->registry),
+        .series_forgotten = atomic_load(&store->counters.forgotten),
         .head_samples = atomic_load(&store->head.samples),
         .samples_stored = atomic_load(&c->stored),
         .samples_duplicate = atomic_load(&c->duplicates),

@@ -8,6 +8,7 @@
 #include "storage/registry_page.h"
 
 static struct fw_err err;
+static const struct registry_limits five = {.series = 5000};
 
 struct host {
     char text[32];
@@ -35,11 +36,11 @@ static void ids_count_up_and_stay(void **state)
     assert_int_equal(registry_init(&r), FW_OK);
     for (int pass = 0; pass < 2; pass++)
         for (unsigned i = 0; i < 5000; i++) {
-            assert_int_equal(registry_id(&r, host(&h, i), 5000, &id, &err),
+            assert_int_equal(registry_id(&r, host(&h, i), &five, &id, &err),
                              FW_OK);
             assert_int_equal(id, i);
         }
-    assert_int_equal(registry_id(&r, host(&h, 5000), 5000, &id, &err),
+    assert_int_equal(registry_id(&r, host(&h, 5000), &five, &id, &err),
                      FW_ETOOBIG);
     assert_non_null(strstr(err.text, "--max-series"));
     assert_int_equal(registry_find(&r, host(&h, 5000), &id), FW_NONE);
@@ -56,7 +57,7 @@ static void labels_out_of_order_are_refused(void **state)
 
     (void)state;
     assert_int_equal(registry_init(&r), FW_OK);
-    assert_int_equal(registry_id(&r, &labels, 9, &id, &err), FW_EINVAL);
+    assert_int_equal(registry_id(&r, &labels, &five, &id, &err), FW_EINVAL);
     registry_release(&r);
 }
 
@@ -73,7 +74,7 @@ static void a_series_cannot_be_defined_twice_otherwise(void **state)
     assert_int_equal(registry_define(&r, 3, host(&h, 4), &err), FW_ECORRUPT);
     assert_int_equal(registry_define(&r, 5, host(&h, 3), &err), FW_ECORRUPT);
     /* 0 to 2 are holes and not given out again */
-    assert_int_equal(registry_id(&r, host(&h, 9), 10, &id, &err), FW_OK);
+    assert_int_equal(registry_id(&r, host(&h, 9), &five, &id, &err), FW_OK);
     assert_int_equal(id, 4);
     assert_int_equal(registry_known(&r), 2);
     registry_release(&r);
