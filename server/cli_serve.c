@@ -29,6 +29,8 @@ static const struct fw_option serve_options[] = {
     {"commit-linger", 0, "SPAN", NULL,
      "wait this long for company before a commit (10ms)"},
     {"max-series", 0, "COUNT", NULL, "refuse new series past this many (10M)"},
+    {"max-metric-series", 0, "COUNT", NULL,
+     "refuse new series of a metric that has so many (0: no limit)"},
     {"disk-floor", 0, "BYTES", NULL,
      "stop writing when less disk space is free (16 MiB)"},
     {"max-connections", 0, "COUNT", NULL,

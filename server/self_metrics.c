@@ -34,6 +34,7 @@ static void add_store(struct fw_store *store, struct sample_set *set)
             {"forewarn_head_samples", (double)s.head_samples},
             {"forewarn_samples_stored_total", (double)s.samples_stored},
             {"forewarn_series_refused_total", (double)s.series_refused},
+            {"forewarn_series_forgotten_total", (double)s.series_forgotten},
             {"forewarn_commits_total", (double)s.commits},
             {"forewarn_commit_bytes_total", (double)s.commit_bytes},
             {"forewarn_commit_failures_total", (double)s.commit_failures},

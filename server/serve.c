@@ -81,6 +81,7 @@ static fw_rc open_store(struct serve *s, const char *dir, struct fw_err *err)
         .ooo_window = config->out_of_order_window,
         .linger = config->commit_linger > 0 ? config->commit_linger : -1,
         .max_series = config->max_series,
+        .max_metric_series = config->max_metric_series,
         .disk_floor = config->disk_floor,
         .clock = s->clock};
 

@@ -301,6 +301,28 @@ FW_CHECK fw_rc fw_store_label_values(struct fw_store *store, struct fw_str name,
                                      struct fw_str **values, size_t *count,
                                      struct fw_err *err);
 
+/* What the series are made of: each list the largest first. */
+struct fw_index_entry {
+    struct fw_str name;
+    struct fw_str value; /* of pairs; else empty */
+    uint64_t n;
+};
+struct fw_index_stats {
+    uint64_t series;
+    uint64_t pairs;                 /* different name=value */
+    uint64_t memory_bytes;          /* of labels, postings and hash */
+    struct fw_index_entry *metrics; /* series by metric name */
+    struct fw_index_entry *values;  /* different values by label name */
+    struct fw_index_entry *bytes;   /* of those values, by label name */
+    struct fw_index_entry *by_pair; /* series by name=value */
+    size_t metric_count, value_count, byte_count, by_pair_count;
+};
+/* At most `top` of each; they live in `arena`. FW_ENOMEM, FW_ETOOBIG. */
+FW_CHECK fw_rc fw_store_index_stats(struct fw_store *store, size_t top,
+                                    struct fw_arena *arena,
+                                    struct fw_index_stats *out,
+                                    struct fw_err *err);
+
 /* ---- Small tables beside the samples ----------------------------------------
  */
 

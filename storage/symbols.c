@@ -204,3 +204,14 @@ void symbols_unref(struct symbols *s, uint32_t i)
     s->free_first = i;
     s->forgotten++;
 }
+
+size_t symbols_bytes(const struct symbols *s)
+{
+    size_t sum = (s->cap_at + s->cap_refs) * sizeof(uint32_t) +
+                 s->index.capacity * sizeof(uint64_t) +
+                 s->chunk_cap * sizeof(*s->chunks);
+
+    for (size_t i = 0; i < s->chunk_count; i++)
+        sum += s->chunks[i].bytes != NULL ? CHUNK_BYTES : 0;
+    return sum;
+}

@@ -59,4 +59,7 @@ void symbols_unref(struct symbols *s, uint32_t i);
 /* Valid while somebody has a reference, and the lock is held. */
 struct fw_str symbols_text(const struct symbols *s, uint32_t i);
 
+/* Memory in use. */
+size_t symbols_bytes(const struct symbols *s);
+
 #endif

@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include "server/http/api.h"
-#include "storage/base/hash.h"
 
 #define TOP_ENTRIES 10 /* of each list of status/tsdb */
 
@@ -130,170 +129,71 @@ void api_walreplay(struct call *call)
 
 /* ---- status/tsdb: what the series are made of ---- */
 
-struct tally {
-    struct fw_str text; /* a name, or name=value */
-    uint64_t n;
-};
-
-struct tallies {
-    struct tally *v;
-    size_t n, cap;
-    struct fw_index index;
-};
-
-static bool same_tally(const void *self, uint32_t value, const void *key)
+/* The name of an entry, or name=value. */
+static void put_entry_name(struct fw_json *json, struct fw_arena *arena,
+                           const struct fw_index_entry *e)
 {
-    const struct tallies *t = self;
+    char *text = e->value.n == 0
+                     ? NULL
+                     : fw_arena_alloc(arena, e->name.n + 1 + e->value.n);
 
-    return fw_str_eq(t->v[value].text, *(const struct fw_str *)key);
-}
-
-/* Adds to the tally of a text; false when memory ran out. */
-static bool tally(struct tallies *t, struct fw_str text, uint64_t n)
-{
-    uint64_t hash = fw_hash64(text.p, text.n, 0);
-    uint32_t at = fw_index_find(&t->index, hash, same_tally, t, &text);
-
-    if (at == FW_INDEX_NONE) {
-        if (fw_grow(&t->v, &t->cap, t->n + 1, sizeof(*t->v),
-                    FW_INDEX_NONE - 1) != FW_OK ||
-            fw_index_add(&t->index, hash, (uint32_t)t->n) != FW_OK)
-            return false;
-        at = (uint32_t)t->n++;
-        t->v[at] = (struct tally){.text = text};
+    fw_json_key(json, "name");
+    if (text == NULL) {
+        fw_json_str(json, e->name);
+        return;
     }
-    t->v[at].n += n;
-    return true;
+    memcpy(text, e->name.p, e->name.n);
+    text[e->name.n] = '=';
+    memcpy(text + e->name.n + 1, e->value.p, e->value.n);
+    fw_json_str(json, (struct fw_str){text, e->name.n + 1 + e->value.n});
 }
 
-static void tallies_release(struct tallies *t)
+static void put_top(struct fw_json *json, struct fw_arena *arena,
+                    const char *key, const struct fw_index_entry *v, size_t n)
 {
-    fw_index_release(&t->index);
-    free(t->v);
-}
-
-static int larger_first(const void *a, const void *b)
-{
-    const struct tally *x = a, *y = b;
-
-    if (x->n != y->n)
-        return x->n < y->n ? 1 : -1;
-    return fw_str_cmp(x->text, y->text);
-}
-
-static void put_top(struct fw_json *json, const char *key, struct tallies *t)
-{
-    if (t->n > 0)
-        qsort(t->v, t->n, sizeof(*t->v), larger_first);
     fw_json_key(json, key);
     fw_json_array(json);
-    for (size_t i = 0; i < t->n && i < TOP_ENTRIES; i++) {
+    for (size_t i = 0; i < n; i++) {
         fw_json_object(json);
-        fw_json_key(json, "name");
-        fw_json_str(json, t->v[i].text);
-        put_number(json, "value", (int64_t)t->v[i].n);
+        put_entry_name(json, arena, &v[i]);
+        put_number(json, "value", (int64_t)v[i].n);
         fw_json_object_end(json);
     }
     fw_json_array_end(json);
 }
 
-/* "name=value" in the arena, empty when memory ran out. */
-static struct fw_str pair_text(struct fw_arena *arena,
-                               const struct fw_label *label)
-{
-    size_t n = label->name.n + 1 + label->value.n;
-    char *p = fw_arena_alloc(arena, n);
-
-    if (p == NULL)
-        return (struct fw_str){NULL, 0};
-    memcpy(p, label->name.p, label->name.n);
-    p[label->name.n] = '=';
-    memcpy(p + label->name.n + 1, label->value.p, label->value.n);
-    return (struct fw_str){p, n};
-}
-
-/* What the four lists of status/tsdb count. */
-struct makeup {
-    struct tallies metrics; /* series by metric name */
-    struct tallies values;  /* distinct values by label name */
-    struct tallies bytes;   /* of those values, by label name */
-    struct tallies pairs;   /* series by name=value */
-};
-
-static bool count_series(struct makeup *m, const struct fw_series *series,
-                         struct fw_arena *arena)
-{
-    for (size_t i = 0; i < series->labels.n; i++) {
-        const struct fw_label *label = &series->labels.v[i];
-        struct fw_str pair = pair_text(arena, label);
-        size_t before = m->pairs.n;
-
-        if (pair.p == NULL || !tally(&m->pairs, pair, 1))
-            return false;
-        if (m->pairs.n > before && (!tally(&m->values, label->name, 1) ||
-                                    !tally(&m->bytes, label->name, pair.n - 1)))
-            return false;
-        if (fw_str_eq(label->name, FW_STR(FW_METRIC_NAME)) &&
-            !tally(&m->metrics, label->value, 1))
-            return false;
-    }
-    return true;
-}
-
-static bool count_all(struct call *call, struct makeup *m)
-{
-    const struct fw_matcher any = {FW_MATCH_REGEX, FW_STR(FW_METRIC_NAME),
-                                   FW_STR(".+")};
-    struct fw_series *series;
-    struct fw_err err = {0};
-    size_t n;
-    fw_rc rc =
-        fw_store_select(call->api->store, &any, 1, INT64_MIN / 4, INT64_MAX / 4,
-                        FW_MAX_QUERY_SERIES, call->arena, &series, &n, &err);
-
-    if (rc < 0) {
-        err.rc = rc;
-        call_failed(call, &err);
-        return false;
-    }
-    for (size_t i = 0; i < n; i++) {
-        if (!count_series(m, &series[i], call->arena)) {
-            call_error(call, 503, NULL, "out of memory");
-            return false;
-        }
-    }
-    return true;
-}
-
 void api_tsdb(struct call *call)
 {
-    struct fw_store_stats stats;
-    struct makeup m = {0};
+    struct fw_index_stats stats;
+    struct fw_arena *arena = call->arena;
+    struct fw_err err = {0};
     struct fw_json json;
 
-    if (count_all(call, &m)) {
-        fw_store_stats(call->api->store, &stats);
-        call_data_begin(call, &json);
-        fw_json_object(&json);
-        fw_json_key(&json, "headStats");
-        fw_json_object(&json);
-        put_number(&json, "numSeries", (int64_t)stats.series);
-        put_number(&json, "numLabelPairs", (int64_t)m.pairs.n);
-        put_number(&json, "chunkCount", 0);
-        put_number(&json, "minTime", 0);
-        put_number(&json, "maxTime", 0);
-        fw_json_object_end(&json);
-        put_top(&json, "seriesCountByMetricName", &m.metrics);
-        put_top(&json, "labelValueCountByLabelName", &m.values);
-        put_top(&json, "memoryInBytesByLabelName", &m.bytes);
-        put_top(&json, "seriesCountByLabelValuePair", &m.pairs);
-        fw_json_object_end(&json);
-        call_data_end(call, &json);
+    if (fw_store_index_stats(call->api->store, TOP_ENTRIES, arena, &stats,
+                             &err) != FW_OK) {
+        call_failed(call, &err);
+        return;
     }
-    tallies_release(&m.metrics);
-    tallies_release(&m.values);
-    tallies_release(&m.bytes);
-    tallies_release(&m.pairs);
+    call_data_begin(call, &json);
+    fw_json_object(&json);
+    fw_json_key(&json, "headStats");
+    fw_json_object(&json);
+    put_number(&json, "numSeries", (int64_t)stats.series);
+    put_number(&json, "numLabelPairs", (int64_t)stats.pairs);
+    put_number(&json, "chunkCount", 0);
+    put_number(&json, "minTime", 0);
+    put_number(&json, "maxTime", 0);
+    fw_json_object_end(&json);
+    put_top(&json, arena, "seriesCountByMetricName", stats.metrics,
+            stats.metric_count);
+    put_top(&json, arena, "labelValueCountByLabelName", stats.values,
+            stats.value_count);
+    put_top(&json, arena, "memoryInBytesByLabelName", stats.bytes,
+            stats.byte_count);
+    put_top(&json, arena, "seriesCountByLabelValuePair", stats.by_pair,
+            stats.by_pair_count);
+    fw_json_object_end(&json);
+    call_data_end(call, &json);
 }
 
 /* ---- lists of what this server does not have, or others fill ---- */

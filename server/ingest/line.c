@@ -36,8 +36,10 @@ static const struct {
     [LINE_NO_MEMORY] = {"no_memory", "memory ran out"},
     [LINE_BAD_COMMAND] = {"bad_command", "the # command is wrong"},
     [LINE_CUT_OFF] = {"cut_off", "the stream ended before its end of line"},
-    [LINE_SERIES_LIMIT] = {"series_limit",
-                           "a new series, and --max-series is reached"},
+    [LINE_SERIES_LIMIT] =
+        {"series_limit",
+         "a new series, and --max-series or --max-metric-series "
+         "is reached"},
     [LINE_NOT_STORED] = {"not_stored", "the store cannot take it"},
 };
 

@@ -321,11 +321,77 @@ static void a_series_is_found_by_its_labels_again(void **state)
     fw_store_close(store);
 }
 
+static uint64_t count_of(const char *name, const char *value)
+{
+    uint64_t n = 0;
+
+    for (size_t i = 0; i < g_count; i++)
+        n += fw_str_eq(fw_labels_get(&g_series[i].labels, fw_str_of(name)),
+                       fw_str_of(value));
+    return n;
+}
+
+static void check_stats(struct fw_store *store)
+{
+    struct fw_arena *arena = fw_arena_new(1 << 20);
+    struct fw_index_stats s;
+
+    assert_int_equal(fw_store_index_stats(store, 6, arena, &s, &err), FW_OK);
+    assert_int_equal(s.series, g_count);
+    assert_int_equal(s.metric_count, 5);
+    for (size_t i = 0; i < s.metric_count; i++) {
+        char name[32];
+
+        (void)snprintf(name, sizeof(name), "%.*s",
+                       FW_STR_ARG(s.metrics[i].name));
+        assert_int_equal(s.metrics[i].n, count_of(FW_METRIC_NAME, name));
+    }
+    assert_int_equal(s.value_count, 4); /* __name__, group, pod, zone */
+    assert_true(fw_str_eq(s.values[0].name, FW_STR("pod")));
+    assert_int_equal(s.values[0].n, (g_count + 4) / 5);
+    assert_int_equal(s.byte_count, 4);
+    assert_true(fw_str_eq(s.bytes[0].name, FW_STR("pod")));
+    assert_int_equal(s.bytes[0].n, (g_count + 4) / 5 * strlen("pod-000000"));
+    assert_int_equal(s.by_pair_count, 6);
+    for (size_t i = 0; i < s.by_pair_count; i++) {
+        char name[32], value[32];
+
+        (void)snprintf(name, sizeof(name), "%.*s",
+                       FW_STR_ARG(s.by_pair[i].name));
+        (void)snprintf(value, sizeof(value), "%.*s",
+                       FW_STR_ARG(s.by_pair[i].value));
+        assert_int_equal(s.by_pair[i].n, count_of(name, value));
+        assert_true(i == 0 || s.by_pair[i].n <= s.by_pair[i - 1].n);
+    }
+    assert_true(s.memory_bytes > 0 && s.memory_bytes < (size_t)1 << 20);
+    fw_arena_free(arena);
+}
+
+static void the_index_knows_what_it_is_made_of(void **state)
+{
+    const char *dir = tmpdir_new();
+    struct fw_store *store;
+
+    (void)state;
+    g_count = 0;
+    fake_clock_init(&fake, NOW);
+    store = open_store(dir, false);
+    grow(store, 400);
+    check_stats(store);
+    grow(store, 3000);
+    check_stats(store);
+    fw_store_close(store);
+    store = open_store(dir, false);
+    check_stats(store);
+    fw_store_close(store);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(selections_are_those_of_a_plain_look),
         cmocka_unit_test(a_series_is_found_by_its_labels_again),
+        cmocka_unit_test(the_index_knows_what_it_is_made_of),
     };
 
     rng = synth_seed(fixture_seed());
