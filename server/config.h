@@ -109,7 +109,7 @@ struct config {
     fw_ms commit_linger; /* 0: commit at once */
     uint32_t max_series;
     uint32_t max_metric_series; /* 0: no limit */
-    uint64_t disk_floor; /* bytes */
+    uint64_t disk_floor;        /* bytes */
     uint32_t max_connections;
     fw_ms collect;        /* between two readings of this host; 0: off */
     fw_ms watch_backtest; /* past that new watches are tested over; 0: off */

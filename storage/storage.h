@@ -114,7 +114,7 @@ struct fw_store_options {
     fw_ms linger;        /* commit linger; 0: FW_COMMIT_LINGER_MS, <0: none */
     uint32_t max_series; /* 0: FW_MAX_SERIES */
     uint32_t max_metric_series; /* with the same metric name; 0: no limit */
-    uint64_t disk_floor; /* free bytes kept back; 0: FW_DISK_FLOOR_BYTES */
+    uint64_t disk_floor;      /* free bytes kept back; 0: FW_DISK_FLOOR_BYTES */
     uint64_t retention_bytes; /* of all files; 0: no limit */
     fw_ms close_after; /* a day's end, by the clock; 0: FW_CLOSE_AFTER_MS */
     size_t map_bytes;  /* LMDB map per environment; 0: sensible; for tests */
