@@ -1,0 +1,485 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* ctest: timeout=600 */
+/*
+ * test_damage.c - bits flip, files are cut: what is read is right, or an error
+ * says what is damaged; nothing else, and nobody dies of it.
+ *
+ * Each file of a folder is damaged in place, one thing at a time, by processes
+ * of their own (a crash is theirs). Every sample that comes must be one that
+ * was written; where one does not come, the store must have said so by an
+ * error or by fw_store_stats(). Every twentieth damaged folder is also opened
+ * for writing, in a copy, and takes a sample or says why it does not.
+ *
+ * FOREWARN_LONG=1: every bit of the first 64 KiB and 2,000 others of each file
+ * instead of a thousand in all. Cuts are at every page either way.
+ */
+#include "tests/support/fixture.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "storage/base/bytes.h"
+#include "storage/base/file.h"
+#include "storage/sealer.h"
+#include "storage/storage.h"
+#include "tests/support/fake_clock.h"
+#include "tests/support/synth.h"
+#include "tests/support/tmpdir.h"
+
+#define START ((fw_ms)1700000000000)
+#define SERIES 5
+#define SAMPLES 1300 /* each; 600 in partitions, the rest in the journal */
+#define SEALED 600
+#define STEP 100000 /* a day and a half in all */
+#define PATH_ROOM 4096
+#define MAX_FILES 32
+#define WORKERS 2
+#define FLIPS 1000 /* in all, of the usual run */
+#define WHOLE_BYTES 65536
+#define OTHERS 2000
+
+static struct fake_clock fake;
+static struct fw_err err;
+
+struct damaged_file {
+    char name[PATH_ROOM]; /* below the folder */
+    size_t bytes;
+};
+static struct damaged_file files[MAX_FILES];
+static size_t file_count;
+static size_t root_length;
+
+/* What the processes found; shared. */
+struct outcome {
+    uint64_t looked, right, told, refused, written;
+    bool failed;
+    char text[2048];
+};
+
+struct worker {
+    char dir[PATH_ROOM];
+    const struct damaged_file *file;
+    struct outcome *out;
+    int number;
+    char what[128]; /* the damage at hand */
+};
+
+static fw_ms time_of(uint32_t k)
+{
+    return START + (fw_ms)k * STEP;
+}
+
+static uint64_t bits_of(uint32_t series, uint32_t k)
+{
+    struct synth_rng rng = synth_seed((uint64_t)series << 32 | k);
+
+    return series == 0 ? synth_u64(&rng)
+                       : fw_double_bits((double)(k * series % 977) / 10);
+}
+
+static fw_rc open_store(const char *dir, bool read_only, struct fw_store **out)
+{
+    struct fw_store_options options = {.create = !read_only,
+                                       .read_only = read_only,
+                                       .linger = -1,
+                                       .retention = INT64_MAX,
+                                       .ooo_window = 1000 * FW_DAY,
+                                       .disk_floor = 1,
+                                       .clock = &fake.clock};
+
+    return fw_store_open(dir, &options, out, &err);
+}
+
+static fw_rc series_id(struct fw_store *store, uint32_t number, uint32_t *id)
+{
+    char text[16];
+    struct fw_label v[] = {{FW_STR("n"), {text, 0}}};
+    struct fw_labels labels = {v, 1};
+
+    v[0].value.n = (size_t)snprintf(text, sizeof(text), "%u", number);
+    return fw_store_series(store, &labels, id, &err);
+}
+
+/* ---- The folder -----------------------------------------------------------
+ */
+
+static void write_part(struct fw_store *store, uint32_t from, uint32_t to)
+{
+    for (uint32_t k = from; k < to; k += 50)
+        for (uint32_t series = 0; series < SERIES; series++) {
+            struct fw_append_result result = {0};
+            struct fw_batch batch = {0};
+            uint32_t id = 0;
+
+            assert_int_equal(series_id(store, series, &id), FW_OK);
+            for (uint32_t i = k; i < k + 50 && i < to; i++)
+                assert_int_equal(
+                    fw_batch_add(&batch, id, time_of(i),
+                                 fw_double_of_bits(bits_of(series, i))),
+                    FW_OK);
+            assert_int_equal(fw_store_append(store, &batch, &result, &err),
+                             FW_OK);
+        }
+}
+
+/* By a process that dies, so that there is a journal. */
+static void make_folder(const char *dir)
+{
+    struct fw_store *store = NULL;
+    int status = 0;
+    pid_t pid = fork();
+
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        if (open_store(dir, false, &store) != FW_OK)
+            _exit(1);
+        write_part(store, 0, SEALED);
+        if (sealer_run(store->sealer, SEAL_ALL, &err) != FW_OK)
+            _exit(2);
+        write_part(store, SEALED, SAMPLES);
+        _exit(0);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+}
+
+static int note_file(const char *path, const struct stat *st, int kind,
+                     struct FTW *at)
+{
+    size_t n = strlen(path);
+
+    (void)at;
+    if (kind != FTW_F || st->st_size == 0 || strstr(path, "lock") != NULL)
+        return 0;
+    if (file_count == MAX_FILES || n - root_length >= PATH_ROOM)
+        return 1;
+    memcpy(files[file_count].name, path + root_length, n - root_length + 1);
+    files[file_count++].bytes = (size_t)st->st_size;
+    return 0;
+}
+
+static void list_files(const char *dir)
+{
+    file_count = 0;
+    root_length = strlen(dir);
+    assert_int_equal(nftw(dir, note_file, 8, FTW_PHYS), 0);
+    assert_true(file_count >= 4); /* meta, journal, two days */
+}
+
+static void copy_folder(const char *from, const char *to)
+{
+    char command[2 * PATH_ROOM + 64];
+
+    (void)snprintf(command, sizeof(command), "cp -r %s %s", from, to);
+    if (system(command) != 0)
+        abort();
+}
+
+/* ---- Looking --------------------------------------------------------------
+ */
+
+FW_PRINTF(2, 3)
+static _Noreturn void wrong(struct worker *w, const char *fmt, ...)
+{
+    char text[1024];
+    va_list ap;
+
+    va_start(ap, fmt);
+    (void)vsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    (void)snprintf(w->out->text, sizeof(w->out->text), "%.200s: %s: %s",
+                   w->file->name, w->what, text);
+    w->out->failed = true;
+    _exit(1);
+}
+
+/* How many samples of a series came; errors are counted in *errors. */
+static uint32_t read_series(struct worker *w, struct fw_store *store,
+                            uint32_t series, uint32_t *errors)
+{
+    struct fw_cursor *cursor = NULL;
+    struct fw_run run = {0};
+    uint32_t id = 0, n = 0;
+    int64_t last = -1;
+    fw_rc rc;
+
+    if (series_id(store, series, &id) != FW_OK)
+        return 0;
+    if (fw_cursor_open(store, id, INT64_MIN, INT64_MAX, &cursor, &err) !=
+        FW_OK) {
+        ++*errors;
+        return 0;
+    }
+    while ((rc = fw_cursor_next(cursor, &run, &err)) != FW_END) {
+        if (rc != FW_OK) {
+            if (err.text[0] == '\0')
+                wrong(w, "an error without a sentence");
+            if (++*errors > 1000)
+                wrong(w, "the errors have no end");
+            if (rc != FW_ECORRUPT)
+                break;
+            continue;
+        }
+        for (size_t i = 0; i < run.n; i++, n++) {
+            int64_t k = (run.t[i] - START) / STEP;
+
+            if (k < 0 || k >= SAMPLES || k <= last ||
+                run.t[i] != time_of((uint32_t)k))
+                wrong(w, "series %u: a time that was never written", series);
+            if (fw_double_bits(run.v[i]) != bits_of(series, (uint32_t)k))
+                wrong(w, "series %u: sample %" PRId64 " is another one", series,
+                      k);
+            last = k;
+        }
+    }
+    fw_cursor_close(cursor);
+    return n;
+}
+
+/* True if all is there; else something must have been said. */
+static bool look(struct worker *w, struct fw_store *store)
+{
+    struct fw_store_stats stats;
+    uint32_t errors = 0, samples = 0;
+
+    for (uint32_t i = 0; i < SERIES; i++)
+        samples += read_series(w, store, i, &errors);
+    fw_store_stats(store, &stats);
+    if (samples < SERIES * SAMPLES && errors == 0 && stats.corrupt_found == 0)
+        wrong(w, "%u of %u samples, and not a word", samples, SERIES * SAMPLES);
+    return samples == SERIES * SAMPLES;
+}
+
+static void read_damaged(struct worker *w)
+{
+    struct fw_store *store = NULL;
+
+    w->out->looked++;
+    err = (struct fw_err){0};
+    if (open_store(w->dir, true, &store) != FW_OK) {
+        if (err.text[0] == '\0')
+            wrong(w, "it does not open and does not say why");
+        w->out->refused++;
+        return;
+    }
+    if (look(w, store))
+        w->out->right++;
+    else
+        w->out->told++;
+    fw_store_close(store);
+}
+
+static void write_damaged(struct worker *w)
+{
+    char copy[PATH_ROOM + 8];
+    struct fw_store *store = NULL;
+    struct fw_append_result result = {0};
+    struct fw_batch batch = {0};
+    uint32_t id = 0;
+
+    (void)snprintf(copy, sizeof(copy), "%s.copy", w->dir);
+    copy_folder(w->dir, copy);
+    err = (struct fw_err){0};
+    if (open_store(copy, false, &store) == FW_OK) {
+        (void)look(w, store);
+        /* A new series: its labels may not take the place of others'. */
+        if (series_id(store, 77, &id) == FW_OK &&
+            fw_batch_add(&batch, id, START, 1) == FW_OK &&
+            fw_store_append(store, &batch, &result, &err) == FW_OK &&
+            result.stored == 1)
+            w->out->written++;
+        else if (err.text[0] == '\0')
+            wrong(w, "it takes no sample and does not say why");
+        (void)!sealer_run(store->sealer, SEAL_ALL, &err);
+        (void)look(w, store);
+        fw_batch_release(&batch);
+        fw_store_close(store);
+    } else if (err.text[0] == '\0') {
+        wrong(w, "it does not open for writing and does not say why");
+    }
+    tmpdir_remove(copy);
+}
+
+/* ---- Damaging -------------------------------------------------------------
+ */
+
+static void open_damaged(struct worker *w, int *fd)
+{
+    char path[2 * PATH_ROOM];
+
+    (void)snprintf(path, sizeof(path), "%s%s", w->dir, w->file->name);
+    *fd = open(path, O_RDWR | O_CLOEXEC);
+    if (*fd < 0)
+        abort();
+}
+
+static void flip(struct worker *w, size_t at, unsigned bit, bool writing)
+{
+    unsigned char byte, other;
+    int fd;
+
+    open_damaged(w, &fd);
+    if (pread(fd, &byte, 1, (off_t)at) != 1)
+        abort();
+    other = (unsigned char)(byte ^ (1u << bit));
+    if (pwrite(fd, &other, 1, (off_t)at) != 1)
+        abort();
+    (void)snprintf(w->what, sizeof(w->what), "bit %u of byte %zu", bit, at);
+    read_damaged(w);
+    if (writing)
+        write_damaged(w);
+    if (pwrite(fd, &byte, 1, (off_t)at) != 1)
+        abort();
+    (void)close(fd);
+}
+
+static void cut(struct worker *w, size_t to)
+{
+    char *bytes = malloc(w->file->bytes);
+    ssize_t n = (ssize_t)w->file->bytes;
+    int fd;
+
+    open_damaged(w, &fd);
+    if (bytes == NULL || pread(fd, bytes, w->file->bytes, 0) != n ||
+        ftruncate(fd, (off_t)to) != 0)
+        abort();
+    (void)snprintf(w->what, sizeof(w->what), "cut to %zu bytes", to);
+    read_damaged(w);
+    write_damaged(w);
+    if (pwrite(fd, bytes, w->file->bytes, 0) != n)
+        abort();
+    (void)close(fd);
+    free(bytes);
+}
+
+typedef void (*damage)(struct worker *w);
+
+static bool is_long(void)
+{
+    const char *text = getenv("FOREWARN_LONG");
+
+    return text != NULL && strcmp(text, "1") == 0;
+}
+
+static void flip_bits(struct worker *w)
+{
+    struct synth_rng rng = synth_seed(fixture_seed() * 7 + (uint64_t)w->number);
+    size_t n = 0;
+
+    if (!is_long()) {
+        for (size_t i = 0; i < FLIPS / WORKERS / file_count; i++) {
+            /* Heads and first pages are where much depends on little. */
+            size_t within = i % 3 == 0 ? 512 : w->file->bytes;
+            size_t at = synth_u64(&rng) % within +
+                        (i % 6 == 0 && w->file->bytes > 4608 ? 4096 : 0);
+
+            flip(w, at, (unsigned)(synth_u64(&rng) % 8), i % 20 == 0);
+        }
+        return;
+    }
+    for (size_t at = 0; at < w->file->bytes && at < WHOLE_BYTES; at++)
+        for (unsigned bit = 0; bit < 8; bit++, n++)
+            if ((int)(n % WORKERS) == w->number)
+                flip(w, at, bit, n % 200 == (unsigned)w->number);
+    for (n = 0; n < OTHERS / WORKERS; n++)
+        flip(w, synth_u64(&rng) % w->file->bytes,
+             (unsigned)(synth_u64(&rng) % 8), n % 20 == 0);
+}
+
+static void cut_at_pages(struct worker *w)
+{
+    size_t pages = w->file->bytes / 4096;
+
+    for (size_t page = 0; page < pages; page++)
+        if ((int)(page % WORKERS) == w->number) {
+            cut(w, page * 4096);
+            cut(w, page * 4096 + 512);
+        }
+}
+
+static _Noreturn void work(struct worker *w, damage each)
+{
+    for (size_t i = 0; i < file_count; i++) {
+        w->file = &files[i];
+        each(w);
+    }
+    _exit(0);
+}
+
+/* Each worker has a folder of its own. */
+static void damage_all(damage each)
+{
+    const char *dir;
+    char data[PATH_ROOM];
+    struct outcome *out, sum = {0};
+    pid_t pids[WORKERS];
+    int status[WORKERS];
+
+    if (getenv("TMPDIR") == NULL && access("/dev/shm", W_OK) == 0)
+        (void)setenv("TMPDIR", "/dev/shm", 1);
+    dir = tmpdir_new();
+    make_folder(tmpdir_path(data, sizeof(data), dir, "data"));
+    list_files(data);
+    out = mmap(NULL, WORKERS * sizeof(*out), PROT_READ | PROT_WRITE,
+               MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    assert_true(out != MAP_FAILED);
+    for (int i = 0; i < WORKERS; i++) {
+        struct worker w = {.out = &out[i], .number = i};
+
+        (void)snprintf(w.dir, sizeof(w.dir), "%.4000s-%d", data, i);
+        copy_folder(data, w.dir);
+        pids[i] = fork();
+        assert_true(pids[i] >= 0);
+        if (pids[i] == 0)
+            work(&w, each);
+    }
+    for (int i = 0; i < WORKERS; i++)
+        assert_int_equal(waitpid(pids[i], &status[i], 0), pids[i]);
+    for (int i = 0; i < WORKERS; i++) {
+        if (status[i] != 0)
+            fail_msg("a process ended with %d after %" PRIu64 ": %s", status[i],
+                     out[i].looked, out[i].text);
+        sum.looked += out[i].looked;
+        sum.right += out[i].right;
+        sum.told += out[i].told;
+        sum.refused += out[i].refused;
+        sum.written += out[i].written;
+    }
+    print_message("%" PRIu64 " damaged folders: %" PRIu64
+                  " read as if nothing were, %" PRIu64 " told, %" PRIu64
+                  " refused; %" PRIu64 " written to\n",
+                  sum.looked, sum.right, sum.told, sum.refused, sum.written);
+    assert_true(sum.right > 0 && sum.told + sum.refused > 0);
+    (void)munmap(out, WORKERS * sizeof(*out));
+}
+
+static void a_flipped_bit_is_harmless_or_told(void **state)
+{
+    (void)state;
+    damage_all(flip_bits);
+}
+
+static void a_cut_file_is_told(void **state)
+{
+    (void)state;
+    damage_all(cut_at_pages);
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_flipped_bit_is_harmless_or_told),
+        cmocka_unit_test(a_cut_file_is_told),
+    };
+
+    fake_clock_init(&fake, START + 4 * FW_DAY);
+    return fixture_main(argc, argv, tests);
+}
