@@ -10,9 +10,11 @@
 #include <unistd.h>
 
 #include "storage/base/file.h"
+#include "storage/lmdb_env.h"
 
 #define LOCK_NAME "forewarn.lock"
 #define META_FILE "meta/data.mdb"
+#define JOURNAL_FILE "journal/data.mdb"
 
 /* statfs(2), f_type: LMDB's shared maps and locks do not work on these. */
 static const struct {
@@ -173,4 +175,23 @@ bool folder_is_written(const char *dir)
         taken = whole.l_type != F_UNLCK;
     (void)close(lock);
     return taken;
+}
+
+bool folder_has_samples(const char *dir)
+{
+    char path[FW_PATH_BYTES];
+    struct fw_err err = {0};
+    struct dirent *entry;
+    bool any = false;
+    DIR *d;
+
+    if (fw_path_join(path, dir, JOURNAL_FILE, &err) == FW_OK &&
+        lmdb_is_begun(path))
+        return true;
+    d = fw_path_join(path, dir, "part", &err) == FW_OK ? opendir(path) : NULL;
+    while (d != NULL && !any && (entry = readdir(d)) != NULL)
+        any = entry->d_name[0] != '.';
+    if (d != NULL)
+        (void)closedir(d);
+    return any;
 }

@@ -24,6 +24,9 @@ FW_CHECK fw_rc folder_check(const char *dir, bool create, struct fw_err *err);
 FW_CHECK fw_rc folder_lock(const char *dir, int *fd, struct fw_err *err);
 void folder_unlock(int fd);
 
+/* True if there are samples in the folder, whatever meta/ says. */
+bool folder_has_samples(const char *dir);
+
 /* True if some process has the folder for writing just now. */
 bool folder_is_written(const char *dir);
 

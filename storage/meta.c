@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "storage/meta.h"
 
+#include <stdio.h>
+
 #include "storage/base/bytes.h"
 
 #define MAGIC 0x4D445746u /* "FWDM" */
@@ -75,4 +77,57 @@ fw_rc meta_format_check(struct lmdb_env *meta, const char *dir,
     }
     lmdb_end(&txn);
     return rc;
+}
+
+/* ---- Is there a journal?
+ * ------------------------------------------------------
+ */
+
+#define RING_KEY_BYTES 16
+
+static struct fw_str ring_key(char room[RING_KEY_BYTES], const char *name)
+{
+    int n = snprintf(room, RING_KEY_BYTES, "%c%s", META_RING, name);
+
+    return (struct fw_str){room, (size_t)n};
+}
+
+fw_rc meta_ring_get(struct lmdb_env *meta, const char *name, bool *noted,
+                    struct fw_err *err)
+{
+    char room[RING_KEY_BYTES];
+    struct lmdb_txn txn = {0};
+    struct fw_str value;
+    fw_rc rc = lmdb_begin_read(meta, &txn, err);
+
+    if (rc != FW_OK)
+        return rc;
+    rc = lmdb_get(&txn, ring_key(room, name), &value, err);
+    lmdb_end(&txn);
+    *noted = rc == FW_OK;
+    return rc == FW_NONE ? FW_OK : rc;
+}
+
+struct ring_note {
+    const char *name;
+    bool noted;
+};
+
+static fw_rc note_in(void *self, struct lmdb_txn *txn, struct fw_err *err)
+{
+    const struct ring_note *note = self;
+    char room[RING_KEY_BYTES];
+    struct fw_str key = ring_key(room, note->name);
+    fw_rc rc = note->noted ? lmdb_put(txn, key, FW_STR(""), err)
+                           : lmdb_delete(txn, key, err);
+
+    return rc == FW_NONE ? FW_OK : rc;
+}
+
+fw_rc meta_ring_set(struct lmdb_env *meta, const char *name, bool noted,
+                    struct fw_err *err)
+{
+    struct ring_note note = {name, noted};
+
+    return lmdb_update(meta, note_in, &note, err);
 }

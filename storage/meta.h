@@ -12,6 +12,7 @@
 #define META_PAGE 'R'   /* 'R' be32(page) -> registry page */
 #define META_NEXT 'N'   /* "N" -> le32: the id that comes next */
 #define META_PART 'P'   /* 'P' be64(first day, biased) -> partition */
+#define META_RING 'J'   /* 'J' folder -> nothing: there is such a ring */
 #define META_TABLE 'T'  /* 'T' name -> le16 id of a table of others */
 #define META_KEY 'K'    /* 'K' be16(id) key -> value of such a table */
 
@@ -37,5 +38,15 @@ FW_CHECK fw_rc meta_format_put(struct lmdb_txn *txn, struct fw_err *err);
  */
 FW_CHECK fw_rc meta_format_check(struct lmdb_env *meta, const char *dir,
                                  uint32_t *version, struct fw_err *err);
+
+/*
+ * Whether there must be a ring in the folder `name` ("journal", "head"): noted
+ * once its file is there for good, taken back before it is removed. So one that
+ * was cut to nothing is not taken for one that was never begun.
+ */
+FW_CHECK fw_rc meta_ring_get(struct lmdb_env *meta, const char *name,
+                             bool *noted, struct fw_err *err);
+FW_CHECK fw_rc meta_ring_set(struct lmdb_env *meta, const char *name,
+                             bool noted, struct fw_err *err);
 
 #endif

@@ -122,6 +122,12 @@ static fw_rc open_meta(struct fw_store *store, struct fw_err *err)
     if (rc == FW_OK && version < META_FORMAT_VERSION &&
         !store->options.read_only)
         return meta_format_write(store->meta, err);
+    if (rc == FW_NONE && folder_has_samples(store->dir))
+        return fw_err_set(err, FW_ECORRUPT,
+                          "%s has samples and an empty meta/, which says whose "
+                          "they are; restore a backup, or give another --data "
+                          "folder",
+                          store->dir);
     if (rc == FW_NONE && !store->options.read_only)
         return meta_format_write(store->meta, err);
     if (rc == FW_NONE)
@@ -130,16 +136,39 @@ static fw_rc open_meta(struct fw_store *store, struct fw_err *err)
     return rc;
 }
 
+/* There was one; nobody but us is here to take it away. */
+static fw_rc check_ring(struct fw_store *store, const char *dir,
+                        struct fw_err *err)
+{
+    char path[FW_PATH_BYTES];
+    fw_rc rc = fw_path_join(path, dir, "data.mdb", err);
+
+    if (rc != FW_OK || lmdb_is_begun(path))
+        return rc;
+    if (fw_file_exists(path))
+        return fw_err_set(err, FW_ECORRUPT, "%s has been cut off", path);
+    /* Moved away, so somebody knows; the samples are missing all the same. */
+    (void)atomic_fetch_add(&store->counters.corrupt, 1);
+    return FW_OK;
+}
+
 static fw_rc open_ring_of(struct fw_store *store, struct journal *j,
                           const char *name, const char *what,
                           struct fw_err *err)
 {
+    bool noted = false;
     struct lmdb_options options = env_options(store, JOURNAL_MAP_BYTES);
     char path[FW_PATH_BYTES];
     fw_rc rc = fw_path_join(path, store->dir, name, err);
 
     if (rc == FW_OK)
+        rc = meta_ring_get(store->meta, name, &noted, err);
+    if (rc == FW_OK && noted && store->check_files)
+        rc = check_ring(store, path, err);
+    if (rc == FW_OK)
         rc = journal_open(j, path, &options, err);
+    if (rc == FW_OK && !noted && !store->options.read_only)
+        rc = meta_ring_set(store->meta, name, true, err);
     if (rc == FW_ECORRUPT)
         (void)fw_err_prefix(err,
                             "%s cannot be read; move %s away to go on without "
@@ -284,6 +313,8 @@ static void tidy(struct fw_store *store, struct journal *j, const char *name)
     char path[FW_PATH_BYTES];
     struct fw_err err = {0};
 
+    if (j->env != NULL && j->first_seq == j->next_seq)
+        (void)!meta_ring_set(store->meta, name, false, &err);
     if (fw_path_join(path, store->dir, name, &err) == FW_OK)
         journal_close_and_tidy(j, path);
 }

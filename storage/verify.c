@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "storage/base/bytes.h"
+#include "storage/meta.h"
 #include "storage/registry_page.h"
 
 struct verifier {
@@ -275,13 +276,29 @@ static fw_rc check_record(void *self, uint64_t seq, struct fw_str text,
     return FW_OK;
 }
 
+/* A folder that was closed well has none, and says so. */
+static fw_rc check_ring_is_there(struct verifier *v, const struct journal *j,
+                                 const char *name, struct fw_err *err)
+{
+    bool noted = false;
+    fw_rc rc = FW_OK;
+
+    if (j->env == NULL && v->store->check_files)
+        rc = meta_ring_get(v->store->meta, name, &noted, err);
+    if (noted)
+        found(v, "%s/%s is gone", v->store->dir, name);
+    return rc;
+}
+
 static fw_rc check_journal(struct verifier *v, struct fw_err *err)
 {
     struct lmdb_txn txn = {0};
-    fw_rc rc;
+    fw_rc rc = check_ring_is_there(v, &v->store->ring, "head", err);
 
-    if (v->store->journal.env == NULL)
-        return FW_OK; /* a folder that was closed well has none */
+    if (rc == FW_OK)
+        rc = check_ring_is_there(v, &v->store->journal, "journal", err);
+    if (rc != FW_OK || v->store->journal.env == NULL)
+        return rc;
     rc = lmdb_begin_read(v->store->journal.env, &txn, err);
     if (rc == FW_OK)
         rc = journal_replay(&txn, check_record, v, err);

@@ -182,6 +182,11 @@ fw_rc life_seal(struct life *l, bool all, struct fw_err *err)
     return sealer_run(l->store->sealer, all ? SEAL_ALL : some, err);
 }
 
+fw_rc life_compact(struct life *l, struct fw_err *err)
+{
+    return fw_store_compact(l->store, NULL, err);
+}
+
 fw_rc life_backup(struct life *l, struct fw_err *err)
 {
     struct fw_backup_report report = {0};
@@ -214,6 +219,8 @@ fw_rc life_step(struct life *l, struct fw_err *err)
         fake_clock_advance(l->fake, 4 * FW_HOUR);
         return FW_OK;
     }
+    if (chance < 22)
+        return life_compact(l, err);
     return life_write_samples(l, err);
 }
 

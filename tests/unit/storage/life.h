@@ -64,6 +64,8 @@ FW_CHECK fw_rc life_open(struct life *life, struct fw_err *err);
 FW_CHECK fw_rc life_step(struct life *life, struct fw_err *err);
 FW_CHECK fw_rc life_write_samples(struct life *life, struct fw_err *err);
 FW_CHECK fw_rc life_seal(struct life *life, bool all, struct fw_err *err);
+/* Closes the days there are. */
+FW_CHECK fw_rc life_compact(struct life *life, struct fw_err *err);
 FW_CHECK fw_rc life_backup(struct life *life, struct fw_err *err);
 
 /* FW_ECORRUPT with a sentence unless the store has what the ledger says. */

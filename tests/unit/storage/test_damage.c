@@ -10,8 +10,9 @@
  * error or by fw_store_stats(). Every twentieth damaged folder is also opened
  * for writing, in a copy, and takes a sample or says why it does not.
  *
- * FOREWARN_LONG=1: every bit of the first 64 KiB and 2,000 others of each file
- * instead of a thousand in all. Cuts are at every page either way.
+ * FOREWARN_FLIPS: how many; FOREWARN_LONG=1: every bit of the first 64 KiB and
+ * 2,000 others of each file instead of a thousand in all. Cuts are at every
+ * page either way.
  */
 #include "tests/support/fixture.h"
 
@@ -369,13 +370,20 @@ static bool is_long(void)
     return text != NULL && strcmp(text, "1") == 0;
 }
 
+static size_t flips_wanted(void)
+{
+    const char *text = getenv("FOREWARN_FLIPS");
+
+    return text != NULL && *text != '\0' ? strtoull(text, NULL, 10) : FLIPS;
+}
+
 static void flip_bits(struct worker *w)
 {
     struct synth_rng rng = synth_seed(fixture_seed() * 7 + (uint64_t)w->number);
     size_t n = 0;
 
     if (!is_long()) {
-        for (size_t i = 0; i < FLIPS / WORKERS / file_count; i++) {
+        for (size_t i = 0; i < flips_wanted() / WORKERS / file_count; i++) {
             /* Heads and first pages are where much depends on little. */
             size_t within = i % 3 == 0 ? 512 : w->file->bytes;
             size_t at = synth_u64(&rng) % within +
