@@ -112,6 +112,7 @@ const struct function builtin_functions[] = {
     DATE("hour", date_hour),
     OVER("idelta", window_idelta, 0),
     COUNTER("increase", window_increase),
+    CALL("info", "vv", 1, 2, FN_KEEPS_NAME | FN_EXPERIMENTAL, call_info),
     OVER("irate", window_irate, 0),
     CALL("label_join", "vttt", 3, -1, FN_RENAMES, call_label_join),
     CALL("label_replace", "vtttt", 5, 5, FN_RENAMES, call_label_replace),

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "query/check.h"
 
+#include "query/eval.h"
 #include "query/functions.h"
 #include "query/place.h"
 
@@ -176,6 +177,28 @@ static fw_rc check_arity(const struct fw_query *query, const struct node *node,
     return FW_OK;
 }
 
+static bool is_info(const struct node *node)
+{
+    return node->kind == NODE_CALL && node->arg_count == 2 &&
+           node->function->call == call_info;
+}
+
+/* The second argument only looks like a vector: it says which labels. */
+static fw_rc check_info(const struct fw_query *query, const struct node *node,
+                        struct fw_err *err)
+{
+    const struct node *arg = node_inside(node->args[1]);
+
+    if (arg->kind == NODE_SELECTOR && arg->selector.name.n == 0)
+        return FW_OK;
+    return complain(query->text, node->args[1]->span,
+                    "write it without a metric name: "
+                    "{version=~\".+\"}",
+                    err,
+                    "expected label selectors only, got vector selector "
+                    "instead");
+}
+
 static fw_rc check_call(const struct fw_query *query, struct node *node,
                         struct fw_err *err)
 {
@@ -189,7 +212,7 @@ static fw_rc check_call(const struct fw_query *query, struct node *node,
                     type_of_letter(function_arg(node->function, i)), context,
                     err);
     node->type = node->function->type;
-    return rc;
+    return rc == FW_OK && is_info(node) ? check_info(query, node, err) : rc;
 }
 
 static fw_rc check_aggregate(const struct fw_query *query, struct node *node,
@@ -286,8 +309,14 @@ static fw_rc check(const struct fw_query *query, struct node *node,
                    struct fw_err *err)
 {
     for (size_t i = 0; i < node->arg_count; i++) {
-        fw_rc rc = check(query, node->args[i], err);
+        fw_rc rc;
 
+        if (i == 1 && is_info(node) &&
+            node_inside(node->args[i])->kind == NODE_SELECTOR) {
+            node->args[i]->type = FW_VECTOR; /* it may match anything */
+            continue;
+        }
+        rc = check(query, node->args[i], err);
         if (rc != FW_OK)
             return rc;
     }

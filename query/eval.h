@@ -158,6 +158,8 @@ fw_rc call_absent(struct eval *ev, const struct node *call,
                   const struct grid *grid, struct sink *sink);
 fw_rc call_absent_over_time(struct eval *ev, const struct node *call,
                             const struct grid *grid, struct sink *sink);
+fw_rc call_info(struct eval *ev, const struct node *call,
+                const struct grid *grid, struct sink *sink);
 fw_rc call_label_replace(struct eval *ev, const struct node *call,
                          const struct grid *grid, struct sink *sink);
 fw_rc call_label_join(struct eval *ev, const struct node *call,

@@ -9,6 +9,7 @@
 
 #include "query/group.h"
 #include "query/window.h"
+#include "storage/base/hash.h"
 
 struct ranking {
     struct eval *ev;
@@ -290,14 +291,42 @@ static fw_rc push_chosen(struct ranking *r, struct sink *sink)
 
 /* ---- limit_ratio --------------------------------------------------------- */
 
-/*
- * A share of the series by the hash of their labels: r > 0 takes those below
- * r, r < 0 the rest of r = 1 + r, so that the two make up the whole.
- */
-static bool in_sample(double ratio, const struct fw_labels *labels)
+/* Length and text as Prometheus keeps them: one byte, or 255 and three. */
+static fw_rc add_text(struct fw_buf *out, struct fw_str text)
 {
-    double at = (double)labels_hash(labels) / (double)UINT64_MAX;
+    fw_rc rc = fw_buf_addc(out, text.n < 255 ? (char)text.n : (char)255);
 
+    for (int shift = 0; shift < 24 && text.n >= 255 && rc == FW_OK; shift += 8)
+        rc = fw_buf_addc(out, (char)(text.n >> shift & 255));
+    return rc == FW_OK ? fw_buf_add(out, text.p, text.n) : rc;
+}
+
+/*
+ * Where between 0 and 1 a series stands: the hash of its labels, the same as
+ * in Prometheus, so that both choose the same series.
+ */
+static fw_rc standing_of(const struct fw_labels *labels, struct fw_buf *room,
+                         double *out)
+{
+    fw_rc rc = FW_OK;
+
+    fw_buf_clear(room);
+    for (size_t i = 0; i < labels->n && rc == FW_OK; i++) {
+        rc = add_text(room, labels->v[i].name);
+        if (rc == FW_OK)
+            rc = add_text(room, labels->v[i].value);
+    }
+    *out = (double)fw_xxh64(room->len > 0 ? room->data : "", room->len) /
+           (double)UINT64_MAX;
+    return rc;
+}
+
+/*
+ * r > 0 takes the series below r, r < 0 the rest of r = 1 + r, so that the two
+ * make up the whole.
+ */
+static bool in_sample(double ratio, double at)
+{
     return (ratio >= 0 && at < ratio) || (ratio < 0 && at >= 1.0 + ratio);
 }
 
@@ -322,19 +351,25 @@ static fw_rc note_ratio(struct ranking *r)
 
 static fw_rc push_share(struct ranking *r, struct sink *sink)
 {
+    struct fw_buf room = FW_BUF_INIT((size_t)1 << 20);
     fw_rc rc = note_ratio(r);
 
     for (size_t m = 0; m < r->set.count && rc == FW_OK; m++) {
         struct row *row = &r->set.rows[m];
+        double at = 0;
 
+        if (standing_of(&row->labels, &room, &at) != FW_OK) {
+            rc = fw_err_set(r->ev->err, FW_ENOMEM, "out of memory");
+            break;
+        }
         for (size_t i = 0; i < r->grid->count; i++) {
-            if (r->parameter[i] == 0 ||
-                !in_sample(r->parameter[i], &row->labels))
+            if (r->parameter[i] == 0 || !in_sample(r->parameter[i], at))
                 row->v[i] = absent();
         }
         if (!row_is_empty(row->v, r->grid->count))
             rc = sink->take(sink, row);
     }
+    fw_buf_release(&room);
     return rc;
 }
 

@@ -107,6 +107,12 @@ fw_rc rowset_find_or_add(struct rowset *set, const struct fw_labels *labels,
     return rc;
 }
 
+bool rowset_has(const struct rowset *set, const struct fw_labels *labels)
+{
+    return fw_index_find(&set->index, labels_hash(labels), same_labels, set,
+                         labels) != FW_INDEX_NONE;
+}
+
 static fw_rc same_labelset(struct rowset *set)
 {
     return fw_err_set(set->err, FW_EINVAL,

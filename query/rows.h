@@ -84,6 +84,8 @@ FW_CHECK fw_rc rowset_find_or_add(struct rowset *set,
                                   const struct fw_labels *labels, size_t *index,
                                   bool *is_new);
 
+bool rowset_has(const struct rowset *set, const struct fw_labels *labels);
+
 /*
  * Lays a row into the one with the same labels. FW_EINVAL "vector cannot
  * contain metrics with the same labelset" where both have a point at a step,
