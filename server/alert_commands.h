@@ -26,6 +26,16 @@ int cmd_why(struct fw_cli *cli, int argc, char **argv);
 int cmd_audit(struct fw_cli *cli, int argc, char **argv);
 int cmd_emit(struct fw_cli *cli, int argc, char **argv);
 int cmd_rules(struct fw_cli *cli, int argc, char **argv);
+int cmd_alerts(struct fw_cli *cli, int argc, char **argv);
+int cmd_ack(struct fw_cli *cli, int argc, char **argv);
+int cmd_silence(struct fw_cli *cli, int argc, char **argv);
+int cmd_unsilence(struct fw_cli *cli, int argc, char **argv);
+int cmd_check(struct fw_cli *cli, int argc, char **argv);
+
+extern const struct fw_option alerts_options[];
+extern const struct fw_option ack_options[];
+extern const struct fw_option silence_options[];
+extern const struct fw_option unsilence_options[];
 
 extern const struct fw_option report_options[];
 extern const struct fw_option emit_options[];

@@ -99,6 +99,13 @@ void api_notifications(struct call *call);
 void api_why(struct call *call);
 void api_record(struct call *call);
 
+/* ---- api_manager.c: Alertmanager's API, version 2 ---- */
+void api_manager_status(struct call *call);
+void api_manager_receivers(struct call *call);
+void api_manager_alerts(struct call *call);
+void api_manager_silences(struct call *call);
+void api_manager_silence(struct call *call);
+
 /* ---- api_admin.c ---- */
 void api_healthy(struct call *call);
 void api_ready(struct call *call);

@@ -43,6 +43,13 @@ const struct route api_routes[] = {
     {METHOD_GET, "/api/v1/status/tsdb", QUERY, api_tsdb},
     {METHOD_GET, "/api/v1/status/walreplay", HERE, api_walreplay},
 
+    {METHOD_GET, "/api/v2/status", HERE, api_manager_status},
+    {METHOD_GET, "/api/v2/receivers", HERE, api_manager_receivers},
+    {METHOD_GET, "/api/v2/alerts", QUERY, api_manager_alerts},
+    {ASK, "/api/v2/silences", QUERY, api_manager_silences},
+    {METHOD_GET | METHOD_DELETE, "/api/v2/silence/{}", QUERY,
+     api_manager_silence},
+
     {METHOD_POST, "/api/v1/write", WRITE, api_remote_write},
     {METHOD_POST, "/write", WRITE, api_influx_v1},
     {METHOD_POST, "/api/v2/write", WRITE, api_influx_v2},

@@ -140,33 +140,44 @@ static fw_rc take_back(struct loading *l, uint64_t identity,
     return FW_OK;
 }
 
+/* Room for the labels of one alert while it is looked at. */
+struct decoded {
+    struct rule_alert alert;
+    struct fw_label labels[2 * FW_MAX_LABELS + 4];
+    struct fw_label annotations[2 * FW_MAX_LABELS + 4];
+};
+
+static bool decode(struct fw_str value, struct decoded *out)
+{
+    struct rule_alert *a = &out->alert;
+    struct record_reader r;
+
+    *a = (struct rule_alert){0};
+    if (record_open(&r, value, RECORD_RULE_ALERT, RULE_ALERT_VERSION, NULL) !=
+        FW_OK)
+        return false;
+    a->state = (enum rule_alert_state)record_get_u8(&r);
+    a->active_at = record_get_ms(&r);
+    a->fired_at = record_get_ms(&r);
+    a->resolved_at = record_get_ms(&r);
+    a->last_sent_at = record_get_ms(&r);
+    a->keep_firing_since = record_get_ms(&r);
+    a->value = record_get_double(&r);
+    return get_labels(&r, out->labels, &a->labels) &&
+           get_labels(&r, out->annotations, &a->annotations) &&
+           record_close(&r, NULL) == FW_OK && a->state <= RULE_FIRING;
+}
+
 static bool see(void *self, struct fw_str key, struct fw_str value)
 {
     struct loading *l = self;
-    struct fw_label labels[2 * FW_MAX_LABELS + 4];
-    struct fw_label annotations[2 * FW_MAX_LABELS + 4];
-    struct rule_alert a = {0};
-    struct record_reader r;
+    struct decoded d;
     uint64_t identity = 0;
-    bool good = key.n == 16 && record_open(&r, value, RECORD_RULE_ALERT,
-                                           RULE_ALERT_VERSION, NULL) == FW_OK;
     fw_rc rc = FW_NONE;
 
-    if (good) {
-        good = record_key_read((struct fw_str){key.p, 8}, &identity);
-        a.state = (enum rule_alert_state)record_get_u8(&r);
-        a.active_at = record_get_ms(&r);
-        a.fired_at = record_get_ms(&r);
-        a.resolved_at = record_get_ms(&r);
-        a.last_sent_at = record_get_ms(&r);
-        a.keep_firing_since = record_get_ms(&r);
-        a.value = record_get_double(&r);
-        good = good && get_labels(&r, labels, &a.labels) &&
-               get_labels(&r, annotations, &a.annotations) &&
-               record_close(&r, NULL) == FW_OK && a.state <= RULE_FIRING;
-    }
-    if (good && is_of_use(l, &a))
-        rc = l->all ? take_back(l, identity, &a) : FW_OK;
+    if (key.n == 16 && record_key_read((struct fw_str){key.p, 8}, &identity) &&
+        decode(value, &d) && is_of_use(l, &d.alert))
+        rc = l->all ? take_back(l, identity, &d.alert) : FW_OK;
     if (rc < 0) {
         l->rc = rc;
         return false;
@@ -176,6 +187,32 @@ static bool see(void *self, struct fw_str key, struct fw_str value)
                 sizeof(*l->remove), MAX_REMOVED) == FW_OK)
         memcpy(l->remove[l->remove_count++].bytes, key.p, 16);
     return true;
+}
+
+struct showing {
+    bool (*each)(void *self, const struct rule_alert *a);
+    void *self;
+};
+
+static bool show(void *self, struct fw_str key, struct fw_str value)
+{
+    struct showing *s = self;
+    struct decoded d;
+
+    (void)key;
+    return !decode(value, &d) || s->each(s->self, &d.alert);
+}
+
+fw_rc rule_table_each(struct fw_txn *txn,
+                      bool (*each)(void *self, const struct rule_alert *a),
+                      void *self, struct fw_err *err)
+{
+    static const char first[1] = {0};
+    struct showing s = {each, self};
+    fw_rc rc = fw_txn_scan(txn, T_RULE_ALERTS, (struct fw_str){first, 1}, show,
+                           &s, err);
+
+    return rc < 0 ? rc : FW_OK;
 }
 
 static fw_rc scan(struct fw_txn *txn, struct loading *l, struct fw_err *err)

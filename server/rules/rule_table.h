@@ -24,6 +24,12 @@ FW_CHECK fw_rc rule_table_load(struct fw_txn *txn, struct group_run *groups,
                                size_t count, fw_ms now, fw_ms tolerance,
                                size_t *loaded, struct fw_err *err);
 
+/* Every alert in the table, until `each` answers false; texts are borrowed. */
+FW_CHECK fw_rc rule_table_each(struct fw_txn *txn,
+                               bool (*each)(void *self,
+                                            const struct rule_alert *a),
+                               void *self, struct fw_err *err);
+
 /* Removes what has been resolved for longer than it is told of. */
 FW_CHECK fw_rc rule_table_prune(struct fw_txn *txn, fw_ms now, size_t *removed,
                                 struct fw_err *err);
