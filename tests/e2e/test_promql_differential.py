@@ -350,7 +350,7 @@ class Maker:
                 return "histogram_fraction(%s, %s, %s)" % (
                     # In the first bucket Prometheus 3.5 knows no lower bound.
                     self.pick(("0.2", "-Inf", "NaN", "3")),
-                    self.pick(("0.7", "+Inf", "0", "6", "NaN")), buckets)
+                    self.pick(("0.7", "+Inf", "6", "NaN")), buckets)
             return "histogram_quantile(%s, %s)" % (self.pick(
                 ("0.5", "0.99", "0", "1", "-1", "NaN", "0.001")), buckets)
         if self.chance(0.4):
