@@ -28,6 +28,24 @@ static fw_rc describe(const struct node *node, struct fw_buf *out)
     }
 }
 
+/* "read 12 series, 4096 samples in 8 blocks (6 of them summaries)" */
+static fw_rc add_reading(struct fw_buf *out, const struct node_cost *cost)
+{
+    fw_rc rc = fw_buf_printf(
+        out, "  read %llu series, %llu samples in %llu %s",
+        (unsigned long long)cost->series, (unsigned long long)cost->samples,
+        (unsigned long long)cost->runs, cost->runs == 1 ? "block" : "blocks");
+
+    if (rc == FW_OK && cost->skipped > 0)
+        rc = fw_buf_printf(out, ", %llu by summary (%llu samples)",
+                           (unsigned long long)cost->skipped,
+                           (unsigned long long)cost->summarised);
+    if (rc == FW_OK && cost->threads > 1)
+        rc = fw_buf_printf(out, ", on %llu threads",
+                           (unsigned long long)cost->threads);
+    return rc;
+}
+
 static fw_rc add_costs(struct fw_buf *out, const struct node *node,
                        const struct node_cost *cost)
 {
@@ -37,9 +55,7 @@ static fw_rc add_costs(struct fw_buf *out, const struct node *node,
         rc = fw_buf_printf(out, "  %llu series out",
                            (unsigned long long)cost->rows);
     if (node->kind == NODE_SELECTOR && rc == FW_OK)
-        rc = fw_buf_printf(out, "  read %llu series, %llu samples",
-                           (unsigned long long)cost->series,
-                           (unsigned long long)cost->samples);
+        rc = add_reading(out, cost);
     if (cost->ns > 0 && rc == FW_OK)
         rc = fw_buf_printf(out, "  %.3f ms", (double)cost->ns / 1e6);
     if (node->steady && node->kind != NODE_NUMBER &&
@@ -53,7 +69,7 @@ static fw_rc print_plan(struct fw_cli *cli, const struct node *node, int depth,
                         const struct node_cost *costs)
 {
     struct fw_buf text = FW_BUF_INIT(FW_MAX_QUERY_TEXT_BYTES * 2);
-    struct fw_buf cost = FW_BUF_INIT(256);
+    struct fw_buf cost = FW_BUF_INIT(512);
     int columns = TEXT_COLUMNS - 2 * depth;
     fw_rc rc;
 

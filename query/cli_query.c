@@ -219,7 +219,12 @@ const struct fw_command fw_query_commands[] = {
      cli_series_options, FW_CMD_DATA},
     {"labels", cmd_labels, "[NAME]",
      "list the label names, or the values of one",
-     "  forewarn labels\n  forewarn labels __name__\n", NULL, FW_CMD_DATA},
+     "  forewarn labels\n  forewarn labels __name__\n", cli_label_options,
+     FW_CMD_DATA},
+    {"values", cmd_values, "NAME", "list the values of a label",
+     "  forewarn values job\n"
+     "  forewarn values __name__ --match '{job=\"node\"}' --start -1h\n",
+     cli_label_options, FW_CMD_DATA},
     {"explain", cmd_explain, "EXPR",
      "show how an expression is evaluated and what it reads",
      "The expression is run; for each step of the plan it prints what was read "

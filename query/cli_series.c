@@ -1,10 +1,21 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* cli_series.c - `forewarn series` and `forewarn labels`. */
+/* cli_series.c - `forewarn series`, `labels` and `values`. */
+#include <string.h>
+
 #include "query/cli_query.h"
 #include "storage/base/limits.h"
 
 const struct fw_option cli_series_options[] = {
     {"start", 0, "TIME", NULL, "only series that may have samples after this"},
+    {"end", 0, "TIME", NULL, "and before this [now]"},
+    {"fail-empty", 0, NULL, NULL, "exit with 1 if there are none"},
+    {0},
+};
+
+const struct fw_option cli_label_options[] = {
+    {"match", 'm', "SELECTOR", NULL, "only of series that match this"},
+    {"start", 0, "TIME", NULL,
+     "only of series that may have samples after this"},
     {"end", 0, "TIME", NULL, "and before this [now]"},
     {"fail-empty", 0, NULL, NULL, "exit with 1 if there are none"},
     {0},
@@ -94,17 +105,76 @@ int cmd_series(struct fw_cli *cli, int argc, char **argv)
     return code;
 }
 
+/* The label names, or the values of one, that are asked for. */
+static fw_rc find_texts(struct fw_cli *cli, struct fw_store *store,
+                        const struct fw_args *args, const char *name,
+                        struct fw_arena *arena, struct fw_str **texts,
+                        size_t *count, struct fw_err *err)
+{
+    const char *selector = fw_args_get(cli, args, "match");
+    struct fw_label_query query = {0};
+    struct fw_matcher *matchers = NULL;
+    fw_rc rc = period(cli, args, &query.from, &query.to, err);
+
+    if (rc == FW_OK && selector != NULL)
+        rc = fw_parse_selector(fw_str_of(selector), arena, &matchers, &query.n,
+                               err);
+    query.matchers = matchers;
+    if (rc != FW_OK)
+        return rc;
+    return name == NULL
+               ? fw_store_label_names(store, &query, arena, texts, count, err)
+               : fw_store_label_values(store, fw_str_of(name), &query, arena,
+                                       texts, count, err);
+}
+
+/* Says why there is nothing, with the name that may have been meant. */
+static void explain_no_values(struct fw_cli *cli, struct fw_store *store,
+                              const char *name, bool narrowed,
+                              struct fw_arena *arena)
+{
+    struct fw_str *names = NULL;
+    const char **texts = NULL;
+    const char *near = NULL;
+    size_t n = 0;
+    fw_rc rc = fw_store_label_names(store, NULL, arena, &names, &n, NULL);
+
+    if (rc == FW_OK && n > 0)
+        texts = fw_arena_alloc(arena, n * sizeof(*texts));
+    for (size_t i = 0; i < n && texts != NULL; i++) {
+        texts[i] = fw_arena_strndup(arena, names[i].p, names[i].n);
+        if (texts[i] == NULL)
+            texts = NULL;
+    }
+    if (texts != NULL)
+        near = fw_nearest(name, texts, n);
+    if (n == 0)
+        (void)fprintf(cli->err, "the store holds no series yet\n");
+    else if (narrowed)
+        (void)fprintf(cli->err,
+                      "no series that is asked for has a label '%s'\n", name);
+    else if (near != NULL && strcmp(near, name) != 0)
+        (void)fprintf(cli->err,
+                      "no series has a label '%s'; did you mean '%s'?\n", name,
+                      near);
+    else
+        (void)fprintf(cli->err,
+                      "no series has a label '%s'; `forewarn labels` lists "
+                      "those there are\n",
+                      name);
+}
+
 static fw_rc print_labels(struct fw_cli *cli, struct fw_store *store,
-                          const char *name, struct fw_arena *arena,
+                          const struct fw_args *args, const char *name,
+                          struct fw_arena *arena, size_t *found,
                           struct fw_err *err)
 {
+    bool narrowed = fw_args_has(cli, args, "match") ||
+                    fw_args_has(cli, args, "start") ||
+                    fw_args_has(cli, args, "end");
     struct fw_str *texts = NULL;
     size_t count = 0;
-    fw_rc rc =
-        name == NULL
-            ? fw_store_label_names(store, NULL, arena, &texts, &count, err)
-            : fw_store_label_values(store, fw_str_of(name), NULL, arena, &texts,
-                                    &count, err);
+    fw_rc rc = find_texts(cli, store, args, name, arena, &texts, &count, err);
 
     for (size_t i = 0; i < count && rc == FW_OK; i++) {
         char *text = fw_arena_strndup(arena, texts[i].p, texts[i].n);
@@ -117,22 +187,23 @@ static fw_rc print_labels(struct fw_cli *cli, struct fw_store *store,
             (void)fputs(text, cli->out);
         (void)fputc('\n', cli->out);
     }
+    *found = count;
     if (rc == FW_OK && count == 0 && name != NULL)
-        (void)fprintf(cli->err,
-                      "no series has a label '%s'; `forewarn labels` lists "
-                      "those there are\n",
-                      name);
+        explain_no_values(cli, store, name, narrowed, arena);
     else if (rc == FW_OK && count == 0)
-        (void)fprintf(cli->err, "the store holds no series yet\n");
+        (void)fprintf(cli->err, narrowed ? "no series is that asked for\n"
+                                         : "the store holds no series yet\n");
     return rc;
 }
 
-int cmd_labels(struct fw_cli *cli, int argc, char **argv)
+/* `least` names must be given, at most one. */
+static int list_labels(struct fw_cli *cli, int argc, char **argv, int least)
 {
     struct fw_arena *arena = fw_arena_new(FW_MAX_QUERY_BYTES);
     struct fw_store *store = NULL;
     struct fw_err err = {0};
     struct fw_args args;
+    size_t count = 0;
     int code = FW_EXIT_OK;
     fw_rc rc = fw_cli_parse(cli, argc, argv, &args);
 
@@ -142,17 +213,34 @@ int cmd_labels(struct fw_cli *cli, int argc, char **argv)
     }
     if (arena == NULL)
         rc = fw_err_set(&err, FW_ENOMEM, "out of memory");
-    if (rc == FW_OK && args.rest_count > 1)
+    else if (args.rest_count < least)
+        rc = fw_err_set(&err, FW_EINVAL,
+                        "a label name is expected, such as: forewarn values "
+                        "job");
+    else if (args.rest_count > 1)
         rc = fw_err_set(&err, FW_EINVAL, "one label name at most is taken");
     if (rc == FW_OK)
         rc = fw_cli_store_open(cli, &store, &err);
     if (rc == FW_OK)
-        rc = print_labels(cli, store, args.rest_count > 0 ? args.rest[0] : NULL,
-                          arena, &err);
+        rc = print_labels(cli, store, &args,
+                          args.rest_count > 0 ? args.rest[0] : NULL, arena,
+                          &count, &err);
     if (rc != FW_OK)
         code = fw_cli_fail(cli, &err);
+    else if (count == 0 && fw_args_has(cli, &args, "fail-empty"))
+        code = FW_EXIT_NO;
     if (store != NULL)
         fw_cli_store_close(cli, store);
     fw_arena_free(arena);
     return code;
+}
+
+int cmd_labels(struct fw_cli *cli, int argc, char **argv)
+{
+    return list_labels(cli, argc, argv, 0);
+}
+
+int cmd_values(struct fw_cli *cli, int argc, char **argv)
+{
+    return list_labels(cli, argc, argv, 1);
 }

@@ -41,6 +41,7 @@ struct fw_source {
     fw_rc (*peek)(void *self, void *cursor, struct fw_summary *summary,
                   struct fw_err *err);
     void (*skip)(void *self, void *cursor);
+    fw_rc (*span)(void *self, void *cursor, fw_ms *first, fw_ms *last);
 };
 
 /* The local store as a source; borrows it. */

@@ -135,8 +135,14 @@ static fw_rc take_digest(struct reader *r, digest_test test, const void *self)
 {
     const struct fw_source *src = r->ev.src;
     struct fw_summary summary = {0};
-    fw_rc rc = src->peek(src->self, r->cursor, &summary, &r->err);
+    fw_ms first, last;
+    fw_rc rc = src->span != NULL
+                   ? src->span(src->self, r->cursor, &first, &last)
+                   : FW_NONE;
 
+    if (rc == FW_OK && !test(self, first, last))
+        return FW_NONE; /* no need to look for a summary */
+    rc = src->peek(src->self, r->cursor, &summary, &r->err);
     if (rc == FW_ECORRUPT || rc == FW_END)
         return FW_NONE; /* reading it will say so, or still do */
     if (rc != FW_OK)

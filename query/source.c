@@ -53,6 +53,12 @@ static fw_rc store_peek(void *self, void *cursor, struct fw_summary *summary,
     return fw_cursor_peek(cursor, summary, err);
 }
 
+static fw_rc store_span(void *self, void *cursor, fw_ms *first, fw_ms *last)
+{
+    (void)self;
+    return fw_cursor_span(cursor, first, last);
+}
+
 static void store_skip(void *self, void *cursor)
 {
     (void)self;
@@ -68,7 +74,8 @@ struct fw_source fw_source_of_store(struct fw_store *store)
                               .self = store,
                               .reset = store_reset,
                               .peek = store_peek,
-                              .skip = store_skip};
+                              .skip = store_skip,
+                              .span = store_span};
 }
 
 /* ---- Samples of a series ------------------------------------------------ */

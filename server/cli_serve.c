@@ -7,6 +7,7 @@
  */
 #include <string.h>
 
+#include "query/query.h"
 #include "server/console.h"
 #include "server/serve.h"
 
@@ -19,6 +20,10 @@ static const struct fw_option serve_options[] = {
      "answer HTTP here, or off (127.0.0.1:9777; port 0: a free one)"},
     {"insecure", 0, NULL, NULL,
      "let them reach beyond the loopback, without TLS and login"},
+    {"enable-admin-api", 0, NULL, NULL,
+     "let /api/v1/admin/tsdb take backups and delete series"},
+    {"enable-feature", 0, "NAMES", NULL,
+     "switch these on: promql-experimental-functions, ..."},
     {"enable-lifecycle", 0, NULL, NULL,
      "let POST /-/reload read the configuration again"},
     {"retention", 0, "SPAN", NULL, "keep samples for this long (90d)"},
@@ -69,6 +74,22 @@ struct call {
     struct fw_args args;
 };
 
+/* Names with commas between; what files say may depend on them. */
+static fw_rc enable_features(const char *names, struct fw_err *err)
+{
+    char name[128];
+    fw_rc rc = FW_OK;
+
+    while (names != NULL && *names != '\0' && rc == FW_OK) {
+        size_t n = strcspn(names, ",");
+
+        (void)snprintf(name, sizeof(name), "%.*s", (int)n, names);
+        rc = fw_query_enable(name, err);
+        names += n + (names[n] == ',');
+    }
+    return rc;
+}
+
 /* The file, and the options over it. `self` is a struct call. */
 static fw_rc load_config(void *self, struct config **out, struct fw_err *err)
 {
@@ -76,14 +97,18 @@ static fw_rc load_config(void *self, struct config **out, struct fw_err *err)
     const struct fw_args *args = &((struct call *)self)->args;
     const char *path = fw_args_get(cli, args, "config");
     struct config *config = NULL;
-    fw_rc rc = path != NULL ? config_load(path, &config, err)
-                            : config_defaults(&config, err);
+    fw_rc rc = enable_features(fw_args_get(cli, args, "enable-feature"), err);
 
+    if (rc == FW_OK)
+        rc = path != NULL ? config_load(path, &config, err)
+                          : config_defaults(&config, err);
     for (size_t i = 1; rc == FW_OK && serve_options[i].name != NULL; i++)
         if (fw_args_has(cli, args, serve_options[i].name))
             rc = set_by_option(
                 config, serve_options[i].name,
                 serve_options[i].arg != NULL ? args->value[i] : "true", err);
+    if (rc == FW_OK)
+        rc = enable_features(config->enable_feature, err);
     if (rc != FW_OK) {
         config_free(config);
         return rc;

@@ -102,7 +102,9 @@ struct config {
     const char *listen_line; /* "HOST:PORT" or "off" */
     const char *listen_http; /* the same */
     bool enable_lifecycle;   /* POST /-/reload is answered */
-    bool insecure;           /* listeners may reach beyond the loopback */
+    bool enable_admin_api;   /* /api/v1/admin/tsdb is answered */
+    const char *enable_feature; /* names with commas between, or NULL */
+    bool insecure;              /* listeners may reach beyond the loopback */
     fw_ms retention;
     fw_ms max_future;
     fw_ms out_of_order_window;

@@ -219,6 +219,7 @@ static fw_rc open_http(struct serve *s, struct fw_err *err)
         .alertmanagers = alert_api_managers,
         .why = alert_api_why,
         .record = alert_api_record,
+        .admin = s->config->enable_admin_api,
         .reload = s->config->enable_lifecycle ? reload_from_elsewhere : NULL,
         .self = &s->alert_api};
     s->alert_api = (struct alert_api){s->store, s->clock, &s->alerting_lock,

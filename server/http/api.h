@@ -45,6 +45,7 @@ struct api {
     void (*metrics)(void *self, struct sample_set *set); /* for /metrics */
     void *metrics_self;
     fw_rc (*reload)(void *self, struct fw_err *err);
+    bool admin; /* /api/v1/admin/tsdb is answered */
     /*
      * Each writes the whole value of "data"; FW_EINVAL with a sentence where
      * the parameters are wrong.
@@ -111,7 +112,9 @@ void api_healthy(struct call *call);
 void api_ready(struct call *call);
 void api_reload(struct call *call);
 void api_version(struct call *call);
-void api_admin(struct call *call);
+void api_snapshot(struct call *call);
+void api_delete_series(struct call *call);
+void api_clean_tombstones(struct call *call);
 
 /* ---- api_metrics.c ---- */
 void api_metrics(struct call *call);

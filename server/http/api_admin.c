@@ -4,6 +4,13 @@
  */
 #include "server/http/api.h"
 
+#include <errno.h>
+#include <sys/stat.h>
+
+#include "server/audit/audit.h"
+#include "storage/base/file.h"
+#include "storage/base/hash.h"
+
 void api_healthy(struct call *call)
 {
     call_text(call, 200, "Forewarn is Healthy.\n");
@@ -56,8 +63,120 @@ void api_version(struct call *call)
         call_error(call, 503, NULL, "out of memory");
 }
 
-/* Snapshots and deletions have no authentication yet, so they stay shut. */
-void api_admin(struct call *call)
+/* ---- /api/v1/admin/tsdb: behind --enable-admin-api ---- */
+
+/*
+ * Who asks and why, as an entry in the chain of what was done wants it. False:
+ * answered.
+ */
+static bool read_account(struct call *call, struct audit_entry *entry)
 {
-    call_error(call, 403, "unavailable", "admin APIs disabled");
+    entry->actor = form_get(&call->form, "actor");
+    entry->reason = form_get(&call->form, "reason");
+    if (!call->api->admin)
+        call_error(call, 403, "unavailable", "admin APIs disabled");
+    else if (entry->actor.n == 0 || entry->reason.n == 0)
+        call_error(call, 400, NULL,
+                   "invalid parameter \"%s\": who does this and why is kept: "
+                   "say actor=... and reason=...",
+                   entry->actor.n == 0 ? "actor" : "reason");
+    else
+        return true;
+    return false;
+}
+
+/* Writes down what was asked for before it is done. False: answered. */
+static bool write_down(struct call *call, struct audit_entry *entry)
+{
+    struct fw_txn *txn = NULL;
+    struct fw_err err = {0};
+    fw_rc rc;
+
+    entry->at = fw_clock_now(call->api->clock);
+    rc = fw_txn_begin(call->api->store, true, &txn, &err);
+    if (rc == FW_OK) {
+        rc = audit_add(txn, entry, &err);
+        if (rc == FW_OK)
+            rc = fw_txn_commit(txn, &err);
+        else
+            fw_txn_abort(txn);
+    }
+    err.rc = rc;
+    if (rc == FW_EINVAL || rc == FW_ETOOBIG)
+        call_error(call, 400, NULL, "%s", err.text);
+    else if (rc != FW_OK)
+        call_failed(call, &err);
+    return rc == FW_OK;
+}
+
+static void answer_snapshot(struct call *call, const char *name)
+{
+    struct fw_json json;
+
+    call_data_begin(call, &json);
+    fw_json_object(&json);
+    fw_json_key(&json, "name");
+    fw_json_text(&json, name);
+    fw_json_object_end(&json);
+    call_data_end(call, &json);
+}
+
+/* A backup beside the data folder's files, in snapshots/NAME. */
+void api_snapshot(struct call *call)
+{
+    struct audit_entry entry = {.act = FW_STR("backup-taken")};
+    struct fw_backup_report report;
+    char folder[FW_PATH_BYTES], path[FW_PATH_BYTES], name[32];
+    struct fw_err err = {0};
+    fw_rc rc;
+
+    if (!read_account(call, &entry))
+        return;
+    (void)snprintf(name, sizeof(name), "%lld-%08x",
+                   (long long)fw_clock_now(call->api->clock),
+                   (unsigned)fw_hash_random_seed());
+    entry.what = fw_str_of(name);
+    rc =
+        fw_path_join(folder, fw_store_dir(call->api->store), "snapshots", &err);
+    if (rc == FW_OK)
+        rc = fw_path_join(path, folder, name, &err);
+    if (rc == FW_OK && mkdir(folder, 0700) != 0 && errno != EEXIST)
+        rc = fw_err_sys(&err, errno, "cannot make %s", folder);
+    if (rc == FW_OK && !write_down(call, &entry))
+        return;
+    if (rc == FW_OK)
+        rc = fw_store_backup(call->api->store, path, &call->cancel, &report,
+                             &err);
+    err.rc = rc;
+    if (rc != FW_OK)
+        call_failed(call, &err);
+    else
+        answer_snapshot(call, name);
+}
+
+/* Rewrites what is on disk, without what was deleted. */
+void api_clean_tombstones(struct call *call)
+{
+    struct audit_entry entry = {.act = FW_STR("data-compacted"),
+                                .what = FW_STR("all that is on disk")};
+    struct fw_err err = {0};
+    fw_rc rc;
+
+    if (!read_account(call, &entry) || !write_down(call, &entry))
+        return;
+    rc = fw_store_compact(call->api->store, &call->cancel, &err);
+    err.rc = rc;
+    if (rc < 0)
+        call_failed(call, &err);
+    else
+        call_text(call, 204, "");
+}
+
+void api_delete_series(struct call *call)
+{
+    struct audit_entry entry = {0};
+
+    if (read_account(call, &entry))
+        call_error(call, 501, "unavailable",
+                   "this version cannot delete series");
 }

@@ -56,9 +56,9 @@ const struct route api_routes[] = {
     {METHOD_GET, "/ping", HERE, api_influx_ping},
     {METHOD_POST, "/api/v1/import/prometheus", WRITE, api_import_prometheus},
 
-    {SEND, "/api/v1/admin/tsdb/snapshot", HERE, api_admin},
-    {SEND, "/api/v1/admin/tsdb/delete_series", HERE, api_admin},
-    {SEND, "/api/v1/admin/tsdb/clean_tombstones", HERE, api_admin},
+    {SEND, "/api/v1/admin/tsdb/snapshot", QUERY, api_snapshot},
+    {SEND, "/api/v1/admin/tsdb/delete_series", QUERY, api_delete_series},
+    {SEND, "/api/v1/admin/tsdb/clean_tombstones", QUERY, api_clean_tombstones},
     {METHOD_GET, "/-/healthy", HERE, api_healthy},
     {METHOD_GET, "/-/ready", HERE, api_ready},
     {SEND, "/-/reload", QUERY, api_reload},

@@ -195,77 +195,88 @@ static int by_text(const void *a, const void *b)
     return fw_str_cmp(*x, *y);
 }
 
-/*
- * The distinct label names of the listed series, or the distinct values of one
- * name, sorted, into list->texts.
- */
-static bool gather(struct call *call, struct listing *list,
-                   const struct fw_str *name)
+/* The names, or the values of one, that a query of the index gives. */
+static fw_rc ask_index(struct call *call, const struct fw_str *name,
+                       const struct fw_label_query *query,
+                       struct fw_str **texts, size_t *n, struct fw_err *err)
 {
-    struct fw_index set = {0};
-    struct fw_str *texts = NULL;
-    size_t n = 0, cap = 0;
-    bool good = true;
+    struct fw_store *store = call->api->store;
 
-    for (size_t i = 0; i < list->n && good; i++) {
-        const struct fw_labels *labels = &list->series[i].labels;
-
-        for (size_t k = 0; k < labels->n && good; k++)
-            if (name == NULL)
-                good = set_add(&set, &texts, &n, &cap, labels->v[k].name);
-            else if (fw_str_eq(labels->v[k].name, *name))
-                good = set_add(&set, &texts, &n, &cap, labels->v[k].value);
-    }
-    list->texts = fw_arena_calloc(call->arena, n + 1, sizeof(*texts));
-    if (good && list->texts != NULL) {
-        if (n > 0) {
-            qsort(texts, n, sizeof(*texts), by_text);
-            memcpy(list->texts, texts, n * sizeof(*texts));
-        }
-        list->n = n;
-    } else {
-        call_error(call, 503, NULL, "out of memory");
-        good = false;
-    }
-    fw_index_release(&set);
-    free(texts);
-    return good;
+    return name == NULL
+               ? fw_store_label_names(store, query, call->arena, texts, n, err)
+               : fw_store_label_values(store, *name, query, call->arena, texts,
+                                       n, err);
 }
 
-/* Of the whole store without match[], else of what matches. */
+/* What several queries give, each text once, sorted. */
+struct texts {
+    struct fw_index set;
+    struct fw_str *v;
+    size_t n, cap;
+};
+
+static bool merge(struct texts *all, const struct fw_str *more, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!set_add(&all->set, &all->v, &all->n, &all->cap, more[i]))
+            return false;
+    return true;
+}
+
+static bool hand_over(struct call *call, const struct texts *all,
+                      struct listing *list)
+{
+    list->texts = fw_arena_calloc(call->arena, all->n + 1, sizeof(*all->v));
+    if (list->texts == NULL)
+        return false;
+    if (all->n > 0) {
+        qsort(all->v, all->n, sizeof(*all->v), by_text);
+        memcpy(list->texts, all->v, all->n * sizeof(*all->v));
+    }
+    list->n = all->n;
+    return true;
+}
+
+/* Of all series where nothing is asked, else of what matches any. */
 static void answer_texts(struct call *call, const struct fw_str *name)
 {
     struct listing *list = new_list(call);
+    struct fw_label_query query = {0};
     struct api_selector *asked;
+    struct texts all = {0};
     struct fw_err err = {0};
-    size_t count;
-    fw_ms from, to;
+    size_t count, i = 0;
+    bool room = true;
     fw_rc rc = FW_OK;
 
     if (list == NULL || !api_limit(call, &list->limit) ||
-        !read_range(call, &from, &to) ||
+        !read_range(call, &query.from, &query.to) ||
         !api_selectors(call, false, &asked, &count))
         return;
-    if (count > 0) {
-        if (!api_select(call, asked, count, from, to, &list->series,
-                        &list->n) ||
-            !gather(call, list, name))
-            return;
-    } else if (name == NULL) {
-        rc = fw_store_label_names(call->api->store, NULL, call->arena,
-                                  &list->texts, &list->n, &err);
-    } else {
-        rc = fw_store_label_values(call->api->store, *name, NULL, call->arena,
-                                   &list->texts, &list->n, &err);
-    }
-    if (rc < 0) {
-        err.rc = rc;
+    /* One more than is shown, to know that there is more. */
+    query.limit = list->limit < SIZE_MAX ? list->limit + 1 : 0;
+    do {
+        struct fw_str *texts = NULL;
+        size_t n = 0;
+
+        if (count > 0) {
+            query.matchers = asked[i].matchers;
+            query.n = asked[i].n;
+        }
+        rc = ask_index(call, name, &query, &texts, &n, &err);
+        if (rc >= 0)
+            room = merge(&all, texts, n);
+    } while (rc >= 0 && room && ++i < count);
+    room = room && rc >= 0 && hand_over(call, &all, list);
+    fw_index_release(&all.set);
+    free(all.v);
+    err.rc = rc;
+    if (rc < 0)
         call_failed(call, &err);
-        return;
-    }
-    if (list->texts == NULL) /* then the list is empty */
-        list->texts = fw_arena_calloc(call->arena, 1, sizeof(*list->texts));
-    answer_list(call, list);
+    else if (!room)
+        call_error(call, 503, NULL, "out of memory");
+    else
+        answer_list(call, list);
 }
 
 void api_labels(struct call *call)

@@ -106,7 +106,8 @@ void api_flags(struct call *call)
     put_pair(&json, "query.timeout", "2m");
     put_pair(&json, "storage.tsdb.path", fw_store_dir(call->api->store));
     put_pair(&json, "storage.tsdb.retention.time", call->api->retention_text);
-    put_pair(&json, "web.enable-admin-api", "false");
+    put_pair(&json, "web.enable-admin-api",
+             call->api->admin ? "true" : "false");
     put_pair(&json, "web.enable-lifecycle",
              call->api->reload != NULL ? "true" : "false");
     put_pair(&json, "web.enable-remote-write-receiver", "true");

@@ -10,7 +10,7 @@ import threading
 import time
 import urllib.parse
 
-from forewarn_e2e import Case, Server, main, wait_until
+from forewarn_e2e import Case, Server, main, run, wait_until
 from forewarn_wire import REMOTE_WRITE, Raw, request, series, snappy, statuses
 
 NOW = int(time.time()) // 60 * 60
@@ -192,6 +192,9 @@ class Endpoints(Http):
         for what in ("snapshot", "delete_series", "clean_tombstones"):
             self.assertEqual(
                 self.server.http("/api/v1/admin/tsdb/" + what, b"")[0], 403)
+        for switch in ("admin-api", "lifecycle"):
+            self.assertEqual(self.data("/api/v1/status/flags")
+                             ["web.enable-" + switch], "false")
         for path in ("/nope", "/api/v1/", "//metrics", "/metrics/",
                      "/../metrics", "/%6detrics", "/api/v1/label//values"):
             self.assertEqual(self.server.http(path)[0], 404, path)
@@ -263,6 +266,49 @@ BAD_FRAMING = {
     "NUL": b"A: b\0\r\n",
     "second Host": b"Host: b\r\n",
 }
+
+
+class Admin(Http):
+    """What --enable-admin-api opens; everything in it is accounted for."""
+
+    def setUp(self):
+        Case.setUp(self)
+        self.server = self.serve("--collect", "off", "--enable-admin-api",
+                                 "--enable-feature",
+                                 "promql-experimental-functions")
+        self.addr = self.server.addr("http")
+
+    def test_a_snapshot_is_a_backup_and_is_written_down(self):
+        self.feed()
+        path = "/api/v1/admin/tsdb/snapshot"
+        self.fails(400, "bad_data", "actor", path, form=True, reason="weekly")
+        self.fails(400, "bad_data", "reason", path, form=True, actor="ann")
+        name = self.data(path, form=True, actor="ann",
+                         reason="weekly")["name"]
+        copy = pathlib.Path(self.server.data, "snapshots", name)
+        self.assertTrue((copy / "MANIFEST").is_file())
+        got = run("query", "--data", copy, "--format", "csv", "--time",
+                  str(NOW), "count(reqs)")
+        self.assertEqual(got.out.splitlines()[-1].rsplit(",", 1)[1], "5")
+        said = run("audit", "list", "--data", self.server.data)
+        self.assertIn("backup-taken", said.out)
+        self.assertIn("weekly", said.out)
+
+    def test_compacting_over_http(self):
+        self.feed()
+        path = "/api/v1/admin/tsdb/clean_tombstones"
+        self.assertEqual(self.server.http(path, b"actor=ann&reason=test")[0],
+                         204)
+        self.assertEqual(self.data("/api/v1/query", query="count(reqs)",
+                                   time=NOW)["result"][0]["value"][1], "5")
+
+    def test_features_are_switched_on_by_name(self):
+        self.feed()
+        self.data("/api/v1/query", query="limitk(1, reqs)", time=NOW)
+        got = run("serve", "--data", self.tmp / "x", "--enable-feature",
+                  "promql-everything")
+        self.assertEqual(got.rc, 2)
+        self.assertIn("promql-everything", got.err)
 
 
 class Hostile(Http):

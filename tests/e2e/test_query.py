@@ -141,11 +141,27 @@ class Query(Case):
         got = run("labels", "--data", data, "nope")
         self.assertIn("no series has a label 'nope'", got.err)
 
+    def test_values_of_some_series(self):
+        data = self.fill()
+        got = run("values", "--data", data, "host")
+        self.assertEqual((got.rc, got.out), (0, "a\nb\n"))
+        got = run("values", "--data", data, "host", "--match", '{host!="a"}')
+        self.assertEqual((got.rc, got.out), (0, "b\n"))
+        got = run("values", "--data", data, "host", "--match", "nothing",
+                  "--fail-empty")
+        self.assertEqual((got.rc, got.out), (1, ""))
+        got = run("values", "--data", data, "hots")
+        self.assertEqual((got.rc, got.out), (0, ""))
+        self.assertIn("did you mean 'host'?", got.err)
+        got = run("values", "--data", data)
+        self.assertEqual(got.rc, 2)
+        self.assertIn("a label name is expected", got.err)
+
     def test_explain_shows_what_was_read(self):
         got = run("explain", "--data", self.fill(),
                   "sum(rate(requests_total[5m]))", "--time", T0 + 600)
         self.assertEqual(got.rc, 0, got)
-        self.assertIn("read 2 series, 38 samples", got.out)
+        self.assertIn("read 2 series, 38 samples in 2 blocks", got.out)
         self.assertIn("1 series in the answer", got.out)
 
     def test_a_deep_query_fails_fast(self):
