@@ -114,6 +114,8 @@ struct config {
     uint64_t disk_floor;        /* bytes */
     uint32_t max_connections;
     fw_ms collect;        /* between two readings of this host; 0: off */
+    uint32_t page_budget; /* predicted pages a day and owner; 0: any number */
+    fw_ms page_digest;    /* those held back wait so long for company */
     fw_ms watch_backtest; /* past that new watches are tested over; 0: off */
     enum fw_log_level log_level;
     const char **watch_files; /* patterns, as written */

@@ -342,6 +342,8 @@ static fw_rc start_alerting(struct serve *s, struct fw_err *err)
                                     .webhook_count = config->webhook_count,
                                     .retention = config->retention,
                                     .backtest = config->watch_backtest,
+                                    .page_budget = config->page_budget,
+                                    .page_digest = config->page_digest,
                                     .wake = wake_notifier};
     fw_rc rc = notifier_start(&notify, &notifier, err);
 

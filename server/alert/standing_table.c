@@ -5,9 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "server/alert/notice.h"
 #include "server/alert/record_codec.h"
 #include "server/audit/audit.h"
-#include "storage/base/json.h"
 
 #define T_STANDING "watch_standing"
 #define T_OVERRIDE "watch_override"
@@ -186,67 +186,24 @@ fw_rc standing_settle(struct fw_txn *txn, const struct config_watch *watch,
     return FW_OK;
 }
 
-static void put_text(struct fw_json *j, const char *key, const char *text)
-{
-    fw_json_key(j, key);
-    fw_json_text(j, text);
-}
-
-static void put_labels(struct fw_json *j, const struct config_watch *watch)
-{
-    fw_json_object(j);
-    put_text(j, "alertname", "WatchStanding");
-    put_text(j, "watch", watch->name);
-    put_text(j, "owner", watch->owner);
-    fw_json_object_end(j);
-}
-
 fw_rc standing_payload(const struct config_watch *watch,
                        enum standing_state before, const struct standing *s,
                        const char *why, struct fw_buf *out)
 {
-    char when[FW_TIME_TEXT_BYTES], summary[STANDING_WHY_BYTES + 256];
-    struct fw_json j;
+    char summary[STANDING_WHY_BYTES + 256];
+    const struct notice_pair labels[] = {{"alertname", "WatchStanding"},
+                                         {"watch", watch->name},
+                                         {"owner", watch->owner},
+                                         {NULL, NULL}};
+    const struct notice_pair annotations[] = {
+        {"summary", summary},
+        {"state", standing_name(s->state)},
+        {"was", standing_name(before)},
+        {"why", why},
+        {NULL, NULL}};
 
-    (void)fw_format_time(when, s->since);
     (void)snprintf(summary, sizeof(summary), "%s is now %s (was %s): %s",
                    watch->name, standing_name(s->state), standing_name(before),
                    why);
-    fw_json_init(&j, out);
-    fw_json_object(&j);
-    put_text(&j, "version", "4");
-    put_text(&j, "status", "firing");
-    put_text(&j, "receiver", "forewarn");
-    put_text(&j, "groupKey", "WatchStanding");
-    fw_json_key(&j, "truncatedAlerts");
-    fw_json_int(&j, 0);
-    fw_json_key(&j, "groupLabels");
-    put_labels(&j, watch);
-    fw_json_key(&j, "commonLabels");
-    put_labels(&j, watch);
-    fw_json_key(&j, "commonAnnotations");
-    fw_json_object(&j);
-    put_text(&j, "summary", summary);
-    fw_json_object_end(&j);
-    put_text(&j, "externalURL", "");
-    fw_json_key(&j, "alerts");
-    fw_json_array(&j);
-    fw_json_object(&j);
-    put_text(&j, "status", "firing");
-    fw_json_key(&j, "labels");
-    put_labels(&j, watch);
-    fw_json_key(&j, "annotations");
-    fw_json_object(&j);
-    put_text(&j, "summary", summary);
-    put_text(&j, "state", standing_name(s->state));
-    put_text(&j, "was", standing_name(before));
-    put_text(&j, "why", why);
-    fw_json_object_end(&j);
-    put_text(&j, "startsAt", when);
-    put_text(&j, "endsAt", "0001-01-01T00:00:00Z");
-    put_text(&j, "generatorURL", "");
-    fw_json_object_end(&j);
-    fw_json_array_end(&j);
-    fw_json_object_end(&j);
-    return fw_json_rc(&j);
+    return notice_payload(labels, annotations, s->since, out);
 }

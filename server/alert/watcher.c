@@ -18,6 +18,7 @@
 
 #include "server/alert/card.h"
 #include "server/alert/look.h"
+#include "server/alert/page_budget.h"
 #include "server/alert/record_codec.h"
 #include "server/alert/store_sight.h"
 #include "server/alert/testing.h"
@@ -44,11 +45,12 @@ struct watcher {
     struct store_sight own_sight;
     struct watching *watches; /* owned */
     struct testing testing;
+    struct budgets budgets;
     struct outgoing *outgoing; /* owned */
     size_t outgoing_count, outgoing_cap;
     fw_ms pruned_at;
     _Atomic uint64_t looks, failures, series, active, predictions, scores;
-    _Atomic uint64_t silent, backtests_refused;
+    _Atomic uint64_t silent, held, backtests_refused;
     pthread_t thread;
     pthread_mutex_t lock; /* leaf */
     pthread_cond_t changed;
@@ -132,6 +134,43 @@ static const struct card *write_card(const struct watching *g,
     return card_write(&in, arena, card, NULL) == FW_OK ? card : NULL;
 }
 
+/* Beyond the budget of its owner a prediction waits for the digest. */
+static bool within_budget(struct watcher *w, const struct alert_note *note)
+{
+    const char *owner = note->watch->owner;
+    struct fw_buf text = FW_BUF_INIT(65536);
+    bool takes = budget_takes(&w->budgets, owner, note->now);
+
+    if (!takes &&
+        (alert_note_sentence(note, &text) != FW_OK ||
+         budget_hold(&w->budgets, owner, text.data, note->now) != FW_OK))
+        fw_log(FW_LOG_WARN, "the digest for %s has no room for '%s'", owner,
+               note->watch->name);
+    if (!takes)
+        atomic_fetch_add(&w->held, 1);
+    fw_buf_release(&text);
+    return takes;
+}
+
+/* Notes in the state of the series what it was told. */
+static bool may_tell(struct telling *t, struct watched *s,
+                     const struct alert_note *note)
+{
+    enum told told = s->state.told;
+    fw_ms told_at = s->state.told_at;
+
+    if (!standing_tells(t->g->standing.state, &s->state, note->change,
+                        note->now, t->g->watch->horizon))
+        return false;
+    if (note->change != ALERT_TO_FIRING || told != TOLD_NOBODY ||
+        within_budget(t->w, note))
+        return true;
+    /* Nobody heard of it: its breach will be news. */
+    s->state.told = told;
+    s->state.told_at = told_at;
+    return false;
+}
+
 static void tell(void *self, struct watched *s, const struct alert_note *note,
                  struct fw_arena *arena)
 {
@@ -139,13 +178,16 @@ static void tell(void *self, struct watched *s, const struct alert_note *note,
     struct alert_note whole = *note;
 
     enum standing_state state = t->g->standing.state;
-    bool tells = standing_tells(state, &s->state, note->change, note->now,
-                                t->g->watch->horizon);
+    uint64_t held = atomic_load(&t->w->held);
+    bool tells = may_tell(t, s, note);
     bool passing =
         note->change == ALERT_TO_PENDING || note->change == ALERT_TO_QUIET;
 
     totals_record(&t->g->totals, &whole.record);
-    log_change(&whole, tells || passing ? "" : standing_name(state));
+    log_change(&whole, tells || passing ? ""
+                       : held != atomic_load(&t->w->held)
+                           ? "page budget"
+                           : standing_name(state));
     if (tells && t->w->o.webhook_count > 0) {
         whole.card = write_card(t->g, s, &whole, arena);
         keep_outgoing(t->w, &whole);
@@ -305,6 +347,8 @@ static fw_rc store_all(struct watcher *w, struct watching *g, fw_ms now,
     if (rc == FW_OK)
         rc = store_standing(w, txn, g, now, books, err);
     if (rc == FW_OK)
+        rc = budgets_store(txn, &w->budgets, now, err);
+    if (rc == FW_OK)
         rc = store_outgoing(w, txn, dropped, err);
     if (rc == FW_OK)
         return fw_txn_commit(txn, err);
@@ -359,6 +403,7 @@ static fw_rc store_look(struct watcher *w, struct watching *g, fw_ms now,
                standing_name(g->standing.state), books.why, g->watch->owner);
     g->totals = books.totals;
     g->standing = books.standing;
+    budgets_settle(&w->budgets);
     for (size_t i = 0; i < g->count; i++)
         settle_series(w, g, g->series[i]);
     watching_sweep(g, forgotten, now);
@@ -394,6 +439,52 @@ static void look_once(struct watcher *w, struct watching *g, fw_ms now)
                g->watch->name);
     }
     g->failing = rc != FW_OK;
+}
+
+/* What was held back goes out together, and is forgotten with that. */
+static fw_rc send_digest(struct watcher *w, struct budget *due, fw_ms now,
+                         struct fw_err *err)
+{
+    struct fw_buf body = FW_BUF_INIT(FW_MAX_RECORD_BYTES / 2);
+    size_t before = w->outgoing_count, dropped = 0;
+    struct fw_txn *txn = NULL;
+    fw_rc rc = fw_txn_begin(w->o.store, true, &txn, err);
+
+    if (rc != FW_OK)
+        return rc;
+    if (w->o.webhook_count > 0)
+        keep_body(w, budget_payload(&w->budgets, due, now, &body), &body,
+                  due->owner, now);
+    fw_log(FW_LOG_WARN, "digest for %s: %llu predictions were held back",
+           due->owner, (unsigned long long)due->held_count);
+    budget_empty(due);
+    rc = budgets_store(txn, &w->budgets, now, err);
+    if (rc == FW_OK)
+        rc = store_outgoing(w, txn, &dropped, err);
+    if (rc != FW_OK) {
+        fw_txn_abort(txn);
+        return rc; /* the body waits in memory for the next commit */
+    }
+    rc = fw_txn_commit(txn, err);
+    if (rc != FW_OK)
+        return rc;
+    budgets_settle(&w->budgets);
+    if (w->outgoing_count > before && w->o.wake != NULL)
+        w->o.wake(w->o.wake_self);
+    clear_outgoing(w);
+    return FW_OK;
+}
+
+static void send_digests(struct watcher *w, fw_ms now)
+{
+    struct fw_err err = {0};
+    struct budget *due;
+
+    while ((due = budget_due(&w->budgets, now)) != NULL)
+        if (send_digest(w, due, now, &err) != FW_OK) {
+            fw_log(FW_LOG_ERROR, "a digest is not stored yet: %s", err.text);
+            return;
+        }
 }
 
 /* Between looks: new watches earn their standing from the past. */
@@ -492,6 +583,7 @@ fw_ms watcher_step(struct watcher *w)
     if (looked)
         count_series(w);
     now = fw_clock_now(w->o.clock);
+    send_digests(w, now);
     if (now - w->pruned_at > PRUNE_EVERY || now < w->pruned_at)
         prune(w, now);
     mono = fw_clock_mono_ns(w->o.clock);
@@ -533,6 +625,8 @@ fw_rc watcher_open(const struct watcher_options *options, struct watcher **out,
     w->sight = options->sight != NULL ? *options->sight
                                       : store_sight_of(&w->own_sight);
     w->pruned_at = fw_clock_now(w->o.clock);
+    w->budgets.per_day = w->o.page_budget;
+    w->budgets.digest = w->o.page_digest;
     (void)pthread_mutex_init(&w->lock, NULL);
     (void)pthread_condattr_init(&attr);
     (void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -550,6 +644,8 @@ fw_rc watcher_open(const struct watcher_options *options, struct watcher **out,
         goto out;
     rc = watch_load(txn, w->watches, w->o.watch_count, fw_clock_now(w->o.clock),
                     settle_gone, w, err);
+    if (rc == FW_OK)
+        rc = budgets_load(txn, &w->budgets, err);
     if (rc == FW_OK)
         rc = store_outgoing(w, txn, &dropped, err);
     if (rc == FW_OK) {
@@ -574,6 +670,7 @@ void watcher_close(struct watcher *w)
     for (size_t i = 0; w->watches != NULL && i < w->o.watch_count; i++)
         watching_release(&w->watches[i]);
     testing_release(&w->testing);
+    budgets_release(&w->budgets);
     clear_outgoing(w);
     (void)pthread_cond_destroy(&w->changed);
     (void)pthread_mutex_destroy(&w->lock);
@@ -650,6 +747,7 @@ void watcher_stats(struct watcher *w, struct watcher_stats *out)
         .predictions = atomic_load(&w->predictions),
         .scores = atomic_load(&w->scores),
         .silent = atomic_load(&w->silent),
+        .held = atomic_load(&w->held),
         .backtests_refused = atomic_load(&w->backtests_refused),
     };
 }

@@ -34,8 +34,10 @@ struct watcher_options {
     size_t watch_count;
     const struct config_webhook *webhooks; /* each change goes to each */
     size_t webhook_count;
-    fw_ms retention; /* of scored predictions; 0: the default */
-    fw_ms backtest;  /* past that new watches are tested over; 0: none */
+    fw_ms retention;      /* of scored predictions; 0: the default */
+    uint32_t page_budget; /* predicted pages a day and owner; 0: any number */
+    fw_ms page_digest;    /* after which those held back are told together */
+    fw_ms backtest;       /* past that new watches are tested over; 0: none */
     const struct watcher_sight *sight; /* NULL: the store's */
     /* Called after a commit that put something in the outbox. May be NULL. */
     void (*wake)(void *self);
@@ -48,6 +50,7 @@ struct watcher_stats {
     uint64_t series;   /* watched now */
     uint64_t active;   /* alerts firing or breached now */
     uint64_t predictions, scores;
+    uint64_t held;              /* predictions beyond a page budget */
     uint64_t silent;            /* changes that were not told */
     uint64_t backtests_refused; /* FW_MAX_BACKTEST_SERIES struck */
 };

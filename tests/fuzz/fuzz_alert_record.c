@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "server/alert/ledger.h"
+#include "server/alert/page_budget.h"
 #include "server/alert/record_codec.h"
 #include "server/alert/standing.h"
 #include "server/alert/watch_table.h"
@@ -80,6 +81,7 @@ static void put_all(struct fw_txn *txn, struct fw_str record)
     put(txn, "audit", long_key, record);
     put(txn, "watch_standing", FW_STR("w"), record);
     put(txn, "watch_override", FW_STR("w"), record);
+    put(txn, "page_budget", FW_STR("o"), record);
     put(txn, "audit_head", FW_STR("head"), record);
 }
 
@@ -128,6 +130,16 @@ static void read_standing(struct fw_txn *txn)
 
     (void)!standing_get(txn, FW_STR("w"), &standing, &err);
     (void)!standing_settle(txn, &watch, &standing, 1, &changed, why, &err);
+}
+
+static void read_budgets(struct fw_txn *txn)
+{
+    struct budgets budgets = {.per_day = 1};
+    struct fw_err err = {0};
+
+    if (budgets_load(txn, &budgets, &err) == FW_OK)
+        (void)budget_takes(&budgets, "o", 1);
+    budgets_release(&budgets);
 }
 
 static bool see_note(void *self, const struct note *note)
@@ -184,6 +196,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     read_all(txn, arena, n);
     read_audit(txn);
     read_standing(txn);
+    read_budgets(txn);
     fw_txn_abort(txn);
     fw_arena_free(arena);
     return 0;

@@ -35,6 +35,7 @@ struct world {
     double probability; /* what the forecast says; NaN: cannot tell */
     double (*foretold)(fw_ms now); /* or this, where it is set */
     fw_ms backtest;
+    uint32_t page_budget;
     bool real; /* let predict say it */
     bool fail; /* the query cannot be answered */
     char host[32];
@@ -182,6 +183,8 @@ static void open_watcher(void)
                                       .webhooks = &hook,
                                       .webhook_count = 1,
                                       .backtest = w.backtest,
+                                      .page_budget = w.page_budget,
+                                      .page_digest = 4 * FW_HOUR,
                                       .sight = &sight};
 
     ok(watcher_open(&options, &w.watcher, &err));
@@ -807,6 +810,48 @@ static void a_new_watch_earns_its_page_from_the_stored_past(void **state)
     assert_true(watcher_step(w.watcher) > 0);
 }
 
+static bool keep_note(void *self, const struct note *note)
+{
+    char *text = self;
+
+    (void)snprintf(text, 4096, "%.*s", FW_STR_ARG(note->payload));
+    return true;
+}
+
+static void beyond_the_page_budget_predictions_wait_for_a_digest(void **state)
+{
+    static char last[4096];
+    double level = 50;
+    struct fw_txn *txn = NULL;
+
+    (void)state;
+    close_world();
+    w.page_budget = 2;
+    w.self = &level;
+    open_world();
+    pass(10 * FW_MINUTE);
+    for (int i = 0; i < 3; i++)
+        cry(&level, true);
+    /* Two whole alerts; of the third its breach, which is news, and its end. */
+    assert_int_equal(w.firing, 3);
+    assert_int_equal(outbox_count(), 2 * 3 + 2);
+    /* A restart keeps the count and what is held. */
+    close_world();
+    open_world();
+    pass(3 * FW_HOUR);
+    assert_int_equal(outbox_count(), 2 * 3 + 2 + 1);
+    ok(fw_txn_begin(w.store, false, &txn, &err));
+    ok(outbox_walk(txn, keep_note, last, &err));
+    fw_txn_abort(txn);
+    assert_non_null(strstr(last, "PredictionDigest"));
+    assert_non_null(strstr(last, "1 prediction was held back: more than 2"));
+    assert_non_null(strstr(last, "Disk{host=\\\"a\\\"} predicted"));
+    /* A day later there is room again. */
+    pass(22 * FW_HOUR);
+    cry(&level, true);
+    assert_int_equal(outbox_count(), 2 * 3 + 2 + 1 + 3);
+}
+
 static void another_question_starts_in_trial(void **state)
 {
     double level = 50;
@@ -853,6 +898,8 @@ int main(int argc, char **argv)
                                         end),
         cmocka_unit_test_setup_teardown(
             a_new_watch_earns_its_page_from_the_stored_past, begin, end),
+        cmocka_unit_test_setup_teardown(
+            beyond_the_page_budget_predictions_wait_for_a_digest, begin, end),
         cmocka_unit_test_setup_teardown(another_question_starts_in_trial, begin,
                                         end),
     };
