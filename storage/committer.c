@@ -140,9 +140,10 @@ static fw_rc stage_one(struct committer *c, struct pending *p, size_t i)
     struct fw_batch *b = &p->batch;
     uint32_t id = b->series[i];
     uint64_t bits = fw_double_bits(b->v[i]);
+    enum head_verdict verdict = decide(c, id, b->t[i], bits);
     fw_rc rc;
 
-    switch (decide(c, id, b->t[i], bits)) {
+    switch (verdict) {
     case HEAD_ACCEPTED:
     case HEAD_LATE:
         b->series[p->accepted] = id;
@@ -150,8 +151,10 @@ static fw_rc stage_one(struct committer *c, struct pending *p, size_t i)
         memcpy(&b->v[p->accepted], &bits, sizeof(bits));
         p->accepted++;
         rc = define(c, id);
-        return rc == FW_OK ? journal_writer_add(&c->writer, id, b->t[i], bits)
-                           : rc;
+        if (rc == FW_OK)
+            rc = journal_writer_add(&c->writer, id, b->t[p->accepted - 1], bits,
+                                    verdict == HEAD_LATE);
+        return rc;
     case HEAD_DUPLICATE:
         p->result.duplicates++;
         return FW_OK;

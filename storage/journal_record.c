@@ -2,27 +2,32 @@
 /*
  * journal_record.c - see docs/formats/journal.md.
  *
- * A sample is its series and time as differences from the sample before it
- * and its value with the bytes reversed, all as varints: the trailing zeros
- * that small and whole numbers have become leading ones and cost nothing. No
- * state is kept between records, so each can be read alone.
+ * Samples are packed in pieces (journal_piece.h). A record of a few is written
+ * as version 1 wrote all of them, which is shorter then: each sample its series
+ * and time as differences from the one before it and its value with the bytes
+ * reversed, all as varints, so that the trailing zeros of small and whole
+ * numbers cost nothing. No state is kept between records, so each can be read
+ * alone.
  */
 #include "storage/journal_record.h"
+
+#include <string.h>
 
 #include "storage/base/bytes.h"
 #include "storage/base/crc32c.h"
 #include "storage/definition.h"
 
-#define MAGIC 0x314A5746u /* "FWJ1" */
+#define MAGIC 0x314A5746u        /* "FWJ1" */
+#define MAGIC_PIECES 0x324A5746u /* "FWJ2" */
+#define FEW 8                    /* samples, which are no piece */
 #define SAMPLE_BYTES (3 * FW_VARINT_MAX_BYTES)
 
 void journal_writer_init(struct journal_writer *w)
 {
-    *w = (struct journal_writer){
-        .definitions = FW_BUF_INIT(JOURNAL_RECORD_MAX),
-        .samples = FW_BUF_INIT(JOURNAL_RECORD_MAX),
-        .record = FW_BUF_INIT(2 * JOURNAL_RECORD_MAX),
-    };
+    memset(w, 0, sizeof(*w));
+    fw_buf_init(&w->definitions, JOURNAL_RECORD_MAX);
+    fw_buf_init(&w->samples, JOURNAL_RECORD_MAX);
+    fw_buf_init(&w->record, 2 * JOURNAL_RECORD_MAX);
 }
 
 void journal_writer_release(struct journal_writer *w)
@@ -39,8 +44,9 @@ void journal_writer_clear(struct journal_writer *w)
     fw_buf_clear(&w->record);
     w->definition_count = 0;
     w->sample_count = 0;
-    w->series = 0;
-    w->t = 0;
+    w->last = (struct journal_last){0, 0};
+    w->piece.n = 0;
+    w->piece.any_late = false;
 }
 
 fw_rc journal_writer_define(struct journal_writer *w, uint32_t id,
@@ -59,34 +65,67 @@ fw_rc journal_writer_define(struct journal_writer *w, uint32_t id,
     return rc;
 }
 
-fw_rc journal_writer_add(struct journal_writer *w, uint32_t id, fw_ms t,
-                         uint64_t bits)
+static fw_rc close_piece(struct journal_writer *w)
 {
-    fw_rc rc = fw_buf_reserve(&w->samples, SAMPLE_BYTES);
-    int64_t step = (int64_t)id - (int64_t)w->series;
-    uint64_t span = (uint64_t)t - (uint64_t)w->t; /* wraps, and back */
-    char *to;
+    /* Rows come again and again, so the same series teach the same hint. */
+    uint32_t first = w->piece.ids[0] / JOURNAL_PIECE_SAMPLES;
+    fw_rc rc = journal_piece_put(&w->piece, &w->last,
+                                 &w->hints[first % JOURNAL_HINTS], &w->samples);
 
-    if (rc != FW_OK)
-        return rc;
-    to = w->samples.data + w->samples.len;
-    to += fw_varint_put(to, fw_zigzag(step));
-    to += fw_varint_put(to, fw_zigzag((int64_t)span));
-    to += fw_varint_put(to, __builtin_bswap64(bits));
-    w->samples.len = (size_t)(to - w->samples.data);
-    w->series = id;
-    w->t = t;
+    w->piece.n = 0;
+    w->piece.any_late = false;
+    return rc;
+}
+
+fw_rc journal_writer_add(struct journal_writer *w, uint32_t id, fw_ms t,
+                         uint64_t bits, bool late)
+{
+    struct journal_piece *p = &w->piece;
+
+    p->ids[p->n] = id;
+    p->t[p->n] = t;
+    memcpy(&p->v[p->n], &bits, sizeof(bits));
+    p->late[p->n] = late;
+    p->any_late = p->any_late || late;
     w->sample_count++;
-    return FW_OK;
+    return ++p->n == JOURNAL_PIECE_SAMPLES ? close_piece(w) : FW_OK;
+}
+
+/* The samples of a record that has only a few. */
+static fw_rc put_few(struct journal_writer *w)
+{
+    const struct journal_piece *p = &w->piece;
+    fw_rc rc = fw_buf_reserve(&w->samples, FEW * SAMPLE_BYTES);
+    uint32_t id = 0;
+    fw_ms t = 0;
+
+    for (uint32_t i = 0; i < p->n && rc == FW_OK; i++) {
+        int64_t step = (int64_t)p->ids[i] - (int64_t)id;
+        uint64_t span = (uint64_t)p->t[i] - (uint64_t)t; /* wraps, and back */
+        char *to = w->samples.data + w->samples.len;
+        uint64_t bits;
+
+        memcpy(&bits, &p->v[i], sizeof(bits));
+        to += fw_varint_put(to, fw_zigzag(step));
+        to += fw_varint_put(to, fw_zigzag((int64_t)span));
+        to += fw_varint_put(to, __builtin_bswap64(bits));
+        w->samples.len = (size_t)(to - w->samples.data);
+        id = p->ids[i];
+        t = p->t[i];
+    }
+    return rc;
 }
 
 fw_rc journal_writer_finish(struct journal_writer *w, uint64_t seq, fw_ms now,
                             struct fw_str *out)
 {
     char header[JOURNAL_RECORD_HEADER] = {0};
-    fw_rc rc;
+    bool few = w->sample_count <= FEW;
+    fw_rc rc = few ? put_few(w) : w->piece.n > 0 ? close_piece(w) : FW_OK;
 
-    fw_put_le32(header + 0, MAGIC);
+    if (rc != FW_OK)
+        return rc;
+    fw_put_le32(header + 0, few ? MAGIC : MAGIC_PIECES);
     fw_put_le64(header + 8, seq);
     fw_put_le64(header + 16, (uint64_t)now);
     fw_put_le32(header + 24, w->definition_count);
@@ -111,20 +150,25 @@ fw_rc journal_writer_finish(struct journal_writer *w, uint64_t seq, fw_ms now,
 fw_rc journal_reader_open(struct journal_reader *r, struct fw_str text,
                           struct fw_err *err)
 {
-    if (text.n < JOURNAL_RECORD_HEADER || fw_get_le32(text.p) != MAGIC)
+    uint32_t magic = text.n < JOURNAL_RECORD_HEADER ? 0 : fw_get_le32(text.p);
+
+    if (magic != MAGIC && magic != MAGIC_PIECES)
         return fw_err_set(err, FW_ECORRUPT, "a journal record has no header");
     if (fw_get_le32(text.p + 4) != fw_crc32c(text.p + 8, text.n - 8))
         return fw_err_set(err, FW_ECORRUPT,
                           "a journal record fails its checksum");
-    *r = (struct journal_reader){
-        .p = text.p,
-        .n = text.n,
-        .at = JOURNAL_RECORD_HEADER,
-        .seq = fw_get_le64(text.p + 8),
-        .written = (fw_ms)fw_get_le64(text.p + 16),
-        .definitions_left = fw_get_le32(text.p + 24),
-        .samples_left = fw_get_le32(text.p + 28),
-    };
+    r->p = text.p;
+    r->n = text.n;
+    r->at = JOURNAL_RECORD_HEADER;
+    r->seq = fw_get_le64(text.p + 8);
+    r->written = (fw_ms)fw_get_le64(text.p + 16);
+    r->definitions_left = fw_get_le32(text.p + 24);
+    r->samples_left = fw_get_le32(text.p + 28);
+    r->pieces = magic == MAGIC_PIECES;
+    r->late = true;
+    r->last = (struct journal_last){0, 0};
+    r->piece.n = 0;
+    r->piece_at = 0;
     return FW_OK;
 }
 
@@ -162,6 +206,31 @@ fw_rc journal_reader_definition(struct journal_reader *r, uint32_t *id,
     return FW_OK;
 }
 
+static fw_rc sample_of_piece(struct journal_reader *r, uint32_t *id, fw_ms *t,
+                             uint64_t *bits, struct fw_err *err)
+{
+    struct journal_piece *p = &r->piece;
+    size_t took;
+
+    if (r->piece_at == p->n) {
+        took = journal_piece_get(r->p + r->at, r->n - r->at, &r->last, p);
+        if (took == 0 || p->n > r->samples_left) {
+            p->n = 0;
+            r->piece_at = 0;
+            return cut_short(r, err);
+        }
+        r->at += took;
+        r->piece_at = 0;
+    }
+    *id = p->ids[r->piece_at];
+    *t = p->t[r->piece_at];
+    memcpy(bits, &p->v[r->piece_at], sizeof(*bits));
+    r->late = p->late[r->piece_at];
+    r->piece_at++;
+    r->samples_left--;
+    return FW_OK;
+}
+
 fw_rc journal_reader_sample(struct journal_reader *r, uint32_t *id, fw_ms *t,
                             uint64_t *bits, struct fw_err *err)
 {
@@ -170,19 +239,21 @@ fw_rc journal_reader_sample(struct journal_reader *r, uint32_t *id, fw_ms *t,
 
     if (r->samples_left == 0)
         return r->at == r->n ? FW_END : cut_short(r, err);
-    if (r->definitions_left > 0 || !get_number(r, &step) ||
-        !get_number(r, &span) || !get_number(r, &value))
+    if (r->definitions_left > 0)
         return cut_short(r, err);
-    if (step > (uint64_t)UINT32_MAX * 2)
+    if (r->pieces)
+        return sample_of_piece(r, id, t, bits, err);
+    if (!get_number(r, &step) || !get_number(r, &span) ||
+        !get_number(r, &value) || step > (uint64_t)UINT32_MAX * 2)
         return cut_short(r, err);
-    series = (int64_t)r->series + fw_unzigzag(step);
+    series = (int64_t)r->last.id + fw_unzigzag(step);
     if (series < 0 || series >= UINT32_MAX)
         return cut_short(r, err);
-    r->series = (uint32_t)series;
-    r->t = (fw_ms)((uint64_t)r->t + (uint64_t)fw_unzigzag(span));
+    r->last.id = (uint32_t)series;
+    r->last.t = (fw_ms)((uint64_t)r->last.t + (uint64_t)fw_unzigzag(span));
     r->samples_left--;
-    *id = r->series;
-    *t = r->t;
+    *id = r->last.id;
+    *t = r->last.t;
     *bits = __builtin_bswap64(value);
     return FW_OK;
 }

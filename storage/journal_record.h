@@ -10,11 +10,14 @@
 #define STORAGE_JOURNAL_RECORD_H
 
 #include "storage/base/limits.h"
+#include "storage/journal_piece.h"
 #include "storage/storage.h"
 
 #define JOURNAL_RECORD_HEADER 32
 /* One batch more than what ends the linger, of the costliest samples. */
 #define JOURNAL_RECORD_MAX ((size_t)64 << 20)
+
+#define JOURNAL_HINTS 64
 
 struct journal_writer {
     struct fw_buf definitions;
@@ -22,8 +25,9 @@ struct journal_writer {
     struct fw_buf record;
     uint32_t definition_count;
     uint32_t sample_count;
-    uint32_t series; /* of the previous sample */
-    fw_ms t;
+    struct journal_last last; /* sample of a piece that is in `samples` */
+    struct journal_piece piece;
+    struct values_hint hints[JOURNAL_HINTS]; /* from record to record */
 };
 
 void journal_writer_init(struct journal_writer *w);
@@ -33,8 +37,9 @@ void journal_writer_clear(struct journal_writer *w);
 /* `definition` as definition.h writes it. FW_ENOMEM, FW_ETOOBIG. */
 FW_CHECK fw_rc journal_writer_define(struct journal_writer *w, uint32_t id,
                                      struct fw_str definition);
+/* `late`: the series has a newer sample already. */
 FW_CHECK fw_rc journal_writer_add(struct journal_writer *w, uint32_t id,
-                                  fw_ms t, uint64_t bits);
+                                  fw_ms t, uint64_t bits, bool late);
 /* The finished record; it belongs to the writer until it is cleared. */
 FW_CHECK fw_rc journal_writer_finish(struct journal_writer *w, uint64_t seq,
                                      fw_ms now, struct fw_str *out);
@@ -48,8 +53,11 @@ struct journal_reader {
     fw_ms written; /* wall clock when it was committed */
     uint32_t definitions_left;
     uint32_t samples_left;
-    uint32_t series;
-    fw_ms t;
+    bool pieces; /* FWJ2; else FWJ1, sample by sample */
+    bool late;   /* the last sample may have been late when it came */
+    struct journal_last last;
+    struct journal_piece piece;
+    uint32_t piece_at;
 };
 
 /* FW_ECORRUPT unless the checksum and all counts are right. */

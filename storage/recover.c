@@ -41,8 +41,22 @@ static bool sealed_before(struct replay *r, uint64_t seq, fw_ms t)
     return r->part != NULL && seq <= r->part->complete;
 }
 
+/*
+ * True if the record's sample is in a block or came from a checkpoint: those of
+ * a series leave memory in order of time, unless they were late.
+ */
+static bool there_before(struct replay *r, const struct head_series *s,
+                         uint64_t seq, fw_ms t, bool late)
+{
+    if (s->ring_first != 0 && seq < s->seq_first)
+        return true;
+    if (!late && s->block_count > 0 && t <= s->sealed_max)
+        return true;
+    return sealed_before(r, seq, t);
+}
+
 static fw_rc put_one(struct replay *r, uint64_t seq, uint32_t id, fw_ms t,
-                     uint64_t bits, struct fw_err *err)
+                     uint64_t bits, bool late, struct fw_err *err)
 {
     struct head *head = &r->store->head;
     const struct head_series *s = head_get(head, id);
@@ -54,7 +68,7 @@ static fw_rc put_one(struct replay *r, uint64_t seq, uint32_t id, fw_ms t,
                           "journal record %llu has samples of series %u, "
                           "which is defined nowhere",
                           (unsigned long long)seq, id);
-    if (sealed_before(r, seq, t) || (s->ring_first != 0 && seq < s->seq_first))
+    if (there_before(r, s, seq, t, late))
         return FW_OK;
     verdict = head_stage(&r->hold, id, t, bits, -1, false);
     if (verdict == HEAD_ASK_DISK) {
@@ -94,7 +108,7 @@ static fw_rc replay_record(struct replay *r, uint64_t seq, struct fw_str text,
     while (rc == FW_OK) {
         rc = journal_reader_sample(&reader, &id, &t, &bits, err);
         if (rc == FW_OK)
-            rc = put_one(r, seq, id, t, bits, err);
+            rc = put_one(r, seq, id, t, bits, reader.late, err);
     }
     head_let_go(&r->hold);
     head_pack_tails(&r->hold);

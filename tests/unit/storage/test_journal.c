@@ -24,11 +24,12 @@ static void records_keep_every_sample(void **state)
 {
     enum { N = 5000 };
     struct synth_rng rng = synth_seed(fixture_seed());
-    struct journal_writer w;
-    struct journal_reader r;
+    static struct journal_writer w;
+    static struct journal_reader r;
     static uint32_t ids[N];
     static fw_ms t[N];
     static uint64_t bits[N];
+    static bool late[N];
     struct fw_str record;
     struct fw_buf labels_text = FW_BUF_INIT(1000);
     struct fw_label v[] = {{FW_STR("a"), FW_STR("1")},
@@ -48,7 +49,9 @@ static void records_keep_every_sample(void **state)
         ids[i] = (uint32_t)(synth_u64(&rng) % (UINT32_MAX - 1));
         t[i] = (fw_ms)synth_u64(&rng);
         bits[i] = synth_u64(&rng);
-        assert_int_equal(journal_writer_add(&w, ids[i], t[i], bits[i]), FW_OK);
+        late[i] = synth_u64(&rng) % 300 == 0;
+        assert_int_equal(journal_writer_add(&w, ids[i], t[i], bits[i], late[i]),
+                         FW_OK);
     }
     assert_int_equal(journal_writer_finish(&w, 12, -5, &record), FW_OK);
     assert_int_equal(journal_reader_open(&r, record, &err), FW_OK);
@@ -67,23 +70,66 @@ static void records_keep_every_sample(void **state)
         assert_int_equal(
             journal_reader_sample(&r, &id, &got_t, &got_bits, &err), FW_OK);
         assert_true(id == ids[i] && got_t == t[i] && got_bits == bits[i]);
+        assert_true(r.late == late[i]);
     }
     assert_int_equal(journal_reader_sample(&r, &id, t, bits, &err), FW_END);
     journal_writer_release(&w);
     fw_buf_release(&labels_text);
 }
 
+/* Rows, runs of one series, single samples: the bytes of each shape. */
+static size_t record_bytes(size_t n, uint32_t id_step, fw_ms t_step)
+{
+    static struct journal_writer w;
+    static struct journal_reader r;
+    struct fw_str record;
+    uint32_t id = 0;
+    uint64_t bits = 0;
+    fw_ms t = 0;
+
+    journal_writer_init(&w);
+    for (uint32_t i = 0; i < n; i++)
+        assert_int_equal(
+            journal_writer_add(
+                &w, 40 + i * id_step, 1700000000000 + (fw_ms)i * t_step,
+                fw_double_bits((double)(i * 7919 % 1000) / 10), false),
+            FW_OK);
+    assert_int_equal(journal_writer_finish(&w, 1, 1, &record), FW_OK);
+    assert_int_equal(journal_reader_open(&r, record, &err), FW_OK);
+    for (uint32_t i = 0; i < n; i++) {
+        assert_int_equal(journal_reader_sample(&r, &id, &t, &bits, &err),
+                         FW_OK);
+        assert_true(id == 40 + i * id_step &&
+                    t == 1700000000000 + (fw_ms)i * t_step &&
+                    bits == fw_double_bits((double)(i * 7919 % 1000) / 10));
+    }
+    assert_int_equal(journal_reader_sample(&r, &id, &t, &bits, &err), FW_END);
+    n = record.n - JOURNAL_RECORD_HEADER;
+    journal_writer_release(&w);
+    return n;
+}
+
+static void records_take_few_bytes(void **state)
+{
+    (void)state;
+    assert_true(record_bytes(500, 1, 0) < 500 * 3 / 2);     /* a scrape */
+    assert_true(record_bytes(500, 0, 10000) < 500 * 3 / 2); /* one series */
+    assert_true(record_bytes(500, 1000, 0) < 500 * 9 / 2);  /* here and there */
+    assert_true(record_bytes(1, 1, 0) <= 1 + 6 + 9);
+    assert_true(record_bytes(9, 1, 0) <= 9 * 6);
+}
+
 static void each_flipped_bit_of_a_record_is_found(void **state)
 {
-    struct journal_writer w;
-    struct journal_reader r;
+    static struct journal_writer w;
+    static struct journal_reader r;
     struct fw_str record;
     char copy[512];
 
     (void)state;
     journal_writer_init(&w);
     for (uint32_t i = 0; i < 20; i++)
-        assert_int_equal(journal_writer_add(&w, i, i, i), FW_OK);
+        assert_int_equal(journal_writer_add(&w, i, i, i, false), FW_OK);
     assert_int_equal(journal_writer_finish(&w, 1, 1, &record), FW_OK);
     assert_true(record.n < sizeof(copy));
     for (size_t bit = 0; bit < record.n * 8; bit++) {
@@ -184,6 +230,7 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(records_keep_every_sample),
+        cmocka_unit_test(records_take_few_bytes),
         cmocka_unit_test(each_flipped_bit_of_a_record_is_found),
         cmocka_unit_test(a_trimmed_ring_stays_small),
         cmocka_unit_test(what_is_needed_is_not_tidied_away),
