@@ -7,6 +7,7 @@
 #include "storage/checkpoint.h"
 #include "storage/closer.h"
 #include "storage/forget.h"
+#include "storage/retention.h"
 
 #define TICK_MS 200
 #define FULL_ENOUGH (64 * HEAD_BLOCK_SAMPLES) /* a segment or so */
@@ -147,39 +148,6 @@ static fw_rc do_rounds(struct sealer *s, uint64_t now_ns, struct fw_err *err)
  * ----------------------------------------------
  */
 
-fw_ms store_retention_edge(struct fw_store *store)
-{
-    fw_ms now = fw_clock_now(store->options.clock);
-    fw_ms newest = atomic_load(&store->head.newest);
-    fw_ms from = newest < now ? newest : now;
-    fw_ms edge;
-
-    if (store->options.retention < 0 || store->options.retention == INT64_MAX ||
-        __builtin_sub_overflow(from, store->options.retention, &edge))
-        return INT64_MIN;
-    return edge;
-}
-
-/* Drops partitions that lie before the edge of retention as a whole. */
-static fw_rc retain(struct fw_store *store, struct fw_err *err)
-{
-    fw_ms edge = store_retention_edge(store);
-    struct partition **list = NULL;
-    size_t count = 0;
-    fw_rc rc = manifest_list(&store->manifest, &list, &count);
-
-    if (rc != FW_OK)
-        return fw_err_set(err, rc, "out of memory");
-    for (size_t i = 0; i < count && list[i]->first < edge && rc == FW_OK; i++) {
-        if (list[i]->last >= edge || list[i]->busy)
-            continue;
-        head_forget_part(&store->head, list[i]->index);
-        rc = manifest_drop(&store->manifest, list[i], err);
-    }
-    manifest_list_free(list, count);
-    return rc;
-}
-
 static void retain_if_due(struct sealer *s)
 {
     fw_ms now = fw_clock_now(s->store->options.clock);
@@ -188,7 +156,7 @@ static void retain_if_due(struct sealer *s)
     if (now >= s->last_retention && now - s->last_retention < RETENTION_EVERY)
         return;
     s->last_retention = now;
-    if (retain(s->store, &err) != FW_OK)
+    if (retention_run(s->store, &err) != FW_OK)
         (void)atomic_fetch_add(&s->store->counters.seal_failures, 1);
 }
 
@@ -269,7 +237,7 @@ static void serve_request_locked(struct sealer *s)
     if (rc == FW_OK)
         rc = checkpoint_trim(s->store, &err);
     if (rc == FW_OK)
-        rc = retain(s->store, &err);
+        rc = retention_run(s->store, &err);
     (void)pthread_mutex_unlock(&s->store->quiet);
     (void)pthread_mutex_lock(&s->lock);
     s->result = rc;

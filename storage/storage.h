@@ -115,7 +115,7 @@ struct fw_store_options {
     uint32_t max_series; /* 0: FW_MAX_SERIES */
     uint32_t max_metric_series; /* with the same metric name; 0: no limit */
     uint64_t disk_floor;      /* free bytes kept back; 0: FW_DISK_FLOOR_BYTES */
-    uint64_t retention_bytes; /* of all files; 0: no limit */
+    uint64_t retention_bytes; /* of all files, whole days; 0: no limit */
     fw_ms close_after; /* a day's end, by the clock; 0: FW_CLOSE_AFTER_MS */
     size_t map_bytes;  /* LMDB map per environment; 0: sensible; for tests */
     const struct fw_clock *clock; /* NULL: the system's */
@@ -385,7 +385,8 @@ struct fw_store_stats {
     uint64_t partitions;        /* stretches of time on disk, gauge */
     uint64_t partitions_closed; /* rewritten since the store was opened */
     uint64_t close_failures;
-    bool read_only; /* turned so by a full or failing disk */
+    uint64_t partitions_dropped; /* by retention, of age or of size */
+    bool read_only;              /* turned so by a full or failing disk */
     char read_only_reason[256];
 };
 void fw_store_stats(struct fw_store *store, struct fw_store_stats *out);

@@ -46,6 +46,7 @@ struct store_counters {
     _Atomic uint64_t closed; /* partitions rewritten */
     _Atomic uint64_t close_failures;
     _Atomic uint64_t forgotten; /* series */
+    _Atomic uint64_t dropped;   /* partitions, by retention */
 };
 
 struct committer;

@@ -148,6 +148,45 @@ static void a_reader_keeps_what_it_has_begun_to_read(void **state)
     fw_store_close(store);
 }
 
+/* Bytes of the files of the partitions there are. */
+static uint64_t disk_bytes(struct fw_store *store)
+{
+    struct fw_store_stats stats;
+
+    fw_store_stats(store, &stats);
+    return stats.disk_bytes;
+}
+
+static void the_oldest_days_go_when_the_folder_is_too_large(void **state)
+{
+    struct fw_store *store = make_store(tmpdir_new());
+    uint64_t whole = disk_bytes(store);
+    struct fw_cursor *cursor = NULL;
+    struct fw_run run = {0};
+    size_t before = 20;
+
+    (void)state;
+    store->options.retention = INT64_MAX;
+    /* Each day is a file of some pages: a little less room, some days less. */
+    store->options.retention_bytes = whole - whole / 4;
+    let_it_be(store, NOW);
+    assert_true(disk_bytes(store) <= whole - whole / 4);
+    assert_true(count_all(store) < before && count_all(store) >= 10);
+    before = count_all(store);
+    let_it_be(store, NOW);
+    assert_int_equal(count_all(store), before); /* no more than needed */
+    assert_int_equal(fw_cursor_open(store, series_id(store), INT64_MIN,
+                                    INT64_MAX, &cursor, &err),
+                     FW_OK);
+    assert_int_equal(fw_cursor_next(cursor, &run, &err), FW_OK);
+    assert_true(run.t[0] == NOW - (fw_ms)before * FW_DAY); /* the oldest went */
+    fw_cursor_close(cursor);
+    store->options.retention_bytes = 1;
+    let_it_be(store, NOW);
+    assert_int_equal(count_all(store), 1); /* but not the newest */
+    fw_store_close(store);
+}
+
 static void what_would_not_stay_is_refused_by_name(void **state)
 {
     struct fw_store *store = make_store(tmpdir_new());
@@ -168,6 +207,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_clock_far_ahead_deletes_no_more),
         cmocka_unit_test(a_sample_far_ahead_deletes_nothing),
         cmocka_unit_test(a_reader_keeps_what_it_has_begun_to_read),
+        cmocka_unit_test(the_oldest_days_go_when_the_folder_is_too_large),
         cmocka_unit_test(what_would_not_stay_is_refused_by_name),
     };
 
