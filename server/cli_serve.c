@@ -27,6 +27,8 @@ static const struct fw_option serve_options[] = {
     {"enable-lifecycle", 0, NULL, NULL,
      "let POST /-/reload read the configuration again"},
     {"retention", 0, "SPAN", NULL, "keep samples for this long (90d)"},
+    {"retention-size", 0, "BYTES", NULL,
+     "drop the oldest days when the folder takes more (no limit)"},
     {"max-future", 0, "SPAN", NULL,
      "refuse samples further ahead of the clock (10m)"},
     {"out-of-order-window", 0, "SPAN", NULL,

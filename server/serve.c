@@ -77,6 +77,7 @@ static fw_rc open_store(struct serve *s, const char *dir, struct fw_err *err)
     struct fw_store_options options = {
         .create = true,
         .retention = config->retention,
+        .retention_bytes = config->retention_size,
         .max_future = config->max_future,
         .ooo_window = config->out_of_order_window,
         .linger = config->commit_linger > 0 ? config->commit_linger : -1,
