@@ -5,6 +5,7 @@
 
 #include "storage/base/limits.h"
 
+#include "storage/meta.h"
 #include "storage/registry_page.h"
 
 struct load_series {
@@ -210,8 +211,14 @@ static fw_rc load_partitions(struct fw_store *store, struct fw_err *why,
 fw_rc load_all(struct fw_store *store, struct seal_state *state,
                struct fw_err *why, struct fw_err *err)
 {
-    fw_rc rc = load_registry(store, state, why, err);
+    struct fw_err stray = {0};
+    fw_rc rc = meta_check_keys(store->meta, store->dir, &stray);
 
+    if (rc == FW_ECORRUPT)
+        first_damage(store, why, &stray);
+    else if (rc != FW_OK)
+        return fw_err_set(err, rc, "%s", stray.text);
+    rc = load_registry(store, state, why, err);
     if (rc == FW_OK)
         rc = manifest_load(&store->manifest, err);
     if (rc == FW_OK)

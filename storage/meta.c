@@ -79,6 +79,58 @@ fw_rc meta_format_check(struct lmdb_env *meta, const char *dir,
     return rc;
 }
 
+/* ---- Keys -----------------------------------------------------------------
+ */
+
+/* Sections and how long their keys are. */
+static const struct section {
+    char name;
+    size_t least, most;
+} sections[] = {
+    {META_FORMAT, 1, 1}, {META_PAGE, 5, 5},  {META_NEXT, 1, 1},
+    {META_PART, 9, 13},  {META_RING, 2, 16}, {META_TABLE, 2, 64},
+    {META_KEY, 4, 500},
+};
+
+static bool has_place(struct fw_str key)
+{
+    for (size_t i = 0; i < sizeof(sections) / sizeof(sections[0]); i++)
+        if (key.n > 0 && key.p[0] == sections[i].name)
+            return key.n >= sections[i].least && key.n <= sections[i].most;
+    return false;
+}
+
+fw_rc meta_check_keys(struct lmdb_env *meta, const char *dir,
+                      struct fw_err *err)
+{
+    static const char behind_tables = META_KEY + 1;
+    struct lmdb_txn txn = {0};
+    struct lmdb_cursor cursor = {0};
+    struct fw_str key, value;
+    fw_rc rc = lmdb_begin_read(meta, &txn, err);
+
+    if (rc != FW_OK)
+        return rc;
+    rc = lmdb_cursor_open(&txn, &cursor, err);
+    if (rc == FW_OK)
+        rc = lmdb_seek(&cursor, (struct fw_str){"", 0}, &key, &value, err);
+    while (rc == FW_OK) {
+        if (!has_place(key))
+            rc = fw_err_set(err, FW_ECORRUPT,
+                            "%s/meta has a key of no section (%zu bytes, the "
+                            "first is 0x%02x)",
+                            dir, key.n, (unsigned char)key.p[0]);
+        else if (key.p[0] == META_KEY) /* others' keys, and many */
+            rc = lmdb_seek(&cursor, (struct fw_str){&behind_tables, 1}, &key,
+                           &value, err);
+        else
+            rc = lmdb_next(&cursor, &key, &value, err);
+    }
+    lmdb_cursor_close(&cursor);
+    lmdb_end(&txn);
+    return rc == FW_END ? FW_OK : rc;
+}
+
 /* ---- Is there a journal?
  * ------------------------------------------------------
  */

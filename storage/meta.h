@@ -40,6 +40,13 @@ FW_CHECK fw_rc meta_format_check(struct lmdb_env *meta, const char *dir,
                                  uint32_t *version, struct fw_err *err);
 
 /*
+ * FW_ECORRUPT if there is a key that belongs nowhere: a flipped bit may have
+ * taken it out of its section, where nobody would miss it.
+ */
+FW_CHECK fw_rc meta_check_keys(struct lmdb_env *meta, const char *dir,
+                               struct fw_err *err);
+
+/*
  * Whether there must be a ring in the folder `name` ("journal", "head"): noted
  * once its file is there for good, taken back before it is removed. So one that
  * was cut to nothing is not taken for one that was never begun.

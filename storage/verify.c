@@ -306,6 +306,18 @@ static fw_rc check_journal(struct verifier *v, struct fw_err *err)
     return rc;
 }
 
+static fw_rc check_keys(struct verifier *v, struct fw_err *err)
+{
+    struct fw_err why = {0};
+    fw_rc rc = meta_check_keys(v->store->meta, v->store->dir, &why);
+
+    if (rc == FW_ECORRUPT)
+        found(v, "%s", why.text);
+    else if (rc != FW_OK)
+        return fw_err_set(err, rc, "%s", why.text);
+    return FW_OK;
+}
+
 fw_rc verify_store(struct fw_store *store, verify_finding finding, void *self,
                    struct verify_totals *totals, struct fw_err *err)
 {
@@ -318,6 +330,8 @@ fw_rc verify_store(struct fw_store *store, verify_finding finding, void *self,
     v.v = malloc(SEGMENT_SAMPLES_MAX * sizeof(*v.v));
     if (v.t == NULL || v.v == NULL)
         rc = fw_err_set(err, FW_ENOMEM, "out of memory");
+    if (rc == FW_OK)
+        rc = check_keys(&v, err);
     if (rc == FW_OK)
         rc = registry_load(store->meta, count_series, bad_page, &v, err);
     if (rc == FW_OK)
