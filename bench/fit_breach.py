@@ -3,17 +3,23 @@
 """fit_breach - fits the constants of predict/passage_weights.h.
 
     fit_breach.py [--binary build/release/bench/bench_breach_features]
-                  [--write predict/passage_weights.h] SET...
+                  [--write predict/passage_weights.h] [--share N ...] SET...
 
-A SET is a folder with series.csv[.gz] (series,timestamp,value) and
-tasks.csv[.gz] (task,series,as_of,threshold,direction,horizon_s,breach), where
-`breach` is what happened (0 or 1) or, for generated series, its true
-probability. Each set weighs the same; within one, each series does.
+A SET is a folder with series.csv[.gz] (series,timestamp,value) and, where
+somebody asked, tasks.csv[.gz] (task,series,as_of,threshold,direction,
+horizon_s,breach), `breach` being what happened (0 or 1) or, for generated
+series, its true probability. Of measured series (`breach` is 0 or 1, or no
+tasks at all) more questions are asked than were written down: limits at other
+heights and on the other side teach the same thing about guesses and errors.
+They count as a set of their own, half as much. Within a set a series counts
+by the square root of its questions.
 
-Logistic regression by L-BFGS-B. Weights of features that fall as the limit
-rises are kept >= 0, so that the probability falls with the limit for certain.
-What is printed is judged by leaving out a fifth of the series in turn.
-Needs Debian's python3-numpy and python3-scipy.
+What is fitted is a network with one layer of tanh units beside a linear part,
+by L-BFGS-B from a few starts, whose mean it is. Weights of features that fall
+as the limit rises are kept >= 0, in the layer and behind it, so that the
+probability falls with the limit for certain [Sill 1998, Monotonic networks].
+What is printed last is judged (one start) by leaving out a fifth of the series in turn.
+Needs Debian's python3-numpy and python3-scipy; run clang-format on the result.
 """
 import argparse
 import csv
@@ -23,17 +29,27 @@ import os
 import subprocess
 import sys
 import tempfile
+import zlib
 
 import numpy as np
 from scipy.optimize import minimize
 
-RIDGE = 0.002
+RIDGE = 1e-3       # on weights of what falls with the limit
+RIDGE_PLACE = 3e-3  # and of what is the same for any limit
+UNITS = 6
+STARTS = 3
+ROUNDS = 120
+MOST = 4.0         # standard deviations an input may be off
+FALLING = 25       # PASSAGE_FALLING
+HEIGHTS = (0.7, 0.85, 0.925, 0.97, 0.99, 0.998)
+EVERY = 12         # hours or half hours between questions made up
+MADE_UP = 24000    # of them in one set, at most: they resemble each other
 HEAD = """/* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * passage_weights.h - the constants of the logistic regression of passage.c.
+ * passage_weights.h - the constants of weigh_up() in passage.c.
  *
- * Written by bench/fit_breach.py; refit rather than edit. In the order of
- * passage_feature_names.
+ * Written by bench/fit_breach.py; refit rather than edit. Columns in the order
+ * of passage_feature_names.
  */
 #ifndef FW_PREDICT_PASSAGE_WEIGHTS_H
 #define FW_PREDICT_PASSAGE_WEIGHTS_H
@@ -41,56 +57,210 @@ HEAD = """/* SPDX-License-Identifier: GPL-3.0-or-later */
 """
 
 
-def text_of(folder, name):
+def lines_of(folder, name):
     path = os.path.join(folder, name)
     if os.path.exists(path):
-        return open(path).read()
-    return gzip.open(path + ".gz", "rt").read()
+        return open(path).read().splitlines()
+    if os.path.exists(path + ".gz"):
+        return gzip.open(path + ".gz", "rt").read().splitlines()
+    return None
 
 
-def load(binary, folder):
-    """(features, label, series) of the questions that have features."""
+def features(binary, series_lines, tasks):
+    """{task: features}, names; tasks as rows of the CSV's first six columns"""
     with tempfile.TemporaryDirectory() as d:
-        for name in ("series.csv", "tasks.csv"):
-            with open(os.path.join(d, name), "w") as f:
-                f.write(text_of(folder, name))
+        with open(d + "/series.csv", "w") as f:
+            f.write("\n".join(series_lines) + "\n")
+        with open(d + "/tasks.csv", "w") as f:
+            f.write("task,series,as_of,threshold,direction,horizon_s\n")
+            f.writelines("%s,%s,%d,%.10g,%s,%d\n" % t for t in tasks)
         done = subprocess.run([binary, d + "/series.csv", d + "/tasks.csv"],
                               capture_output=True, text=True, check=True)
-    label = {r["task"]: (float(r["breach"]), r["series"]) for r in
-             csv.DictReader(io.StringIO(text_of(folder, "tasks.csv")))}
     lines = done.stdout.splitlines()
-    names = lines[0].split(",")[1:]
-    rows = [line.split(",") for line in lines[1:]]
-    x = np.array([[float(v) for v in r[1:]] for r in rows])
-    y = np.array([label[r[0]][0] for r in rows])
-    series = np.array([label[r[0]][1] for r in rows])
-    return names, x, y, series
+    out = {}
+    for line in lines[1:]:
+        task, rest = line.split(",", 1)
+        out[task] = np.array(rest.split(","), float)
+    return out, lines[0].split(",")[1:]
 
 
-def weights_of(series, power=0.5):
-    """A question of a series with many counts less, by the square root."""
-    names, at, counts = np.unique(series, return_inverse=True,
-                                  return_counts=True)
-    w = (1.0 / counts[at]) ** power
-    return w / w.sum()
+def made_up(series, asked):
+    """More questions about measured series, with what happened."""
+    tasks, labels = [], {}
+    for name, (t, v) in series.items():
+        step = int(np.median(np.diff(t)))
+        pace = 3600 if step >= 3600 else 1800
+        pause = (3 if step >= 3600 else 6) * step
+        begin = asked.get(name, int(t[int(len(t) * 0.45)]))
+        horizons = (21600, 86400) if step >= 3600 else (3600, 21600)
+        part = v[t >= begin]
+        start = zlib.crc32(name.encode()) % EVERY
+        for side, height in [(s, h) for s in (1, -1) for h in HEIGHTS]:
+            limit = side * float("%.6g" % np.quantile(side * part, height))
+            beyond = t[side * v > side * limit]
+            for h in horizons:
+                for o in range(begin + start * pace, int(t[-1]) - h,
+                               EVERY * pace):
+                    i = np.searchsorted(t, o, "right") - 1
+                    j = np.searchsorted(beyond, o, "right")
+                    if i < 0 or t[i] != o or \
+                            (j > 0 and o - beyond[j - 1] <= pause):
+                        continue
+                    task = "m%d" % len(tasks)
+                    tasks.append((task, name, o, limit,
+                                  "above" if side > 0 else "below", h))
+                    labels[task] = (float(j < len(beyond) and
+                                          beyond[j] <= o + h), name)
+    tasks = tasks[::-(-len(tasks) // MADE_UP)]
+    return tasks, {t[0]: labels[t[0]] for t in tasks}
 
 
-def fit(x, y, w, free):
-    """Weights and bias; weights of columns outside `free` are >= 0."""
+def table(found, labels, share):
+    tasks = [k for k in labels if k in found]
+    return dict(x=np.array([found[k] for k in tasks]),
+                y=np.array([labels[k][0] for k in tasks]),
+                series=np.array([labels[k][1] for k in tasks]), share=share)
+
+
+def load(binary, folder, share):
+    """The tables of a set: what was asked, and what else could be."""
+    series = {}
+    lines = lines_of(folder, "series.csv")
+    for line in lines[1:]:
+        name, t, v = line.split(",")
+        series.setdefault(name, []).append((int(t), float(v)))
+    series = {k: tuple(np.array(c) for c in zip(*v))
+              for k, v in series.items()}
+    asked, labels, tasks, out = {}, {}, [], []
+    written = lines_of(folder, "tasks.csv")
+    for r in csv.DictReader(written) if written else []:
+        tasks.append((r["task"], r["series"], int(r["as_of"]),
+                      float(r["threshold"]), r["direction"],
+                      int(r["horizon_s"])))
+        labels[r["task"]] = (float(r["breach"]), r["series"])
+        asked[r["series"]] = min(int(r["as_of"]),
+                                 asked.get(r["series"], 1 << 62))
+    if tasks:
+        found, names = features(binary, lines, tasks)
+        out.append(table(found, labels, share))
+    if all(v[0] in (0.0, 1.0) for v in labels.values()):
+        tasks, labels = made_up(series, asked)
+        found, names = features(binary, lines, tasks)
+        out.append(table(found, labels, 0.5 * share if asked else share))
+    return names, out
+
+
+def weights_of(series, share):
+    _, at, counts = np.unique(series, return_inverse=True, return_counts=True)
+    w = counts[at] ** -0.5
+    return share * w / w.sum()
+
+
+def unpack(b, n):
+    cut = np.cumsum([n * UNITS, UNITS, UNITS, n])
+    unit, bias, out, line, rest = np.split(b, cut)
+    return unit.reshape(n, UNITS), bias, out, line, rest[0]
+
+
+def fit_once(x, y, w, seed):
     n = x.shape[1]
+    rng = np.random.default_rng(seed)
+    falls = np.arange(n) < FALLING
+    ridge = np.where(falls, RIDGE, RIDGE_PLACE)
+    unit = rng.normal(0, 0.3, (n, UNITS))
+    unit[falls] = 0.5 * np.abs(unit[falls])
+    start = np.concatenate([unit.ravel(), rng.normal(0, 1, UNITS),
+                            np.full(UNITS, 0.3), np.zeros(n), [-1.0]])
+    low = np.concatenate([np.where(np.repeat(falls, UNITS), 0.0, -np.inf),
+                          np.full(UNITS, -np.inf), np.zeros(UNITS),
+                          np.where(falls, 0.0, -np.inf), [-np.inf]])
 
     def loss(b):
-        z = x @ b[:n] + b[n]
-        value = w @ (np.logaddexp(0, z) - y * z) + RIDGE * b[:n] @ b[:n]
+        unit, bias, out, line, rest = unpack(b.astype(np.float32), n)
+        hid = np.tanh(x @ unit + bias)
+        z = hid @ out + x @ line + rest
         p = 1 / (1 + np.exp(-z))
-        grad = np.r_[x.T @ (w * (p - y)) + 2 * RIDGE * b[:n], w @ (p - y)]
-        return value, grad
+        d = w * (p - y)
+        dh = np.outer(d, out) * (1 - hid * hid)
+        value = w @ (np.logaddexp(0, z) - y * z)
+        value += (ridge[:, None] * unit * unit).sum() + ridge @ (line * line)
+        value += RIDGE * (out * out).sum()
+        grad = [(x.T @ dh + 2 * ridge[:, None] * unit).ravel(), dh.sum(0),
+                hid.T @ d + 2 * RIDGE * out, x.T @ d + 2 * ridge * line,
+                [d.sum()]]
+        return float(value), np.concatenate(grad).astype(float)
 
-    bounds = [(None, None) if i in free else (0, None) for i in range(n)]
-    start = np.r_[np.full(n, 1.0 / n), 0.0]
-    return minimize(loss, start, jac=True, method="L-BFGS-B",
-                    bounds=bounds + [(None, None)],
-                    options={"maxiter": 2000}).x
+    b = minimize(loss, start, jac=True, method="L-BFGS-B",
+                 bounds=[(None if np.isinf(v) else v, None) for v in low],
+                 options={"maxiter": ROUNDS}).x
+    return unpack(b, n)
+
+
+class Net:
+    """The mean of a few fits, as one wider layer."""
+
+    def __init__(self, tables, starts, keep=None):
+        xs, ys, ws = [], [], []
+        for t in tables:
+            m = np.ones(len(t["y"]), bool) if keep is None else keep(t)
+            if m.any():
+                xs.append(t["x"][m])
+                ys.append(t["y"][m])
+                ws.append(weights_of(t["series"][m], t["share"]))
+        x, y, w = np.vstack(xs), np.concatenate(ys), np.concatenate(ws)
+        first = tables[0]["x"]
+        self.middle = first.mean(0)
+        self.width = first.std(0) + 1e-9
+        x = self.scaled(x)
+        f32 = np.float32
+        fits = []
+        for seed in range(starts):
+            fits.append(fit_once(x, y.astype(f32), (w / w.sum()).astype(f32),
+                                 seed))
+        k = 1.0 / starts
+        self.unit = np.hstack([f[0] for f in fits])
+        self.unit_bias = np.concatenate([f[1] for f in fits])
+        self.out = k * np.concatenate([f[2] for f in fits])
+        self.line = k * sum(f[3] for f in fits)
+        self.bias = k * sum(f[4] for f in fits)
+
+    def scaled(self, x):
+        return np.clip((x - self.middle) / self.width, -MOST,
+                       MOST).astype(np.float32)
+
+    def __call__(self, x):
+        x = self.scaled(x)
+        z = np.tanh(x @ self.unit + self.unit_bias) @ self.out
+        return 1 / (1 + np.exp(-(z + x @ self.line + self.bias)))
+
+    def write(self, path, names):
+        def row(v):
+            return "{" + ", ".join("%.5g" % q for q in v) + "}"
+
+        units = self.unit.shape[1]
+        with open(path, "w") as f:
+            f.write(HEAD)
+            f.write("#define PASSAGE_INPUT_MOST %.1f\n" % MOST)
+            f.write("#define PASSAGE_UNITS %d\n" % units)
+            f.write("/* %s */\n" % " ".join(names))
+            for what, v in (("middle", self.middle), ("width", self.width),
+                            ("linear", self.line)):
+                f.write("static const double passage_%s[PASSAGE_FEATURES] = "
+                        "%s;\n" % (what, row(v)))
+            f.write("static const double passage_bias = %.5g;\n" % self.bias)
+            for what, v in (("bias", self.unit_bias), ("out", self.out)):
+                f.write("static const double passage_unit_%s[PASSAGE_UNITS] = "
+                        "%s;\n" % (what, row(v)))
+            f.write("static const double passage_unit[PASSAGE_UNITS]"
+                    "[PASSAGE_FEATURES] = {\n")
+            for u in range(units):
+                f.write("    %s,\n" % row(self.unit[:, u]))
+            f.write("};\n\n#endif\n")
+
+
+def fold_of(name):
+    """Of five; the same in every run, unlike hash()."""
+    return zlib.crc32(name.encode()) % 5
 
 
 def scores(y, p):
@@ -103,7 +273,11 @@ def scores(y, p):
     bins = np.minimum((p * 10).astype(int), 9)
     gap = sum(np.mean(bins == b) * abs(p[bins == b].mean() - y[bins == b].mean())
               for b in range(10) if np.any(bins == b))
-    return "PR-AUC %.4f  Brier skill %.4f  calibration %.4f" % (area, skill, gap)
+    sure = (y < 0.02) | (y > 0.98)
+    return ("PR-AUC %.4f  Brier skill %.4f  calibration %.4f  sure ones right "
+            "%.4f  mean error %.4f" % (
+                area, skill, gap, np.mean((p[sure] > 0.5) == (y[sure] > 0.5)),
+                np.mean(abs(p - y))))
 
 
 def main():
@@ -113,49 +287,33 @@ def main():
     ap.add_argument("--write")
     ap.add_argument("--share", type=float, nargs="*",
                     help="weight of each set (default: all alike)")
+    ap.add_argument("--quick", action="store_true", help="no cross-validation")
     ap.add_argument("set", nargs="+")
     a = ap.parse_args()
-    sets = [load(a.binary, s) for s in a.set]
-    names = sets[0][0]
-    free = set()
-    share = a.share or [1.0] * len(sets)
-    x = np.vstack([s[1] for s in sets])
-    y = np.concatenate([s[2] for s in sets])
-    series = np.concatenate([s[3] for s in sets])
-    which = np.concatenate([np.full(len(s[2]), i) for i, s in enumerate(sets)])
-    w = np.concatenate([k * weights_of(s[3]) for k, s in zip(share, sets)])
-    w /= w.sum()
-
-    group = np.array([hash_of(s) % 5 for s in series])
-    out = np.zeros(len(y))
-    for k in range(5):
-        b = fit(x[group != k], y[group != k], w[group != k], free)
-        z = x[group == k] @ b[:-1] + b[-1]
-        out[group == k] = 1 / (1 + np.exp(-z))
-    for i, folder in enumerate(a.set):
-        m = which == i
-        sure = (y[m] < 0.02) | (y[m] > 0.98)
-        print("%-40s %s  sure ones right %.4f  mean error %.4f" % (
-            folder[-40:], scores(y[m], out[m]),
-            np.mean((out[m][sure] > 0.5) == (y[m][sure] > 0.5)),
-            np.mean(abs(out[m] - y[m]))))
-    b = fit(x, y, w, free)
-    for name, v in zip(names + ["bias"], b):
-        print("  %-12s %8.4f" % (name, v))
+    share = a.share or [1.0] * len(a.set)
+    tables, of = [], []
+    for folder, k in zip(a.set, share):
+        names, found = load(a.binary, folder, k)
+        for i, t in enumerate(found):
+            t["fold"] = np.array([fold_of(s) for s in t["series"]])
+            of.append(folder + (" (more)" if i else ""))
+            print("%-40s %d questions" % (of[-1][-40:], len(t["y"])))
+        tables += found
     if a.write:
-        body = "static const double passage_weight_bias = %.5f;\n" % b[-1]
-        body += "static const double passage_weights[PASSAGE_FEATURES] = {\n"
-        for name, v in zip(names, b):
-            body += "    %.5f, /* %s */\n" % (v, name)
-        with open(a.write, "w") as f:
-            f.write(HEAD + body + "};\n\n#endif\n")
-
-
-def hash_of(name):
-    """The same in every run, unlike hash()."""
-    import zlib
-    return zlib.crc32(name.split("#")[0].encode() if "#" not in name
-                      else name.encode())
+        net = Net(tables, STARTS)
+        for name, t in zip(of, tables):
+            print("%-40s in sample %s" % (name[-40:],
+                                          scores(t["y"], net(t["x"]))),
+                  flush=True)
+        net.write(a.write, names)
+    if not a.quick:
+        told = [np.zeros(len(t["y"])) for t in tables]
+        for k in range(5):
+            net = Net(tables, 1, lambda t: t["fold"] != k)
+            for t, p in zip(tables, told):
+                p[t["fold"] == k] = net(t["x"][t["fold"] == k])
+        for name, t, p in zip(of, tables, told):
+            print("%-40s %s" % (name[-40:], scores(t["y"], p)), flush=True)
 
 
 if __name__ == "__main__":

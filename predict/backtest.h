@@ -46,9 +46,12 @@ FW_CHECK fw_rc backtest_run(const double *y, const double *raw, size_t n,
 /*
  * Half the width of the combined forecast's interval per step, for a level:
  * split-conformal over the backtest's errors in units of sigma [Vovk et al.
- * 2005; Lei et al. 2018]. Returns the factor on sigma.
+ * 2005; Lei et al. 2018], made wider where the backtest saw little. `whole` is
+ * the series with its jumps, `level_of` what the models were given. Returns the
+ * factor on sigma.
  */
-FW_CHECK fw_rc backtest_interval(const struct backtest *b, double level,
+FW_CHECK fw_rc backtest_interval(const struct backtest *b, const double *whole,
+                                 const double *level_of, double level,
                                  struct fw_arena *scratch, double *factor);
 
 /* Share of the outcomes of `rows` within factor * sigma of its own errors. */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "predict/limit.h"
 #include "predict/numeric.h"
 #include "predict/samples.h"
 #include "predict/segments.h"
@@ -64,13 +65,7 @@ static fw_rc lay(const struct csv_series *s, size_t n,
         out->y[i] = out->sign * (out->grid.filled[i] - out->shift) / out->scale;
         out->raw[i] = isnan(out->grid.raw[i]) ? NAN : out->y[i];
     }
-    /* People's day and week, whether or not this series keeps them: the
-     * candidates are judged by their record anyway. */
-    out->season = (struct season){0};
-    if (FW_DAY % out->grid.step == 0 && out->grid.step < FW_DAY / 3) {
-        out->season.length = (size_t)(FW_DAY / out->grid.step);
-        out->season.longer = 7 * out->season.length;
-    }
+    out->season = limit_season(out->grid.step, &(struct season){0});
     return FW_OK;
 }
 

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "predict/backtest.h"
+#include "predict/limit.h"
 #include "predict/numeric.h"
 #include "predict/passage.h"
 #include "predict/predict.h"
@@ -330,45 +331,14 @@ static void fill_assumes(struct run *r)
 
 /* ---- The limit ----------------------------------------------------------- */
 
-static bool beyond(const struct fw_breach *b, double v)
-{
-    if (b->side == FW_ABOVE)
-        return v > b->limit || (b->or_equal && v >= b->limit);
-    return v < b->limit || (b->or_equal && v <= b->limit);
-}
-
 /* How long the newest values have been beyond the limit, in steps. */
 static size_t beyond_for(const struct run *r, const struct fw_breach *b)
 {
     size_t n = 0;
 
-    while (n < r->grid.n && beyond(b, r->grid.filled[r->grid.n - 1 - n]))
+    while (n < r->grid.n && limit_beyond(b, r->grid.filled[r->grid.n - 1 - n]))
         n++;
     return n;
-}
-
-/*
- * "Beyond the limit for d steps" is "the smallest of d neighbouring values is
- * beyond it": the question with `for` is the plain one of that series.
- */
-static void rolling_min(double *y, double *raw, size_t n, size_t d)
-{
-    for (size_t i = n; d > 1 && i-- > 0;)
-        for (size_t j = 1; j < d && j <= i; j++) {
-            y[i] = fmin(y[i], y[i - j]);
-            if (!isnan(raw[i]))
-                raw[i] = y[i];
-        }
-}
-
-static double scaled_limit(const struct run *r, const struct fw_breach *b)
-{
-    double toward = b->side == FW_ABOVE ? -INFINITY : INFINITY;
-    double limit = b->or_equal ? nextafter(b->limit, toward) : b->limit;
-
-    limit = (limit - r->shift) / r->scale;
-    limit = b->side == FW_ABOVE ? limit : -limit;
-    return fmin(fmax(limit, -1e12), 1e12);
 }
 
 static fw_rc ask(struct run *r, const struct fw_breach *b,
@@ -376,18 +346,24 @@ static fw_rc ask(struct run *r, const struct fw_breach *b,
 {
     size_t n = r->grid.n, h = r->grid.ahead;
     double sign = b->side == FW_ABOVE ? 1.0 : -1.0;
-    double limit = scaled_limit(r, b);
+    double limit = limit_scaled(b, b->limit, r->shift, r->scale);
     uint64_t seed = r->o->seed != 0 ? r->o->seed : SEED_DEFAULT;
+    struct season season =
+        r->o->season > 0.0 ? r->season : limit_season(r->grid.step, &r->season);
+    double *work = fw_arena_alloc(r->scratch, n * sizeof(double));
     struct passage *p;
     fw_rc rc;
 
+    if (work == NULL)
+        return FW_ENOMEM;
     for (size_t i = 0; i < n; i++) {
         r->y[i] *= sign;
         r->raw[i] *= sign;
     }
     if (b->for_ms >= r->grid.step)
-        rolling_min(r->y, r->raw, n, (size_t)(b->for_ms / r->grid.step) + 1);
-    rc = passage_new(r->y, r->raw, n, h, &r->season, r->scratch, &p);
+        limit_hold(r->y, r->raw, n, (size_t)(b->for_ms / r->grid.step) + 1,
+                   work);
+    rc = passage_new(r->y, r->raw, n, h, &season, r->scratch, &p);
     if (rc != FW_OK)
         return rc;
     rc = passage_ask(p, n, limit, answer);
@@ -445,17 +421,6 @@ static fw_rc fill_passage(struct run *r)
 
 /* ---- The way through ----------------------------------------------------- */
 
-static enum samples_aggregate aggregate_for(const struct fw_breach *b)
-{
-    bool high;
-
-    if (b == NULL)
-        return SAMPLES_LAST;
-    /* To have stayed beyond the limit, the mildest value of a cell counts. */
-    high = (b->side == FW_ABOVE) == (b->for_ms == 0);
-    return high ? SAMPLES_MAX : SAMPLES_MIN;
-}
-
 static fw_rc predict_it(struct run *r)
 {
     double level = r->o->level != 0.0 ? r->o->level : LEVEL_DEFAULT, factor;
@@ -482,7 +447,8 @@ static fw_rc predict_it(struct run *r)
         return cannot_tell(r->f, FW_TOO_SHORT);
     }
     if (rc == FW_OK)
-        rc = backtest_interval(&r->backtest, level, r->scratch, &factor);
+        rc = backtest_interval(&r->backtest, r->y, r->level, level, r->scratch,
+                               &factor);
     if (rc == FW_OK)
         rc = fill_forecast(r, factor);
     if (rc != FW_OK)
@@ -499,8 +465,10 @@ fw_rc fw_forecast_run(const fw_ms *t, const double *v, size_t n,
                       struct fw_err *err)
 {
     struct run r = {.o = options, .arena = arena};
-    struct samples_question q = {options->now, options->horizon, options->step,
-                                 0, aggregate_for(options->breach)};
+    struct samples_question q = {
+        options->now, options->horizon, options->step, 0,
+        options->breach != NULL ? limit_aggregate(options->breach)
+                                : SAMPLES_LAST};
     fw_rc rc = check(t, n, options, err);
 
     if (rc != FW_OK)

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define SHELL_MOST 4096 /* values; beyond, its growth tells */
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static void handler_off(void)
@@ -188,21 +189,25 @@ double numeric_rng_student(struct numeric_rng *rng, double freedom)
     return gsl_ran_tdist(rng->gsl, freedom);
 }
 
+/* Shell's sort with Ciura's gaps [Ciura 2001]: no calls, no heap walks; for
+ * the few hundred values we have, several times as fast as GSL's heap sort. */
 void numeric_sort(double *v, size_t n)
 {
-    /* Short arrays, mostly: insertion beats the heap sort of GSL there. */
-    if (n > 32) {
+    static const size_t gaps[] = {701, 301, 132, 57, 23, 10, 4, 1};
+
+    if (n > SHELL_MOST) {
         gsl_sort(v, 1, n);
         return;
     }
-    for (size_t i = 1; i < n; i++) {
-        double x = v[i];
-        size_t j = i;
+    for (size_t g = 0; g < sizeof(gaps) / sizeof(*gaps); g++)
+        for (size_t gap = gaps[g], i = gap; i < n; i++) {
+            double x = v[i];
+            size_t j = i;
 
-        for (; j > 0 && v[j - 1] > x; j--)
-            v[j] = v[j - 1];
-        v[j] = x;
-    }
+            for (; j >= gap && v[j - gap] > x; j -= gap)
+                v[j] = v[j - gap];
+            v[j] = x;
+        }
 }
 
 double numeric_quantile(const double *sorted, size_t n, double q)

@@ -18,6 +18,7 @@
 #define BENT 3.0        /* usual scatters from which ratios count */
 #define SCALED_MOST 5.0 /* errors grow or shrink by this at most */
 #define PHASE_NEAR 16.0 /* errors 1/16 of a day off weigh half */
+#define LANES 4         /* sums kept side by side, so that they overlap */
 #define LOGIT_MOST 6.0  /* surer than this is never said by one candidate */
 
 enum feature_id {
@@ -31,23 +32,40 @@ enum feature_id {
     F_MIDDLE_SCALED,
     F_EXCURSION_BENT, /* on a bent scale */
     F_SKILLED,        /* the candidates' tails by their skill */
+    F_SURE_SKILLED,   /* the same where the series is foretold well */
+    F_SURE_AUTOREG,
+    /* From here on what does not depend on the limit. */
     F_HORIZON,
-    F_SURE_SKILLED, /* the same where the series is foretold well */
-    F_SURE_AUTOREG
+    F_RISE_36, /* what guesses say, in usual rises */
+    F_RISE_288,
+    F_RISE_DAY,
+    F_RISE_DAY_MOVED,
+    F_RISE_WEEK,
+    F_RISE_AUTOREG,
+    F_RISE_MIDDLE
 };
-static_assert(F_SURE_AUTOREG + 1 == PASSAGE_FEATURES, "one slot a feature");
+static_assert(F_RISE_MIDDLE + 1 == PASSAGE_FEATURES, "one slot a feature");
+static_assert(F_HORIZON == PASSAGE_FALLING, "those that fall come first");
 
 const char *const passage_feature_names[PASSAGE_FEATURES] = {
-    "line12",     "line12h",   "line36",      "line36h",   "line72",
-    "line72h",    "line288",   "line288h",    "day0",      "dayh",
-    "day1",       "weekh",     "autoreg",     "autoreg_r", "sawtooth",
-    "middle",     "rise",      "rise_scaled", "ar_scaled", "day_scaled",
-    "mid_scaled", "rise_bent", "skilled",     "horizon",   "sure_skilled",
-    "sure_ar"};
+    "line12",     "line12h",   "line36",      "line36h",      "line72",
+    "line72h",    "line288",   "line288h",    "day0",         "dayh",
+    "day1",       "weekh",     "autoreg",     "autoreg_r",    "sawtooth",
+    "middle",     "rise",      "rise_scaled", "ar_scaled",    "day_scaled",
+    "mid_scaled", "rise_bent", "skilled",     "sure_skilled", "sure_ar",
+    "horizon",    "says36",    "says288",     "says_day0",    "says_day1",
+    "says_week",  "says_ar",   "says_mid"};
+
+/* Plain comparisons, which compile to two instructions; no NaN comes here. */
+static inline double clamp(double z, double lo, double hi)
+{
+    z = z < lo ? lo : z;
+    return z > hi ? hi : z;
+}
 
 static double bounded(double z, double lo, double hi)
 {
-    return fmin(fmax(z, lo), hi);
+    return clamp(z, lo, hi);
 }
 
 /* ---- From guesses to tails ----------------------------------------------- */
@@ -83,19 +101,30 @@ static double logit(double p)
 static double tail(const double *x, const double *weight, size_t n, double blur,
                    double limit)
 {
-    double above = 0.0, total = 0.0, scale = 0.0;
+    double above[LANES] = {0}, sum[LANES] = {0}, most = 0.0, total, scale;
+    double slope = 0.5 / blur, shift = 0.5 - slope * limit;
+    size_t i = 0;
 
-    for (size_t i = 0; i < n; i++) {
-        double u = 0.5 + 0.5 * (x[i] - limit) / blur;
+    for (; i + LANES <= n; i += LANES)
+        for (size_t j = 0; j < LANES; j++) {
+            double u = clamp(slope * x[i + j] + shift, 0.0, 1.0);
+            double w = weight[i + j];
 
-        above += weight[i] * fmin(fmax(u, 0.0), 1.0);
-        total += weight[i];
-        scale = fmax(scale, weight[i]);
+            above[j] += w * u;
+            sum[j] += w;
+            most = w > most ? w : most;
+        }
+    for (; i < n; i++) {
+        above[0] += weight[i] * clamp(slope * x[i] + shift, 0.0, 1.0);
+        sum[0] += weight[i];
+        most = weight[i] > most ? weight[i] : most;
     }
+    total = (sum[0] + sum[1]) + (sum[2] + sum[3]);
+    scale = 0.5 * most; /* half of the weightiest outcome */
     if (!(total > 0.0))
         return 0.5;
-    scale *= 0.5; /* half of the weightiest outcome */
-    return (above + 0.5 * scale) / (total + scale);
+    return ((above[0] + above[1]) + (above[2] + above[3]) + 0.5 * scale) /
+           (total + scale);
 }
 
 /*
@@ -140,7 +169,8 @@ struct verdict {
     int best;
 };
 
-/* Weights of the earlier origins at the same phase of the day. */
+/* Weights of the earlier origins at the same phase of the day, and how much
+ * more scattered today is than they were. */
 static void weigh(const struct passage *p, const struct origin *q,
                   struct lesson *l)
 {
@@ -149,13 +179,17 @@ static void weigh(const struct passage *p, const struct origin *q,
             p->day > 0 ? PHASE_NEAR * apart(l->pool[i].at, q->at, p->day) : 0.0;
 
         l->phase[i] = l->weight[i] / (1.0 + d * d * d * d);
+        l->ratio[i] =
+            clamp(q->scale / l->pool[i].scale, 1.0 / SCALED_MOST, SCALED_MOST);
     }
 }
 
-/* Where a guess, made now, would have led to with each earlier error: as it
- * was, and in proportion to today's scatter. c < 0: "it stays". */
+/*
+ * Where a guess, made now, would have led to with each earlier error: as it
+ * was, and (if `scaled`) in proportion to today's scatter. c < 0: "it stays".
+ */
 static void cases_take(const struct lesson *l, const struct origin *q, int c,
-                       struct cases *out)
+                       bool scaled, struct cases *out)
 {
     double guess = c < 0 ? q->now : q->guess[c];
     size_t n = 0;
@@ -167,8 +201,8 @@ static void cases_take(const struct lesson *l, const struct origin *q, int c,
         if (isnan(e))
             continue;
         out->x[n] = guess + e;
-        out->scaled[n] = guess + e * bounded(q->scale / o->scale,
-                                             1.0 / SCALED_MOST, SCALED_MOST);
+        if (scaled)
+            out->scaled[n] = guess + e * l->ratio[i];
         out->w[n] = l->weight[i];
         out->phase[n++] = l->phase[i];
     }
@@ -221,7 +255,7 @@ static void judge_candidates(const struct lesson *l, const struct origin *q,
         out->size[c] = NAN;
         if (isnan(q->guess[c]))
             continue;
-        cases_take(l, q, c, k);
+        cases_take(l, q, c, f >= 0, k);
         if (k->n < POOL_LEAST)
             continue;
         out->x[c] = plain_tail(k, limit);
@@ -279,26 +313,47 @@ static double bent_tail(const struct lesson *l, const struct origin *q,
     return logit(tail(k->x, l->phase, l->n, blur, limit));
 }
 
+/*
+ * What holds for any limit: what the guesses say. Rises are in
+ * units of the usual error of "it stays".
+ */
+static void judge_place(const struct passage *p, const struct origin *q,
+                        double stays, struct verdict *out)
+{
+    static const int says[] = {LINE_36,   LINE_288, DAY_0, DAY_1,
+                               WEEK_HALF, AUTOREG,  MIDDLE};
+    double unit = stays + TINY;
+
+    /* An hour is 1/24 of a day; less was not in the data of the fit. */
+    out->x[F_HORIZON] =
+        p->day > 0 ? bounded(log((double)p->h / (double)p->day), -3.2, 0.0)
+                   : -1.6;
+    for (size_t i = 0; i < sizeof(says) / sizeof(*says); i++) {
+        double guess = q->guess[says[i]];
+
+        if (isnan(guess))
+            guess = q->guess[MIDDLE];
+        out->x[F_RISE_36 + i] = asinh((guess - q->now) / unit);
+    }
+}
+
 /* What followed earlier origins without any model, "it stays" being the
  * guess; and how much better than that the best guess has been. */
 static void judge_history(const struct passage *p, const struct lesson *l,
                           const struct origin *q, double limit, struct cases *k,
                           struct verdict *out)
 {
-    double sure;
+    double stays, sure;
 
-    cases_take(l, q, -1, k);
+    cases_take(l, q, -1, true, k);
     out->x[F_EXCURSION] = plain_tail(k, limit);
     out->x[F_EXCURSION_SCALED] = scaled_tail(k, limit);
-    sure = bounded(1.0 - out->size[out->best] / (mean_size(k, q->now) + TINY),
-                   0.0, 1.0);
+    stays = mean_size(k, q->now);
+    sure = bounded(1.0 - out->size[out->best] / (stays + TINY), 0.0, 1.0);
     out->x[F_EXCURSION_BENT] = bent_tail(l, q, limit, k);
     out->x[F_SURE_SKILLED] = sure * out->x[F_SKILLED];
     out->x[F_SURE_AUTOREG] = sure * out->x[F_AUTOREG_SCALED];
-    /* An hour is 1/24 of a day; less was not in the data of the fit. */
-    out->x[F_HORIZON] =
-        p->day > 0 ? bounded(log((double)p->h / (double)p->day), -3.2, 0.0)
-                   : -1.6;
+    judge_place(p, q, stays, out);
 }
 
 static fw_rc judge(struct passage *p, size_t o, double limit, struct origin *q,
@@ -329,6 +384,31 @@ fw_rc passage_features(struct passage *p, size_t o, double limit,
     if (rc == FW_OK)
         memcpy(features, v.x, sizeof(v.x));
     return rc;
+}
+
+/*
+ * The log odds: a regression whose weights may change with the place, as a
+ * network with one layer of units. Weights of all that falls as the limit
+ * rises are >= 0, in the layer and behind it, so the sum falls too [Sill
+ * 1998].
+ */
+static double weigh_up(const double features[PASSAGE_FEATURES])
+{
+    double x[PASSAGE_FEATURES], sum = passage_bias;
+
+    for (size_t i = 0; i < PASSAGE_FEATURES; i++) {
+        x[i] = bounded((features[i] - passage_middle[i]) / passage_width[i],
+                       -PASSAGE_INPUT_MOST, PASSAGE_INPUT_MOST);
+        sum += passage_linear[i] * x[i];
+    }
+    for (size_t u = 0; u < PASSAGE_UNITS; u++) {
+        double in = passage_unit_bias[u];
+
+        for (size_t i = 0; i < PASSAGE_FEATURES; i++)
+            in += passage_unit[u][i] * x[i];
+        sum += passage_unit_out[u] * tanh(in);
+    }
+    return sum;
 }
 
 /* ---- The answer ---------------------------------------------------------- */
@@ -383,14 +463,11 @@ fw_rc passage_ask(struct passage *p, size_t o, double limit,
 {
     struct origin q;
     struct verdict v;
-    double sum = passage_weight_bias;
     fw_rc rc = judge(p, o, limit, &q, &v);
 
     if (rc != FW_OK)
         return rc;
-    for (size_t i = 0; i < PASSAGE_FEATURES; i++)
-        sum += passage_weights[i] * v.x[i];
-    out->probability = 1.0 / (1.0 + exp(-sum));
+    out->probability = 1.0 / (1.0 + exp(-weigh_up(v.x)));
     out->origins = p->lesson.n;
     out->guide = guess_names[v.best];
     times(p, &p->lesson, &q, v.best, limit, out);

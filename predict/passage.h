@@ -6,10 +6,10 @@
  * them. Several simple candidates guess that maximum (lines of several
  * lengths, yesterday at today's level, an autoregression, a sawtooth); how
  * wrong each has been at many earlier origins of this very series turns its
- * guess into a distribution; a logistic regression with shipped constants
+ * guess into a distribution; a small network with shipped constants
  * (passage_weights.h) weighs the tails of these distributions against each
- * other. All its weights have the sign that makes the answer fall as the
- * limit rises.
+ * other, in the light of what the guesses say. All its weights have the sign
+ * that makes the answer fall as the limit rises.
  *
  * Values are in the orientation "above": who asks about a limit below hands
  * in negated values.
@@ -21,7 +21,9 @@
 #include "storage/base/arena.h"
 
 #define PASSAGE_CANDIDATES 16 /* guesses of the maximum */
-#define PASSAGE_FEATURES 26   /* what the regression sees */
+#define PASSAGE_FEATURES 33   /* what the regression sees: */
+#define PASSAGE_FALLING 25    /* so many fall as the limit rises, the rest */
+                              /* is the same for any limit */
 
 struct passage; /* a series made ready for one horizon; lives in its arena */
 

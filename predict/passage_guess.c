@@ -92,14 +92,10 @@ static fw_rc refit_all(struct passage *p, struct fw_arena *arena)
     struct lagfit *fit = p->lags;
     size_t last_gap = 0;
 
-    p->refit_every = p->h > REFIT_LEAST ? p->h : REFIT_LEAST;
     p->refits =
         fw_arena_calloc(arena, p->n / p->refit_every + 2, sizeof(*p->refits));
     if (p->refits == NULL)
         return FW_ENOMEM;
-    for (size_t j = 0; j < ALL_SETS; j++)
-        init_lags(p, j % LAG_SETS,
-                  j < LAG_SETS ? 1.0 : pow(0.5, 1.0 / RECENT_HALF), &fit[j]);
     for (size_t t = 1; t <= p->n; t++) {
         if (t % p->refit_every == 0) {
             struct refit *r = &p->refits[p->refit_count++];
@@ -168,6 +164,8 @@ static const struct lagfit_line *line_for(const struct passage *p, size_t o,
     size_t i = o / p->refit_every;
     const struct refit *r;
 
+    if (p->resumed)
+        i = 1; /* the one fit that is kept */
     if (i == 0 || i > p->refit_count)
         return NULL;
     r = &p->refits[i - 1];
@@ -310,23 +308,24 @@ void guess_look(struct passage *p, size_t o, struct origin *out)
         out->outcome = p->window_max[o];
 }
 
-fw_rc passage_new(const double *y, const double *raw, size_t n, size_t h,
-                  const struct season *season, struct fw_arena *arena,
-                  struct passage **out)
+/* Everything but the fits and the earlier origins. */
+static fw_rc begin(const double *y, const double *raw, size_t n, size_t h,
+                   const struct season *season, struct fw_arena *arena,
+                   struct passage **out)
 {
     struct passage *p = fw_arena_calloc(arena, 1, sizeof(*p));
     size_t *queue = fw_arena_alloc(arena, (n + 1) * sizeof(*queue));
-    fw_rc rc;
 
     if (p == NULL || queue == NULL)
         return FW_ENOMEM;
-    *p = (struct passage){.y = y,
-                          .raw = raw,
-                          .n = n,
-                          .h = h,
-                          .day = season->length,
-                          .week = season->longer};
-    p->stride = h > POOL_PER_H ? h / POOL_PER_H : 1;
+    p->y = y;
+    p->raw = raw;
+    p->n = n;
+    p->h = h;
+    p->day = season->length;
+    p->week = season->longer;
+    p->stride = passage_stride(h);
+    p->refit_every = h > REFIT_LEAST ? h : REFIT_LEAST;
     p->sum = fw_arena_alloc(arena, (n + 1) * sizeof(double));
     p->sum_x = fw_arena_alloc(arena, (n + 1) * sizeof(double));
     p->sum_sq = fw_arena_alloc(arena, (n + 1) * sizeof(double));
@@ -334,24 +333,82 @@ fw_rc passage_new(const double *y, const double *raw, size_t n, size_t h,
     p->highest = fw_arena_alloc(arena, (n + 1) * sizeof(double));
     p->window_max = fw_arena_alloc(arena, (n + 1) * sizeof(double));
     p->path = fw_arena_alloc(arena, h * sizeof(double));
-    p->pool = fw_arena_alloc(arena, (n / p->stride + 1) * sizeof(*p->pool));
     if (p->sum == NULL || p->sum_x == NULL || p->sum_sq == NULL ||
         p->missing == NULL || p->highest == NULL || p->window_max == NULL ||
-        p->path == NULL || p->pool == NULL)
+        p->path == NULL)
         return FW_ENOMEM;
     run_sums(p);
     sliding_max(y, n, h, queue, p->window_max);
+    for (size_t j = 0; j < ALL_SETS; j++)
+        init_lags(p, j % LAG_SETS,
+                  j < LAG_SETS ? 1.0 : pow(0.5, 1.0 / RECENT_HALF),
+                  &p->lags[j]);
+    sawtooth_start(&p->saw);
+    *out = p;
+    return FW_OK;
+}
+
+size_t passage_stride(size_t h)
+{
+    return h > POOL_PER_H ? h / POOL_PER_H : 1;
+}
+
+/* Puts origin o among those a question may learn from, if it can be judged. */
+static void remember(struct passage *p, size_t o)
+{
+    if (o < FIRST_ORIGIN || isnan(p->raw[o - 1]))
+        return;
+    guess_look(p, o, &p->pool[p->pool_count]);
+    if (!isnan(p->pool[p->pool_count].outcome))
+        p->pool_count++;
+}
+
+fw_rc passage_new(const double *y, const double *raw, size_t n, size_t h,
+                  const struct season *season, struct fw_arena *arena,
+                  struct passage **out)
+{
+    struct passage *p;
+    fw_rc rc = begin(y, raw, n, h, season, arena, &p);
+
+    if (rc != FW_OK)
+        return rc;
+    p->pool = fw_arena_alloc(arena, (n / p->stride + 1) * sizeof(*p->pool));
+    if (p->pool == NULL)
+        return FW_ENOMEM;
     rc = refit_all(p, arena);
     if (rc != FW_OK)
         return rc;
-    sawtooth_start(&p->saw);
-    for (size_t o = p->stride; o + h <= n; o += p->stride) {
-        if (o < FIRST_ORIGIN || isnan(raw[o - 1]))
-            continue;
-        guess_look(p, o, &p->pool[p->pool_count]);
-        if (!isnan(p->pool[p->pool_count].outcome))
-            p->pool_count++;
+    for (size_t o = p->stride; o + h <= n; o += p->stride)
+        remember(p, o);
+    *out = p;
+    return FW_OK;
+}
+
+fw_rc passage_resume(const double *y, const double *raw, size_t n, size_t h,
+                     const struct season *season, const struct refit *fit,
+                     const struct origin *pool, size_t count, size_t looked,
+                     struct fw_arena *arena, struct passage **out)
+{
+    struct passage *p;
+    fw_rc rc = begin(y, raw, n, h, season, arena, &p);
+
+    if (rc != FW_OK)
+        return rc;
+    p->resumed = true;
+    p->pool =
+        fw_arena_alloc(arena, (count + n / p->stride + 1) * sizeof(*p->pool));
+    p->refits = fw_arena_alloc(arena, sizeof(*p->refits));
+    if (p->pool == NULL || p->refits == NULL)
+        return FW_ENOMEM;
+    p->refits[0] = *fit;
+    p->refit_count = 1;
+    memcpy(p->pool, pool, count * sizeof(*pool));
+    p->pool_count = count;
+    for (size_t o = looked + p->stride; o + h <= n; o += p->stride) {
+        remember(p, o);
+        looked = o;
     }
+    p->looked = looked;
     *out = p;
     return FW_OK;
 }

@@ -60,6 +60,7 @@ struct lesson {
     const struct origin *pool;
     size_t n;
     double weight[PASSAGE_POOL], phase[PASSAGE_POOL];
+    double ratio[PASSAGE_POOL]; /* of today's scatter to that then */
 };
 
 /* Where a guess would have led to with each earlier error (passage.c). */
@@ -82,6 +83,8 @@ struct passage {
     struct lagfit lags[ALL_SETS]; /* their lags; the sums are not used */
     struct refit *refits;
     size_t refit_count, refit_every;
+    bool resumed;        /* refits holds the one fit that was kept */
+    size_t looked;       /* newest origin that was tried for the pool */
     struct sawtooth saw; /* as of saw_at; origins are asked in rising order */
     size_t saw_at, saw_seen;
     double saw_drop;
@@ -89,6 +92,21 @@ struct passage {
     struct lesson lesson; /* of the question at hand */
     struct cases cases;
 };
+
+/* Steps between the earlier origins that are looked at. */
+size_t passage_stride(size_t h);
+
+/*
+ * As passage_new(), going on from what was kept of an earlier one: its newest
+ * fit and its earlier origins (`at` counted in this y), of which `looked` was
+ * the last to be tried. Origins that have come to be known since are added.
+ */
+FW_CHECK fw_rc passage_resume(const double *y, const double *raw, size_t n,
+                              size_t h, const struct season *season,
+                              const struct refit *fit,
+                              const struct origin *pool, size_t count,
+                              size_t looked, struct fw_arena *arena,
+                              struct passage **out);
 
 /* Everything about origin o that is known before its outcome, and that too
  * where it is in the series. */
