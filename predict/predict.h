@@ -142,6 +142,61 @@ FW_CHECK fw_rc fw_forecast_expr(struct fw_str expr, const struct fw_source *src,
                                 struct fw_forecast_series **out, size_t *count,
                                 struct fw_err *err);
 
+/* ---- A watched series --------------------------------------------------- */
+
+/*
+ * What is kept of one series between looks, so that an answer about a limit
+ * costs a fraction of a millisecond instead of a fit: the grid of its history,
+ * the newest fit, and what was foreseen and happened at earlier moments. One
+ * thread at a time. The answers are those of fw_forecast_run() but for the age
+ * of the fit (and fewer earlier moments where the history is long).
+ */
+struct fw_forecaster;
+
+struct fw_forecaster_options {
+    fw_ms horizon;           /* > 0 */
+    fw_ms step;              /* grid interval; 0: chosen from the data */
+    fw_ms history;           /* kept at most; 0: 14 days */
+    struct fw_breach breach; /* side, or_equal and for_ms hold for all asks */
+};
+
+/* FW_EINVAL for options that make no sense. The caller frees *out. */
+FW_CHECK fw_rc fw_forecaster_new(const struct fw_forecaster_options *options,
+                                 struct fw_forecaster **out,
+                                 struct fw_err *err);
+void fw_forecaster_free(struct fw_forecaster *f); /* NULL is fine */
+
+/*
+ * Fits anew from the whole history (times rising; what is not finite is left
+ * out). FW_NONE: too little to answer from yet; ask again with more. What was
+ * fitted before is replaced only on FW_OK.
+ */
+FW_CHECK fw_rc fw_forecaster_fit(struct fw_forecaster *f, const fw_ms *t,
+                                 const double *v, size_t n, fw_ms now,
+                                 struct fw_err *err);
+
+/* One sample more, in O(1); those not newer than the newest are ignored. */
+void fw_forecaster_add(struct fw_forecaster *f, fw_ms t, double v);
+
+/* A fit is due: never fitted, the fit is old, or its guesses miss. When it is
+ * old differs a little from series to series, so that refits spread. */
+bool fw_forecaster_due(const struct fw_forecaster *f, fw_ms now);
+
+/* Time of the newest sample; INT64_MIN before the first fit. */
+fw_ms fw_forecaster_newest(const struct fw_forecaster *f);
+
+/*
+ * P(beyond `limit` within the horizon after now) and when. `guide` (may be
+ * NULL) becomes the static name of the guess nearest so far. FW_NONE: cannot
+ * tell (never fitted, or the newest sample is too old).
+ */
+FW_CHECK fw_rc fw_forecaster_ask(struct fw_forecaster *f, fw_ms now,
+                                 double limit, struct fw_passage *out,
+                                 const char **guide, struct fw_err *err);
+
+/* Memory it takes. */
+size_t fw_forecaster_bytes(const struct fw_forecaster *f);
+
 /* ---- The report
  * --------------------------------------------------------------- */
 
