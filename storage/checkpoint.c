@@ -206,6 +206,14 @@ static fw_rc load_series(struct load *load, struct checkpoint_reader *r,
     struct head_chunk chunk;
     fw_rc rc;
 
+    /* A series that was forgotten since; or its registry page is damaged,
+     * which has been told, and the others need not suffer for it. */
+    if ((s == NULL || !s->made) && registry_gone(&load->store->registry, id)) {
+        do
+            rc = checkpoint_reader_chunk(r, &chunk, err);
+        while (rc == FW_OK);
+        return rc == FW_END ? FW_OK : rc;
+    }
     if (s == NULL || !s->made)
         return fw_err_set(err, FW_ECORRUPT,
                           "head checkpoint %llu has samples of series %u, "

@@ -63,6 +63,8 @@ static fw_rc put_one(struct replay *r, uint64_t seq, uint32_t id, fw_ms t,
     enum head_verdict verdict;
     uint64_t there = 0;
 
+    if ((s == NULL || !s->made) && registry_gone(&r->store->registry, id))
+        return FW_OK; /* forgotten since, or told with its page */
     if (s == NULL || !s->made)
         return fw_err_set(err, FW_ECORRUPT,
                           "journal record %llu has samples of series %u, "

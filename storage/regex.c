@@ -97,9 +97,9 @@ static fw_rc find_shape(struct fw_regex *re, struct fw_str s)
 static fw_rc engine_compile(struct fw_regex *re, struct fw_str translated,
                             struct fw_err *err)
 {
-    const uint32_t flags = PCRE2_ANCHORED | PCRE2_ENDANCHORED | PCRE2_DOTALL |
-                           PCRE2_DOLLAR_ENDONLY | PCRE2_UTF |
-                           PCRE2_NEVER_BACKSLASH_C;
+    const uint32_t flags = PCRE2_ANCHORED | PCRE2_DOTALL |
+                           PCRE2_DOLLAR_ENDONLY | PCRE2_ALT_CIRCUMFLEX |
+                           PCRE2_UTF | PCRE2_NEVER_BACKSLASH_C;
     pcre2_compile_context *context = pcre2_compile_context_create(NULL);
     pcre2_match_context *limits = pcre2_match_context_create(NULL);
     PCRE2_SIZE offset = 0;
@@ -168,16 +168,30 @@ static bool engine_matches(struct fw_regex *re, struct fw_str text)
 /* ---- For everybody ----------------------------------------------------------
  */
 
+/*
+ * The pattern in PCRE2's words, up to the end of the text. It says so itself:
+ * PCRE2_ENDANCHORED means nothing to the second engine.
+ */
+static fw_rc whole_text(struct fw_str pattern, struct fw_buf *out,
+                        struct fw_err *err)
+{
+    fw_rc rc = fw_buf_adds(out, "(?:");
+
+    if (rc == FW_OK)
+        rc = regex_translate(pattern, out, err);
+    return rc == FW_OK ? fw_buf_adds(out, ")\\z") : rc;
+}
+
 fw_rc fw_regex_compile(struct fw_str pattern, struct fw_regex **out,
                        struct fw_err *err)
 {
-    struct fw_buf translated = FW_BUF_INIT(FW_MAX_REGEX_BYTES * 20 + 64);
+    struct fw_buf translated = FW_BUF_INIT(FW_MAX_REGEX_BYTES * 40 + 64);
     struct fw_regex *re = calloc(1, sizeof(*re));
     fw_rc rc;
 
     if (re == NULL)
         return fw_err_set(err, FW_ENOMEM, "out of memory");
-    rc = regex_translate(pattern, &translated, err);
+    rc = whole_text(pattern, &translated, err);
     if (rc != FW_OK)
         goto out;
     re->text = malloc(pattern.n + 1);

@@ -9,10 +9,42 @@
  */
 #include "storage/regex.h"
 
+#include <string.h>
+
 #include "storage/base/limits.h"
 
 #define MAX_REPEAT 1000 /* as RE2 */
 #define MAX_NESTING 250
+#define RUNE_MAX 0x10FFFFu
+
+/* The names RE2 knows, which are exact: general categories, and scripts. */
+static const char regex_categories[] =
+    "Any C Cc Cf Co Cs L Ll Lm Lo Lt Lu M Mc Me Mn N Nd Nl No P Pc Pd Pe Pf Pi "
+    "Po Ps S Sc Sk Sm So Z Zl Zp Zs";
+static const char regex_scripts[] =
+    "Adlam Ahom Anatolian_Hieroglyphs Arabic Armenian Avestan Balinese Bamum "
+    "Bassa_Vah Batak Bengali Bhaiksuki Bopomofo Brahmi Braille Buginese Buhid "
+    "Canadian_Aboriginal Carian Caucasian_Albanian Chakma Cham Cherokee "
+    "Chorasmian Common Coptic Cuneiform Cypriot Cypro_Minoan Cyrillic Deseret "
+    "Devanagari Dives_Akuru Dogra Duployan Egyptian_Hieroglyphs Elbasan "
+    "Elymaic Ethiopic Georgian Glagolitic Gothic Grantha Greek Gujarati "
+    "Gunjala_Gondi Gurmukhi Han Hangul Hanifi_Rohingya Hanunoo Hatran Hebrew "
+    "Hiragana Imperial_Aramaic Inherited Inscriptional_Pahlavi "
+    "Inscriptional_Parthian Javanese Kaithi Kannada Katakana Kayah_Li "
+    "Kharoshthi Khitan_Small_Script Khmer Khojki Khudawadi Lao Latin Lepcha "
+    "Limbu Linear_A Linear_B Lisu Lycian Lydian Mahajani Makasar Malayalam "
+    "Mandaic Manichaean Marchen Masaram_Gondi Medefaidrin Meetei_Mayek "
+    "Mende_Kikakui Meroitic_Cursive Meroitic_Hieroglyphs Miao Modi Mongolian "
+    "Mro Multani Myanmar Nabataean Nandinagari New_Tai_Lue Newa Nko Nushu "
+    "Nyiakeng_Puachue_Hmong Ogham Ol_Chiki Old_Hungarian Old_Italic "
+    "Old_North_Arabian Old_Permic Old_Persian Old_Sogdian Old_South_Arabian "
+    "Old_Turkic Old_Uyghur Oriya Osage Osmanya Pahawh_Hmong Palmyrene "
+    "Pau_Cin_Hau Phags_Pa Phoenician Psalter_Pahlavi Rejang Runic Samaritan "
+    "Saurashtra Sharada Shavian Siddham SignWriting Sinhala Sogdian "
+    "Sora_Sompeng Soyombo Sundanese Syloti_Nagri Syriac Tagalog Tagbanwa "
+    "Tai_Le Tai_Tham Tai_Viet Takri Tamil Tangsa Tangut Telugu Thaana Thai "
+    "Tibetan Tifinagh Tirhuta Toto Ugaritic Vai Vithkuqi Wancho Warang_Citi "
+    "Yezidi Yi Zanabazar_Square";
 
 struct reader {
     const char *p;
@@ -74,96 +106,171 @@ static fw_rc emit_literal(struct reader *r, char c)
 /* ---- Escapes --------------------------------------------------------------
  */
 
+/* One character, as PCRE2 takes it inside and outside of brackets. */
+static fw_rc emit_rune(struct reader *r, uint32_t rune)
+{
+    if (rune > ' ' && rune < 0x7F)
+        return emit_literal(r, (char)rune);
+    return fw_buf_printf(r->out, "\\x{%x}", (unsigned)rune);
+}
+
+static unsigned hex_value(char c)
+{
+    return c <= '9' ? (unsigned)(c - '0') : ((unsigned)c | 0x20) - 'a' + 10;
+}
+
 /* \x7F or \x{10FFFF}; `at` stands behind the x. */
-static fw_rc hex_escape(struct reader *r, size_t from)
+static fw_rc hex_escape(struct reader *r, size_t from, uint32_t *rune)
 {
     size_t digits = 0;
     bool braces = peek(r, 0) == '{';
 
+    *rune = 0;
     if (braces)
         r->at++;
-    while (is_hex(peek(r, 0)) && digits < (braces ? 8u : 2u)) {
-        r->at++;
+    while (is_hex(peek(r, 0)) && (braces || digits < 2) && *rune <= RUNE_MAX) {
+        *rune = *rune * 16 + hex_value(r->p[r->at++]);
         digits++;
     }
-    if (digits == 0 || (!braces && digits != 2) ||
+    if (digits == 0 || (!braces && digits != 2) || *rune > RUNE_MAX ||
         (braces && peek(r, 0) != '}'))
         return refuse(r, "invalid escape sequence", from);
     if (braces)
         r->at++;
-    return emit_from(r, from);
-}
-
-/* \pN or \p{Greek} or \p{^Greek}; `at` stands behind the p. */
-static fw_rc property_escape(struct reader *r, size_t from)
-{
-    if (peek(r, 0) == '{') {
-        while (r->at < r->n && r->p[r->at] != '}')
-            r->at++;
-        if (r->at == r->n)
-            return refuse(r, "invalid character class range", from);
-    }
-    if (r->at == r->n)
-        return refuse(r, "invalid character class range", from);
-    r->at++;
-    return emit_from(r, from);
+    return FW_OK;
 }
 
 /* \0, \012 or \123: `at` stands behind the first digit. */
-static fw_rc octal_escape(struct reader *r, char first, size_t from)
+static fw_rc octal_escape(struct reader *r, char first, size_t from,
+                          uint32_t *rune)
 {
-    unsigned value = (unsigned)(first - '0');
-
+    *rune = (uint32_t)(first - '0');
     if (first != '0' && (peek(r, 0) < '0' || peek(r, 0) > '7'))
         return refuse(r, "invalid escape sequence", from);
     for (int i = 0; i < 2 && peek(r, 0) >= '0' && peek(r, 0) <= '7'; i++)
-        value = value * 8 + (unsigned)(r->p[r->at++] - '0');
-    return fw_buf_printf(r->out, "\\x{%x}", value);
+        *rune = *rune * 8 + (uint32_t)(r->p[r->at++] - '0');
+    return FW_OK;
 }
 
-/*
- * An escape that stands for one character or one class, the same inside and
- * outside of brackets. RE2's \s lacks the vertical tab of PCRE2's.
- */
-static fw_rc common_escape(struct reader *r, bool in_class)
+/* An escape that stands for one character. */
+static fw_rc escaped_rune(struct reader *r, uint32_t *rune)
 {
+    static const char names[] = "afnrtv";
+    static const char means[] = "\a\f\n\r\t\v";
     size_t from = r->at++;
     char c = peek(r, 0);
+    const char *name;
 
     if (r->at == r->n)
         return refuse(r, "trailing backslash at end of expression", from);
     r->at++;
-    switch (c) {
-    case 'd':
-    case 'D':
-    case 'w':
-    case 'W':
-    case 'a':
-    case 'f':
-    case 't':
-    case 'n':
-    case 'r':
-        return emit_from(r, from);
-    case 'v':
-        return emit(r, "\\x{0b}");
-    case 's':
-        return emit(r,
-                    in_class ? "\\t\\n\\f\\r\\x{20}" : "[\\t\\n\\f\\r\\x{20}]");
-    case 'S':
-        return emit(r, in_class ? "\\S\\x{0b}" : "[^\\t\\n\\f\\r\\x{20}]");
-    case 'x':
-        return hex_escape(r, from);
-    case 'p':
-    case 'P':
-        return property_escape(r, from);
-    default:
-        break;
-    }
+    if (c == 'x')
+        return hex_escape(r, from, rune);
     if (c >= '0' && c <= '7')
-        return octal_escape(r, c, from);
-    if ((unsigned char)c >= 0x80 || (is_word(c) && c != '_'))
+        return octal_escape(r, c, from, rune);
+    name = c == '\0' ? NULL : strchr(names, c);
+    if (name != NULL)
+        c = means[name - names];
+    else if ((unsigned char)c >= 0x80 || (is_word(c) && c != '_'))
         return refuse(r, "invalid escape sequence", from);
-    return emit_literal(r, c);
+    *rune = (unsigned char)c;
+    return FW_OK;
+}
+
+/*
+ * \d \s \w and their opposites; FW_NONE for another escape. As ranges they
+ * know what (?i) means, as RE2's do, and \s lacks the vertical tab of PCRE2's.
+ */
+static fw_rc perl_class(struct reader *r, bool in_class)
+{
+    static const char names[] = "dDwWsS";
+    static const char *const alone[] = {"[0-9]",
+                                        "[^0-9]",
+                                        "[0-9A-Za-z_]",
+                                        "[^0-9A-Za-z_]",
+                                        "[\\t\\n\\f\\r\\x{20}]",
+                                        "[^\\t\\n\\f\\r\\x{20}]"};
+    static const char *const inside[] = {
+        "0-9", "\\D", "0-9A-Za-z_", "\\W", "\\t\\n\\f\\r\\x{20}", "\\S\\x{0b}"};
+    char c = peek(r, 1);
+    const char *name = c == '\0' ? NULL : strchr(names, c);
+
+    if (name == NULL)
+        return FW_NONE;
+    r->at += 2;
+    return emit(r, (in_class ? inside : alone)[name - names]);
+}
+
+static bool one_of(struct fw_str name, const char *list)
+{
+    size_t n;
+
+    for (; *list != '\0'; list += n + (list[n] == ' ')) {
+        n = strcspn(list, " ");
+        if (n == name.n && memcmp(list, name.p, n) == 0)
+            return true;
+    }
+    return false;
+}
+
+/*
+ * Says a property in PCRE2's words. It knows more names than RE2 and takes
+ * them in any spelling; its C has the unassigned too, and a script there means
+ * those characters as well that the script shares with others.
+ */
+static fw_rc emit_property(struct reader *r, struct fw_str name, bool negated,
+                           bool in_class)
+{
+    if (name.n == 1 && name.p[0] == 'C') {
+        const char *others = negated ? "\\pL\\pM\\pN\\pP\\pS\\pZ\\p{Cn}"
+                                     : "\\p{Cc}\\p{Cf}\\p{Co}\\p{Cs}";
+
+        return fw_buf_printf(r->out, in_class ? "%s" : "[%s]", others);
+    }
+    return fw_buf_printf(r->out, "\\%c{%s%.*s}", negated ? 'P' : 'p',
+                         one_of(name, regex_scripts) ? "sc:" : "",
+                         FW_STR_ARG(name));
+}
+
+/* \pN or \p{Greek} or \p{^Greek}; `at` stands on the backslash. */
+static fw_rc property(struct reader *r, bool in_class)
+{
+    size_t from = r->at;
+    bool negated = peek(r, 1) == 'P';
+    struct fw_str name;
+
+    r->at += 2;
+    name = (struct fw_str){r->p + r->at, 1};
+    if (peek(r, 0) == '{') {
+        size_t start = ++r->at;
+
+        while (r->at < r->n && r->p[r->at] != '}')
+            r->at++;
+        name = (struct fw_str){r->p + start, r->at - start};
+        if (name.n > 0 && name.p[0] == '^') {
+            negated = !negated;
+            name = (struct fw_str){name.p + 1, name.n - 1};
+        }
+    }
+    if (r->at == r->n ||
+        (!one_of(name, regex_categories) && !one_of(name, regex_scripts)))
+        return refuse(r, "invalid character class range", from);
+    r->at++;
+    return emit_property(r, name, negated, in_class);
+}
+
+/* Any escape that is no assertion. */
+static fw_rc common_escape(struct reader *r)
+{
+    uint32_t rune = 0;
+    fw_rc rc = perl_class(r, false);
+
+    if (rc != FW_NONE)
+        return rc;
+    if (peek(r, 1) == 'p' || peek(r, 1) == 'P')
+        return property(r, false);
+    rc = escaped_rune(r, &rune);
+    return rc == FW_OK ? emit_rune(r, rune) : rc;
 }
 
 /* \Q...\E: everything in between as it stands. */
@@ -183,65 +290,142 @@ static fw_rc quoted_run(struct reader *r)
     return rc;
 }
 
+/*
+ * A place in the text, of n characters. RE2 lets it be repeated; PCRE2 wants
+ * a group around it then.
+ */
+static fw_rc assertion(struct reader *r, size_t n)
+{
+    size_t from = r->at;
+    bool repeats;
+    fw_rc rc;
+
+    r->at += n;
+    r->can_repeat = true;
+    repeats = r->at < r->n && memchr("*+?{", r->p[r->at], 4) != NULL;
+    rc = repeats ? emit(r, "(?:") : FW_OK;
+    if (rc == FW_OK)
+        rc = emit_from(r, from);
+    return rc == FW_OK && repeats ? emit(r, ")") : rc;
+}
+
 static fw_rc escape(struct reader *r)
 {
     char c = peek(r, 1);
 
     if (c == 'Q')
         return quoted_run(r);
-    if (c == 'A' || c == 'b' || c == 'B' || c == 'z') {
-        size_t from = r->at;
-
-        r->at += 2;
-        r->can_repeat = true;
-        return emit_from(r, from);
-    }
+    if (c == 'A' || c == 'b' || c == 'B' || c == 'z')
+        return assertion(r, 2);
     r->can_repeat = true;
-    return common_escape(r, false);
+    return common_escape(r);
 }
 
 /* ---- Brackets --------------------------------------------------------------
  */
 
-static fw_rc named_class(struct reader *r, size_t from)
+/*
+ * The classes in ASCII and their opposites. PCRE2 knows them by name, but its
+ * opposites end at code point 255 where other things stand in the brackets.
+ */
+struct named {
+    const char *name, *is, *is_not;
+};
+
+static const struct named regex_named[] = {
+    {"alnum", "0-9A-Za-z", "\\x{0}-/:-@\\[-`\\{-\\x{10ffff}"},
+    {"alpha", "A-Za-z", "\\x{0}-@\\[-`\\{-\\x{10ffff}"},
+    {"ascii", "\\x{0}-\\x{7f}", "\\x{80}-\\x{10ffff}"},
+    {"blank", "\\t\\x{20}", "\\x{0}-\\x{8}\\x{a}-\\x{1f}!-\\x{10ffff}"},
+    {"cntrl", "\\x{0}-\\x{1f}\\x{7f}", "\\x{20}-~\\x{80}-\\x{10ffff}"},
+    {"digit", "0-9", "\\D"},
+    {"graph", "!-~", "\\x{0}-\\x{20}\\x{7f}-\\x{10ffff}"},
+    {"lower", "a-z", "\\x{0}-`\\{-\\x{10ffff}"},
+    {"print", "\\x{20}-~", "\\x{0}-\\x{1f}\\x{7f}-\\x{10ffff}"},
+    {"punct", "!-/:-@\\[-`\\{-~", "\\x{0}-\\x{20}0-9A-Za-z\\x{7f}-\\x{10ffff}"},
+    {"space", "\\t-\\r\\x{20}", "\\S"},
+    {"upper", "A-Z", "\\x{0}-@\\[-\\x{10ffff}"},
+    {"word", "0-9A-Za-z_", "\\W"},
+    {"xdigit", "0-9A-Fa-f", "\\x{0}-/:-@G-`g-\\x{10ffff}"},
+};
+
+/* [:name:] where it is closed; FW_NONE where it is only a bracket. */
+static fw_rc named_class(struct reader *r)
 {
-    while (r->at < r->n && r->p[r->at] != ']')
-        r->at++;
-    if (r->at == r->n || r->p[r->at - 1] != ':')
-        return refuse(r, "invalid character class range", from);
+    size_t from = r->at, end = r->at + 2;
+    bool negated = false;
+    struct fw_str name;
+
+    while (end + 1 < r->n && (r->p[end] != ':' || r->p[end + 1] != ']'))
+        end++;
+    if (end + 1 >= r->n)
+        return FW_NONE;
+    name = (struct fw_str){r->p + from + 2, end - from - 2};
+    if (name.n > 0 && name.p[0] == '^') {
+        negated = true;
+        name = (struct fw_str){name.p + 1, name.n - 1};
+    }
+    r->at = end + 2;
+    for (size_t i = 0; i < sizeof(regex_named) / sizeof(regex_named[0]); i++)
+        if (fw_str_eq(name, fw_str_of(regex_named[i].name)))
+            return emit(r, negated ? regex_named[i].is_not : regex_named[i].is);
+    return refuse(r, "invalid character class range", from);
+}
+
+static fw_rc class_rune(struct reader *r, uint32_t *rune)
+{
+    if (peek(r, 0) == '\\')
+        return escaped_rune(r, rune);
+    r->at += fw_utf8_next(r->p + r->at, r->n - r->at, rune);
+    return FW_OK;
+}
+
+/* One character or a range; a hyphen is itself where it cannot be a range. */
+static fw_rc class_range(struct reader *r)
+{
+    size_t from = r->at;
+    uint32_t low = 0, high = 0;
+    fw_rc rc = class_rune(r, &low);
+
+    if (rc != FW_OK)
+        return rc;
+    if (r->at + 1 >= r->n || r->p[r->at] != '-' || r->p[r->at + 1] == ']')
+        return emit_rune(r, low);
     r->at++;
-    return emit_from(r, from);
+    rc = class_rune(r, &high);
+    if (rc != FW_OK)
+        return rc;
+    if (high < low)
+        return refuse(r, "invalid character class range", from);
+    return fw_buf_printf(r->out, "\\x{%x}-\\x{%x}", (unsigned)low,
+                         (unsigned)high);
+}
+
+static fw_rc class_item(struct reader *r)
+{
+    fw_rc rc = FW_NONE;
+
+    if (peek(r, 0) == '[' && peek(r, 1) == ':')
+        rc = named_class(r);
+    if (rc == FW_NONE && peek(r, 0) == '\\')
+        rc = peek(r, 1) == 'p' || peek(r, 1) == 'P' ? property(r, true)
+                                                    : perl_class(r, true);
+    return rc == FW_NONE ? class_range(r) : rc;
 }
 
 static fw_rc bracket(struct reader *r)
 {
     size_t from = r->at++;
     fw_rc rc = emit(r, "[");
-    bool first = true;
 
     if (rc == FW_OK && peek(r, 0) == '^') {
         r->at++;
         rc = emit(r, "^");
     }
-    while (rc == FW_OK && r->at < r->n && (first || r->p[r->at] != ']')) {
-        char c = r->p[r->at];
-
-        if (c == '[' && peek(r, 1) == ':') {
-            rc = named_class(r, r->at);
-        } else if (c == '\\') {
-            rc = common_escape(r, true);
-        } else if (c == '-') {
-            /* Go takes a hyphen for itself only at either end. */
-            bool ends = first || peek(r, 1) == ']';
-
-            r->at++;
-            rc = emit(r, ends ? "\\-" : "-");
-        } else {
-            r->at++;
-            rc = emit_literal(r, c);
-        }
-        first = false;
-    }
+    for (bool first = true;
+         rc == FW_OK && r->at < r->n && (first || r->p[r->at] != ']');
+         first = false)
+        rc = class_item(r);
     if (rc == FW_OK && r->at == r->n)
         return refuse(r, "missing closing ]", from);
     r->at++;
@@ -285,8 +469,7 @@ static fw_rc group_flags(struct reader *r, size_t from)
             break;
         }
     }
-    if ((minus && flags == 0) || (peek(r, 0) != ')' && peek(r, 0) != ':') ||
-        (peek(r, 0) == ')' && flags == 0 && !minus))
+    if ((minus && flags == 0) || (peek(r, 0) != ')' && peek(r, 0) != ':'))
         return refuse(r, "invalid or unsupported Perl syntax", from);
     if (r->p[r->at++] == ')')
         r->depth--; /* it opened nothing */
@@ -319,10 +502,13 @@ static fw_rc close_group(struct reader *r)
     return emit(r, ")");
 }
 
-/* Digits at `at`, up to 4 of them; -1 where there is none. */
+/* The number at `at`; -1 where there is none, or one with zeros in front. */
 static int number(struct reader *r)
 {
     int value = -1;
+
+    if (peek(r, 0) == '0' && peek(r, 1) >= '0' && peek(r, 1) <= '9')
+        return -1;
 
     while (peek(r, 0) >= '0' && peek(r, 0) <= '9') {
         value = (value < 0 ? 0 : value) * 10 + (r->p[r->at++] - '0');
@@ -407,9 +593,10 @@ static fw_rc step(struct reader *r)
         r->at++;
         r->can_repeat = false;
         return emit(r, "|");
-    case '.':
     case '^':
     case '$':
+        return assertion(r, 1);
+    case '.':
         r->at++;
         r->can_repeat = true;
         return fw_buf_addc(r->out, c);

@@ -1018,6 +1018,16 @@ bool registry_has(struct registry *r, uint32_t id)
     return has;
 }
 
+bool registry_gone(struct registry *r, uint32_t id)
+{
+    bool gone;
+
+    (void)pthread_rwlock_rdlock(&r->lock);
+    gone = id < r->n && !known_locked(r, id);
+    (void)pthread_rwlock_unlock(&r->lock);
+    return gone;
+}
+
 size_t registry_next_id(struct registry *r)
 {
     size_t n;

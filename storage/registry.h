@@ -132,6 +132,8 @@ FW_CHECK fw_rc registry_skip(struct registry *r, uint32_t next);
 
 /* False for a hole and for ids that nobody has. */
 bool registry_has(struct registry *r, uint32_t id);
+/* True for an id that was given out and that nobody has any more. */
+bool registry_gone(struct registry *r, uint32_t id);
 size_t registry_next_id(struct registry *r);
 size_t registry_known(struct registry *r);
 

@@ -138,6 +138,42 @@ static void groups_are_found_by_number_and_name(void **state)
     fw_regex_free(regex);
 }
 
+/* Each of these RE2 took us to task for (tests/re2). */
+static void what_re2_showed_stays_right(void **state)
+{
+    struct fw_err err = {0};
+
+    (void)state;
+    assert_true(matches("\\b+a\\z*", "a"));
+    assert_true(matches("(?:^)*a(?:$){2}", "a"));
+    assert_true(matches("(?)a", "a"));
+    assert_true(matches("a{03}", "a{03}"));
+    assert_true(matches("[\\d-z]+", "4-z"));
+    assert_true(matches("[a[:^digit ]]+", "a[:^t]"));
+    assert_true(matches("[[:^digit:]k]+", "\xce\xb1"));
+    assert_true(matches("(?m:.*^)", "ck\n"));
+    assert_true(matches("\\p{Greek}\\pC?", "\xce\xb1"));
+    assert_int_equal(fw_regex_check(FW_STR("\\p{Grek}"), &err), FW_EINVAL);
+    assert_int_equal(fw_regex_check(FW_STR("\\pX"), &err), FW_EINVAL);
+    assert_int_equal(fw_regex_check(FW_STR("[[:alpa:]]"), &err), FW_EINVAL);
+    assert_int_equal(fw_regex_check(FW_STR("[c-a]"), &err), FW_EINVAL);
+}
+
+static void the_second_engine_ends_at_the_end_too(void **state)
+{
+    /* So many ways that the first one gives up. */
+    const char *pattern = "(x+x+)+y|(?:x?){30}x{30}";
+    char text[64];
+
+    (void)state;
+    memset(text, 'x', 40);
+    text[40] = '\0';
+    assert_true(matches(pattern, text));
+    text[40] = 'z';
+    text[41] = '\0';
+    assert_false(matches(pattern, text));
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -147,6 +183,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(what_re2_refuses_is_refused),
         cmocka_unit_test(groups_are_found_by_number_and_name),
         cmocka_unit_test(hostile_patterns_come_to_an_end),
+        cmocka_unit_test(what_re2_showed_stays_right),
+        cmocka_unit_test(the_second_engine_ends_at_the_end_too),
     };
 
     return fixture_main(argc, argv, tests);
