@@ -29,6 +29,7 @@ function(fw_lib name lib header debian)
   add_library(dep::${name} ALIAS dep_${name})
 endfunction()
 
+fw_pkg(glib glib-2.0 libglib2.0-dev)
 fw_pkg(crypto libcrypto libssl-dev)
 fw_pkg(xxhash libxxhash libxxhash-dev)
 fw_pkg(lmdb lmdb liblmdb-dev)

@@ -158,6 +158,9 @@ static fw_rc walk_list(struct config_file *f, const struct config_key *key,
         *(int *)(into + key->place_offset) = item->line;
         if (key->below == config_watch_keys)
             rc = config_check_watch(f, item, (struct config_watch *)into, err);
+        else if (key->below == config_schedule_keys)
+            rc = config_check_schedule(f, item, (struct config_schedule *)into,
+                                       err);
         if (rc != FW_OK)
             return rc;
         /* Counted at once, so that the next one sees it as a neighbour. */

@@ -86,6 +86,21 @@ struct config_alertmanager {
     int line;
 };
 
+/* One item of `schedules:`. */
+struct config_schedule {
+    const char *name;
+    const char *cron;     /* "0 8 * * MON" */
+    const char *timezone; /* "UTC", "local" or IANA's name */
+    const char *kind;     /* "report" or "digest" */
+    const char *format;   /* of a file: "html", "text", "json" */
+    const char *folder;   /* NULL: nothing is written */
+    uint32_t keep;        /* files of it that stay; 0: all */
+    bool notify;          /* the receivers are told */
+    const char *owner;
+    const char *reason;
+    int line;
+};
+
 struct config_webhook {
     const char *url;
     fw_ms timeout;
@@ -123,6 +138,8 @@ struct config {
     size_t watch_file_count;
     struct config_watch *watches; /* of this file, then of watch_files */
     size_t watch_count;
+    struct config_schedule *schedules;
+    size_t schedule_count;
     struct config_webhook *webhooks;
     size_t webhook_count;
     /* As in prometheus.yml: */

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "server/schedule/cron.h"
 #include "storage/base/limits.h"
 
 #define EXPR_ARENA_BYTES ((size_t)16 << 20)
@@ -168,5 +169,62 @@ fw_rc config_check_watch(const struct config_file *f, const struct node *map,
         rc = check_breach(f, map, watch, err);
     if (rc == FW_OK)
         rc = check_spans(f, map, watch, err);
+    return rc;
+}
+
+/* ---- schedules
+ * ----------------------------------------------------------------------- */
+
+static bool is_plain_name(const char *name)
+{
+    size_t n = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUV"
+                            "WXYZ0123456789-_");
+
+    return n > 0 && n <= MAX_WATCH_NAME_BYTES && name[n] == '\0';
+}
+
+static fw_rc one_of(const struct config_file *f, const struct node *map,
+                    const char *key, const char *text, const char *const *words,
+                    struct fw_err *err)
+{
+    for (; *words != NULL; words++)
+        if (strcmp(text, *words) == 0)
+            return FW_OK;
+    return config_fail(f, value_of(map, key), err, "no %s '%s'", key, text);
+}
+
+fw_rc config_check_schedule(const struct config_file *f, const struct node *map,
+                            struct config_schedule *s, struct fw_err *err)
+{
+    static const char *const kinds[] = {"report", "digest", NULL};
+    static const char *const formats[] = {"html", "text", "json", NULL};
+    const struct config *config = f->config;
+    struct fw_err inner = {0};
+    struct fw_zone *zone = NULL;
+    struct cron cron;
+    fw_rc rc;
+
+    if (!is_plain_name(s->name))
+        return config_fail(f, value_of(map, "schedule"), err,
+                           "'%s' is no name for a schedule: letters, digits, "
+                           "- and _ only, for its files have it too",
+                           s->name);
+    for (size_t i = 0; i < config->schedule_count; i++)
+        if (strcmp(config->schedules[i].name, s->name) == 0)
+            return config_fail(f, value_of(map, "schedule"), err,
+                               "the schedule '%s' stands already in line %d",
+                               s->name, config->schedules[i].line);
+    if (cron_parse(fw_str_of(s->cron), &cron, &inner) != FW_OK)
+        return config_fail(f, value_of(map, "cron"), err, "%s", inner.text);
+    if (fw_zone_open(s->timezone, &zone, &inner) != FW_OK)
+        return config_fail(f, value_of(map, "timezone"), err, "%s", inner.text);
+    fw_zone_close(zone);
+    rc = one_of(f, map, "kind", s->kind, kinds, err);
+    if (rc == FW_OK)
+        rc = one_of(f, map, "format", s->format, formats, err);
+    if (rc == FW_OK && s->folder == NULL && !s->notify)
+        rc = config_fail(f, map, err,
+                         "a schedule needs a 'folder' or 'notify: true', or "
+                         "nobody would see what it makes");
     return rc;
 }

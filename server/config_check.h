@@ -28,6 +28,12 @@ FW_CHECK fw_rc config_check_watch(const struct config_file *f,
                                   struct config_watch *watch,
                                   struct fw_err *err);
 
+/* The same for a schedule. */
+FW_CHECK fw_rc config_check_schedule(const struct config_file *f,
+                                     const struct node *map,
+                                     struct config_schedule *schedule,
+                                     struct fw_err *err);
+
 /* Fills `history` and `recover` where they were not given. */
 void config_watch_derive(struct config_watch *watch);
 

@@ -47,6 +47,7 @@ extern const struct config_key config_keys[];       /* forewarn.yml */
 extern const struct config_key config_watch_file[]; /* a file of watches */
 extern const struct config_key config_watch_keys[];
 extern const struct config_key config_webhook_keys[];
+extern const struct config_key config_schedule_keys[];
 extern const struct config_key config_notify_keys[];
 
 /* "a duration such as 90s, 5m or 1h30m": what a value of this type is. */

@@ -242,6 +242,19 @@ void self_metrics_add_alerting(struct watcher *watcher,
     }
 }
 
+void self_metrics_add_schedules(struct scheduler *scheduler,
+                                struct sample_set *set)
+{
+    struct scheduler_stats stats = {0};
+
+    if (scheduler != NULL)
+        scheduler_stats(scheduler, &stats);
+    sample_set_add(set, "forewarn_schedule_runs_total", (double)stats.runs,
+                   NULL);
+    sample_set_add(set, "forewarn_schedule_failures_total",
+                   (double)stats.failures, NULL);
+}
+
 void self_metrics_add(void *self, struct sample_set *set)
 {
     struct self_metrics *m = self;

@@ -57,6 +57,7 @@ struct serve {
     struct watcher *watcher;       /* alerting_lock; main thread sets it */
     struct managers *managers;     /* alerting_lock; main thread sets it */
     struct ruler *ruler;           /* alerting_lock; main thread sets it */
+    struct scheduler *scheduler;   /* alerting_lock; main thread sets it */
     pthread_mutex_t reload_lock;   /* leaf; guards the four below */
     pthread_cond_t reload_done;
     uint64_t reloads; /* finished */
@@ -186,6 +187,7 @@ static void add_own_values(void *self, struct sample_set *set)
     self_metrics_add(&s->metrics, set);
     (void)pthread_mutex_lock(&s->alerting_lock);
     self_metrics_add_alerting(s->watcher, s->notifier, set);
+    self_metrics_add_schedules(s->scheduler, set);
     (void)pthread_mutex_unlock(&s->alerting_lock);
     api_metrics_add(&s->api, set);
 }
@@ -277,11 +279,12 @@ static void wake_notifier(void *notifier)
 }
 
 static void set_alerting(struct serve *s, struct notifier *notifier,
-                         struct watcher *watcher)
+                         struct watcher *watcher, struct scheduler *scheduler)
 {
     (void)pthread_mutex_lock(&s->alerting_lock);
     s->notifier = notifier;
     s->watcher = watcher;
+    s->scheduler = scheduler;
     (void)pthread_mutex_unlock(&s->alerting_lock);
 }
 
@@ -346,12 +349,22 @@ static fw_rc start_alerting(struct serve *s, struct fw_err *err)
                                     .page_budget = config->page_budget,
                                     .page_digest = config->page_digest,
                                     .wake = wake_notifier};
+    struct scheduler_options plan = {.store = s->store,
+                                     .clock = s->clock,
+                                     .schedules = config->schedules,
+                                     .schedule_count = config->schedule_count,
+                                     .webhooks = config->webhooks,
+                                     .webhook_count = config->webhook_count,
+                                     .wake = wake_notifier};
+    struct scheduler *scheduler = NULL;
     fw_rc rc = notifier_start(&notify, &notifier, err);
 
-    watch.wake_self = notifier;
+    watch.wake_self = plan.wake_self = notifier;
     if (rc == FW_OK)
         rc = watcher_start(&watch, &watcher, err);
-    set_alerting(s, notifier, watcher);
+    if (rc == FW_OK && config->schedule_count > 0)
+        rc = scheduler_start(&plan, &scheduler, err);
+    set_alerting(s, notifier, watcher, scheduler);
     return rc;
 }
 
@@ -371,8 +384,10 @@ static void stop_alerting(struct serve *s)
 {
     struct notifier *notifier = s->notifier;
     struct watcher *watcher = s->watcher;
+    struct scheduler *scheduler = s->scheduler;
 
-    set_alerting(s, NULL, NULL);
+    set_alerting(s, NULL, NULL, NULL);
+    scheduler_stop(scheduler);
     watcher_stop(watcher);
     notifier_stop(notifier);
 }

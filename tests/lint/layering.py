@@ -22,7 +22,8 @@ DOORS = (("lmdb.h", "storage/lmdb_env.c storage/lmdb_copy.c"),
          ("http_parser.h", "server/http/http_head.c"),
          ("snappy-c.h", "server/ingest/snappy.c"),
          ("xxhash.h", "storage/base/hash.c"),
-         ("openssl/", "storage/base/sha256.c"))
+         ("openssl/", "storage/base/sha256.c"),
+         ("glib.h", "storage/base/zone.c"))
 
 
 def depth(room):

@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "server/schedule/scheduler.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "server/alert/notice.h"
+#include "server/alert/record_codec.h"
+#include "server/audit/audit.h"
+#include "server/notify/outbox.h"
+#include "server/schedule/cron.h"
+#include "server/schedule/page.h"
+#include "storage/base/limits.h"
+#include "storage/base/log.h"
+
+#define T_SCHEDULES "schedules"
+#define SCHEDULE_VERSION 1
+#define TRY_AGAIN FW_MINUTE
+#define LONGEST_WAIT FW_MINUTE /* a clock that is set is noticed so soon */
+#define TOLD_BYTES (96 * 1024) /* of a page that goes into a notification */
+
+struct planned {
+    const struct config_schedule *schedule;
+    struct cron cron;
+    struct fw_zone *zone; /* owned */
+    fw_ms next;
+};
+
+struct scheduler {
+    struct scheduler_options o;
+    struct planned *plans; /* owned */
+    _Atomic uint64_t runs, failures;
+    pthread_t thread;
+    pthread_mutex_t lock; /* leaf */
+    pthread_cond_t changed;
+    bool stop; /* lock */
+};
+
+/* ---- when it last ran
+ * ---------------------------------------------------------------- */
+
+static fw_rc last_put(struct fw_txn *txn, const char *name, fw_ms at,
+                      struct fw_err *err)
+{
+    struct fw_buf record = FW_BUF_INIT(256);
+    struct record_writer w;
+    fw_rc rc;
+
+    record_begin(&w, &record, RECORD_SCHEDULE, SCHEDULE_VERSION);
+    record_put_ms(&w, at);
+    rc = record_end(&w, err);
+    if (rc == FW_OK)
+        rc = fw_txn_put(txn, T_SCHEDULES, fw_str_of(name),
+                        (struct fw_str){record.data, record.len}, err);
+    fw_buf_release(&record);
+    return rc;
+}
+
+/* FW_NONE where it never ran, or its record is damaged. */
+static fw_rc last_get(struct fw_txn *txn, const char *name, fw_ms *at,
+                      struct fw_err *err)
+{
+    struct record_reader r;
+    struct fw_str bytes;
+    fw_rc rc = fw_txn_get(txn, T_SCHEDULES, fw_str_of(name), &bytes, err);
+
+    if (rc != FW_OK)
+        return rc;
+    if (record_open(&r, bytes, RECORD_SCHEDULE, SCHEDULE_VERSION, NULL) !=
+        FW_OK)
+        return FW_NONE;
+    *at = record_get_ms(&r);
+    return record_close(&r, NULL) == FW_OK ? FW_OK : FW_NONE;
+}
+
+/* ---- one run
+ * -------------------------------------------------------------------------- */
+
+static fw_rc tell(struct scheduler *s, struct fw_txn *txn,
+                  const struct config_schedule *schedule,
+                  const struct fw_buf *text, const char *path, fw_ms now,
+                  struct fw_err *err)
+{
+    bool digest = strcmp(schedule->kind, "digest") == 0;
+    char summary[512];
+    const struct notice_pair labels[] = {
+        {"alertname", digest ? "AlertDigest" : "ForecastReport"},
+        {"schedule", schedule->name},
+        {"owner", schedule->owner},
+        {NULL, NULL}};
+    const struct notice_pair annotations[] = {{"summary", summary},
+                                              {"path", path},
+                                              {"text", text->data},
+                                              {NULL, NULL}};
+    struct fw_buf body = FW_BUF_INIT(FW_MAX_RECORD_BYTES / 2);
+    fw_rc rc;
+
+    (void)snprintf(summary, sizeof(summary), "%s %s: %s",
+                   digest ? "digest" : "forecast report", schedule->name,
+                   schedule->reason);
+    rc = notice_payload(labels, annotations, now, &body);
+    if (rc != FW_OK)
+        (void)fw_err_set(err, rc, "the notification cannot be built: %s",
+                         fw_rc_name(rc));
+    for (size_t i = 0; rc == FW_OK && i < s->o.webhook_count; i++) {
+        struct note note = {.url = fw_str_of(s->o.webhooks[i].url),
+                            .created_at = now,
+                            .payload = {body.data, body.len}};
+        size_t dropped;
+
+        rc = outbox_add(txn, &note, &dropped, err);
+    }
+    fw_buf_release(&body);
+    return rc;
+}
+
+static fw_rc store(struct scheduler *s, const struct config_schedule *schedule,
+                   const struct fw_buf *told, const char *path, fw_ms now,
+                   struct fw_err *err)
+{
+    char after[512];
+    struct audit_entry entry = {
+        .at = now,
+        .actor = FW_STR("forewarn"),
+        .owner = fw_str_of(schedule->owner),
+        .act = FW_STR("schedule-run"),
+        .what = fw_str_of(schedule->name),
+        .reason = fw_str_of(schedule->reason),
+    };
+    bool tells = schedule->notify && s->o.webhook_count > 0;
+    struct fw_txn *txn = NULL;
+    fw_rc rc = fw_txn_begin(s->o.store, true, &txn, err);
+
+    if (rc != FW_OK)
+        return rc;
+    (void)snprintf(after, sizeof(after), "%s%s%s%s",
+                   path[0] != '\0' ? "written to " : "", path,
+                   path[0] != '\0' && tells ? ", " : "",
+                   tells ? "told to the receivers" : "");
+    entry.after = fw_str_of(after);
+    if (tells)
+        rc = tell(s, txn, schedule, told, path, now, err);
+    if (rc == FW_OK)
+        rc = last_put(txn, schedule->name, now, err);
+    if (rc == FW_OK)
+        rc = audit_add(txn, &entry, err);
+    if (rc != FW_OK) {
+        fw_txn_abort(txn);
+        return rc;
+    }
+    rc = fw_txn_commit(txn, err);
+    if (rc == FW_OK && tells && s->o.wake != NULL)
+        s->o.wake(s->o.wake_self);
+    return rc;
+}
+
+static fw_rc run_once(struct scheduler *s,
+                      const struct config_schedule *schedule, fw_ms now,
+                      struct fw_err *err)
+{
+    struct fw_buf page = FW_BUF_INIT(FW_MAX_REPLY_BYTES);
+    struct fw_buf told = FW_BUF_INIT(TOLD_BYTES);
+    char path[4096] = "";
+    fw_rc rc = FW_OK;
+
+    if (schedule->folder != NULL) {
+        rc = page_make(s->o.store, s->o.clock, schedule->kind, schedule->format,
+                       &page, err);
+        if (rc == FW_OK)
+            rc = page_write(schedule, now, &page, path, sizeof(path), err);
+    }
+    if (rc == FW_OK && schedule->notify) {
+        rc = page_make(s->o.store, s->o.clock, schedule->kind, "text", &told,
+                       err);
+        if (rc == FW_ETOOBIG) { /* a page for the eye, not for a pager */
+            fw_buf_clear(&told);
+            rc = fw_buf_adds(&told, "The report is too long for a "
+                                    "notification.");
+        }
+    }
+    if (rc == FW_OK)
+        rc = store(s, schedule, &told, path, now, err);
+    fw_buf_release(&page);
+    fw_buf_release(&told);
+    return rc;
+}
+
+static void run_due(struct scheduler *s, struct planned *plan, fw_ms now)
+{
+    struct fw_err err = {0};
+
+    if (run_once(s, plan->schedule, now, &err) != FW_OK) {
+        atomic_fetch_add(&s->failures, 1);
+        fw_log(FW_LOG_ERROR, "schedule '%s' failed and is tried again: %s",
+               plan->schedule->name, err.text);
+        plan->next = now + TRY_AGAIN;
+        return;
+    }
+    atomic_fetch_add(&s->runs, 1);
+    fw_log(FW_LOG_INFO, "schedule '%s' ran", plan->schedule->name);
+    plan->next = cron_next(&plan->cron, plan->zone, now);
+}
+
+static bool stopping(struct scheduler *s)
+{
+    bool stop;
+
+    (void)pthread_mutex_lock(&s->lock);
+    stop = s->stop;
+    (void)pthread_mutex_unlock(&s->lock);
+    return stop;
+}
+
+fw_ms scheduler_step(struct scheduler *s)
+{
+    fw_ms wait = LONGEST_WAIT;
+
+    for (size_t i = 0; i < s->o.schedule_count && !stopping(s); i++) {
+        struct planned *plan = &s->plans[i];
+        fw_ms now = fw_clock_now(s->o.clock);
+
+        if (plan->next <= now)
+            run_due(s, plan, now);
+        if (plan->next - now < wait)
+            wait = plan->next > now ? plan->next - now : 0;
+    }
+    return wait;
+}
+
+/* ---- its life
+ * ------------------------------------------------------------------------- */
+
+static fw_rc plan_one(struct scheduler *s, struct fw_txn *txn, size_t i,
+                      struct fw_err *err)
+{
+    struct planned *plan = &s->plans[i];
+    fw_ms last, now = fw_clock_now(s->o.clock);
+    fw_rc rc;
+
+    plan->schedule = &s->o.schedules[i];
+    rc = cron_parse(fw_str_of(plan->schedule->cron), &plan->cron, err);
+    if (rc == FW_OK)
+        rc = fw_zone_open(plan->schedule->timezone, &plan->zone, err);
+    if (rc != FW_OK)
+        return fw_err_prefix(err, "schedule '%s'", plan->schedule->name);
+    rc = last_get(txn, plan->schedule->name, &last, err);
+    if (rc < 0)
+        return rc;
+    /* A new one begins now; an old one makes up for what it missed, once. */
+    if (rc == FW_NONE || last > now) {
+        last = now;
+        rc = last_put(txn, plan->schedule->name, now, err);
+    }
+    plan->next = cron_next(&plan->cron, plan->zone, last);
+    return rc;
+}
+
+fw_rc scheduler_open(const struct scheduler_options *options,
+                     struct scheduler **out, struct fw_err *err)
+{
+    struct scheduler *s = calloc(1, sizeof(*s));
+    struct fw_txn *txn = NULL;
+    pthread_condattr_t attr;
+    fw_rc rc;
+
+    if (s == NULL)
+        return fw_err_set(err, FW_ENOMEM, "out of memory");
+    s->o = *options;
+    if (s->o.clock == NULL)
+        s->o.clock = fw_clock_system();
+    (void)pthread_mutex_init(&s->lock, NULL);
+    (void)pthread_condattr_init(&attr);
+    (void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    (void)pthread_cond_init(&s->changed, &attr);
+    (void)pthread_condattr_destroy(&attr);
+    s->plans = calloc(s->o.schedule_count + 1, sizeof(*s->plans));
+    if (s->plans == NULL)
+        rc = fw_err_set(err, FW_ENOMEM, "out of memory");
+    else
+        rc = fw_txn_begin(s->o.store, true, &txn, err);
+    for (size_t i = 0; rc == FW_OK && i < s->o.schedule_count; i++)
+        rc = plan_one(s, txn, i, err);
+    if (rc == FW_OK) {
+        rc = fw_txn_commit(txn, err);
+        txn = NULL;
+    }
+    fw_txn_abort(txn);
+    if (rc == FW_OK)
+        *out = s;
+    else
+        scheduler_close(s);
+    return rc;
+}
+
+void scheduler_close(struct scheduler *s)
+{
+    if (s == NULL)
+        return;
+    for (size_t i = 0; s->plans != NULL && i < s->o.schedule_count; i++)
+        fw_zone_close(s->plans[i].zone);
+    (void)pthread_cond_destroy(&s->changed);
+    (void)pthread_mutex_destroy(&s->lock);
+    free(s->plans);
+    free(s);
+}
+
+static void wait_for(struct scheduler *s, fw_ms ms)
+{
+    struct timespec until;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += ms / 1000;
+    until.tv_nsec += (ms % 1000) * 1000000;
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_sec++;
+        until.tv_nsec -= 1000000000;
+    }
+    (void)pthread_mutex_lock(&s->lock);
+    while (!s->stop)
+        if (pthread_cond_timedwait(&s->changed, &s->lock, &until) == ETIMEDOUT)
+            break;
+    (void)pthread_mutex_unlock(&s->lock);
+}
+
+static void *run(void *self)
+{
+    struct scheduler *s = self;
+
+    while (!stopping(s))
+        wait_for(s, scheduler_step(s));
+    return NULL;
+}
+
+fw_rc scheduler_start(const struct scheduler_options *options,
+                      struct scheduler **out, struct fw_err *err)
+{
+    struct scheduler *s = NULL;
+    fw_rc rc = scheduler_open(options, &s, err);
+
+    if (rc == FW_OK && pthread_create(&s->thread, NULL, run, s) != 0) {
+        scheduler_close(s);
+        return fw_err_set(err, FW_EIO, "the scheduler's thread cannot start");
+    }
+    if (rc == FW_OK)
+        *out = s;
+    return rc;
+}
+
+void scheduler_stop(struct scheduler *s)
+{
+    if (s == NULL)
+        return;
+    (void)pthread_mutex_lock(&s->lock);
+    s->stop = true;
+    (void)pthread_cond_signal(&s->changed);
+    (void)pthread_mutex_unlock(&s->lock);
+    (void)pthread_join(s->thread, NULL);
+    scheduler_close(s);
+}
+
+void scheduler_stats(struct scheduler *s, struct scheduler_stats *out)
+{
+    *out = (struct scheduler_stats){.runs = atomic_load(&s->runs),
+                                    .failures = atomic_load(&s->failures)};
+}
