@@ -37,8 +37,11 @@
 
 #define START ((fw_ms)1700000000000)
 #define SERIES 5
-#define SAMPLES 1300 /* each; 600 in partitions, the rest in the journal */
-#define SEALED 600
+/* Samples of each: in a closed day, in a hot one, in head/, in the journal. */
+#define SAMPLES 1700
+#define CLOSED 600
+#define SEALED 1300
+#define PACKED 1500
 #define STEP 100000 /* a day and a half in all */
 #define PATH_ROOM 4096
 #define MAX_FILES 32
@@ -142,10 +145,16 @@ static void make_folder(const char *dir)
     if (pid == 0) {
         if (open_store(dir, false, &store) != FW_OK)
             _exit(1);
-        write_part(store, 0, SEALED);
-        if (sealer_run(store->sealer, SEAL_ALL, &err) != FW_OK)
+        write_part(store, 0, CLOSED);
+        if (fw_store_compact(store, NULL, &err) != FW_OK)
             _exit(2);
-        write_part(store, SEALED, SAMPLES);
+        write_part(store, CLOSED, SEALED);
+        if (sealer_run(store->sealer, SEAL_ALL, &err) != FW_OK)
+            _exit(3);
+        write_part(store, SEALED, PACKED);
+        if (sealer_run(store->sealer, SEAL_RING, &err) != FW_OK)
+            _exit(4);
+        write_part(store, PACKED, SAMPLES);
         _exit(0);
     }
     assert_int_equal(waitpid(pid, &status, 0), pid);
@@ -172,7 +181,7 @@ static void list_files(const char *dir)
     file_count = 0;
     root_length = strlen(dir);
     assert_int_equal(nftw(dir, note_file, 8, FTW_PHYS), 0);
-    assert_true(file_count >= 4); /* meta, journal, two days */
+    assert_true(file_count >= 5); /* meta, journal, head, two days */
 }
 
 static void copy_folder(const char *from, const char *to)
