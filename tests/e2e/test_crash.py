@@ -202,16 +202,38 @@ class Crash(e2e.Case):
         again.stop()
         return struck
 
-    def test_a_full_disk_is_refused_and_left_by_itself(self):
-        disk = self.small_disk(64)
+    def test_a_full_disk_of_8_mib_is_refused_and_left_by_itself(self):
+        self.full_disk(8)
+
+    def test_a_full_disk_of_16_mib_is_refused_and_left_by_itself(self):
+        self.full_disk(16)
+
+    def test_a_full_disk_of_64_mib_is_refused_and_left_by_itself(self):
+        self.full_disk(64)
+
+    def say(self, server, full):
+        """Whether the disk is full is on /-/ready and in the metrics."""
+        status, body = server.http("/-/ready")
+        metrics = server.http("/metrics")[1]
+        if full:
+            self.assertEqual(status, 503, body)
+            self.assertRegex(body, "(?i)disk|space|full")
+        else:
+            self.assertEqual(status, 200, body)
+        self.assertRegex(metrics, r"(?m)^forewarn_read_only\S* %d$" % full)
+
+    def full_disk(self, mib):
+        disk = self.small_disk(mib)
         data = disk / "data"
         ledger = Ledger("full", self.rng)
-        server = self.serve("--collect", "off", data=data, listen=["line"])
+        server = self.serve("--collect", "off", "--disk-floor", "%d" %
+                            (mib * 65536), data=data, listen=["line", "http"])
         with server.line_client() as line:
             line.send(*ledger.lines(1000))
             line.sync()
             ledger.acked = len(ledger.sent)
-        ballast = e2e.fill(disk, leave=1 << 20)
+        self.say(server, full=False)
+        ballast = e2e.fill(disk, leave=(mib << 20) // 8)
         refused = None
         for _ in range(400):
             with server.line_client() as line:
@@ -226,7 +248,13 @@ class Crash(e2e.Case):
         self.assertTrue(refused, "it took everything on a full disk")
         self.assertRegex(refused, "(?i)disk|space|full")
         self.assertTrue(server.running())
+        self.say(server, full=True)
         self.compare(ledger, data)  # reads go on
+        # A copy of it has no room either, and is not begun.
+        copy = self.cli("backup", disk / "copy", "--data", data, rc=3)
+        self.assertRegex(copy.err, "(?i)needs|space")
+        self.assertEqual([p.name for p in disk.iterdir()
+                          if p.name.startswith("copy")], [])
         ballast.unlink()
 
         def takes_again():
@@ -241,10 +269,57 @@ class Crash(e2e.Case):
 
         ledger.sent = [row for row in ledger.sent[:ledger.acked]]
         wait_until(takes_again, "it to write again", seconds=10, every=0.2)
+        self.say(server, full=False)
         server.kill9()
         got = dict(self.samples(ledger, data))
         for ms, value in ledger.sent[:ledger.acked]:
             self.assertEqual(bits(got.get(ms, math.nan)), bits(value))
+
+    def test_a_backup_has_all_that_was_acknowledged_before(self):
+        ledger = Ledger("copy", self.rng)
+        server = self.serve("--collect", "off", data=self.data,
+                            listen=["line"])
+        stop = threading.Event()
+        writer = threading.Thread(target=ledger.write_until_it_fails,
+                                  args=(server.addr(), stop))
+        writer.start()
+        for i in range(3):
+            time.sleep(0.2)
+            acked = ledger.acked
+            # A path is taken from where the command stands.
+            said = self.cli("backup", "copy%d" % i, "--data", self.data,
+                            cwd=self.tmp)
+            self.assertIn("a backup", said.out)
+            self.cli("restore", "copy%d" % i, "--data", "back%d" % i,
+                     cwd=self.tmp)
+            self.cli("verify", "--data", self.tmp / ("back%d" % i))
+            before = Ledger("copy", self.rng)
+            before.sent, before.acked = list(ledger.sent), acked
+            self.compare(before, self.tmp / ("back%d" % i))
+        stop.set()
+        writer.join(30)
+        self.assertFalse(writer.is_alive())
+        self.assertGreater(acked, 0)
+
+    def test_a_kill_in_a_backup_or_a_rewrite_harms_neither(self):
+        ledger = Ledger("both", self.rng)
+        for i in range(20 if LONG else 4):
+            server = self.serve("--collect", "off", data=self.data,
+                                listen=["line"])
+            with server.line_client() as line:
+                line.send(*ledger.lines(3000))
+                line.sync()
+            ledger.acked = len(ledger.sent)
+            copy = self.tmp / ("copy%d" % i)
+            other = self.start(e2e.BIN, *(("backup", str(copy)) if i % 2
+                                          else ("compact",)),
+                               "--data", str(self.data))
+            time.sleep(self.rng.uniform(0, 0.05))
+            server.kill9()
+            other.wait()
+            if copy.exists():
+                self.cli("restore", "--check", copy)
+            self.compare(ledger, self.data)
 
 
 if __name__ == "__main__":
