@@ -563,34 +563,63 @@ void manifest_close_idle(struct manifest *m)
 /* ---- Loading --------------------------------------------------------------
  */
 
+/* A partition that was dropped, or was not finished. */
+struct leftover {
+    struct forget_work entry;
+    char name[PARTITION_NAME_BYTES];
+};
+
 struct load {
     struct manifest *m;
-    struct forget_work *gone; /* owned: entries whose file has been removed */
+    struct leftover *gone; /* owned */
     size_t gone_count, gone_cap;
 };
 
-/* Removes the file of a dropped partition, or of one that was not finished. */
-static fw_rc finish_drop(struct load *load, const struct entry *e)
+static fw_rc note_leftover(struct load *load, const struct entry *e)
 {
-    char path[FW_PATH_BYTES], more[FW_PATH_BYTES + 8];
-    struct fw_err err = {0};
+    struct leftover left = {.entry = {e->first, e->serial}};
     fw_rc rc;
 
-    if (load->m->read_only ||
-        fw_path_join(path, load->m->dir, e->name, &err) != FW_OK)
+    if (load->m->read_only)
         return FW_OK;
+    memcpy(left.name, e->name, sizeof(left.name));
+    rc = fw_grow(&load->gone, &load->gone_cap, load->gone_count + 1,
+                 sizeof(*load->gone), MANIFEST_MAX);
+    if (rc == FW_OK)
+        load->gone[load->gone_count++] = left;
+    return rc;
+}
+
+static bool name_is_used(const struct manifest *m, const char *name)
+{
+    for (size_t i = 0; i < m->count; i++)
+        if (strcmp(m->sorted[i]->name, name) == 0)
+            return true;
+    return false;
+}
+
+/*
+ * Removes the file, then the entry. All entries have been read: where one that
+ * counts has the same name, the file is that one's.
+ */
+static fw_rc finish_drop(struct manifest *m, const struct leftover *left,
+                         struct fw_err *err)
+{
+    struct forget_work work = left->entry;
+    char path[FW_PATH_BYTES], more[FW_PATH_BYTES + 8];
+    fw_rc rc = fw_path_join(path, m->dir, left->name, err);
+
+    if (rc != FW_OK)
+        return rc;
+    if (name_is_used(m, left->name))
+        return lmdb_update(m->meta, forget_in, &work, err);
     (void)snprintf(more, sizeof(more), "%s-lock", path);
     (void)unlink(more);
     (void)snprintf(more, sizeof(more), "%s.tmp", path);
     (void)unlink(more);
     if (unlink(path) != 0 && fw_file_exists(path))
         return FW_OK; /* next time */
-    rc = fw_grow(&load->gone, &load->gone_cap, load->gone_count + 1,
-                 sizeof(*load->gone), MANIFEST_MAX);
-    if (rc == FW_OK)
-        load->gone[load->gone_count++] =
-            (struct forget_work){e->first, e->serial};
-    return rc;
+    return lmdb_update(m->meta, forget_in, &work, err);
 }
 
 static fw_rc entry_get(struct fw_str value, char name[PARTITION_NAME_BYTES],
@@ -636,7 +665,7 @@ static fw_rc load_entry(struct load *load, struct fw_str value,
     load->m->rank = e.rank > load->m->rank ? e.rank : load->m->rank;
     if (e.state == DROPPED ||
         (e.state == PLANNED && e.kind == PARTITION_CLOSED))
-        rc = finish_drop(load, &e);
+        rc = note_leftover(load, &e);
     else
         rc = add(load->m, &e, &p);
     if (rc != FW_OK)
@@ -677,7 +706,7 @@ fw_rc manifest_load(struct manifest *m, struct fw_err *err)
     fw_rc rc = each_entry(&load, err);
 
     for (size_t i = 0; i < load.gone_count && rc == FW_OK; i++)
-        rc = lmdb_update(m->meta, forget_in, &load.gone[i], err);
+        rc = finish_drop(m, &load.gone[i], err);
     free(load.gone);
     return rc;
 }

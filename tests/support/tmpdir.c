@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define MAX_FOLDERS 256
+#define MAX_FOLDERS 1024
 
 static char *g_folders[MAX_FOLDERS];
 static size_t g_folder_count;

@@ -72,8 +72,9 @@ static uint32_t count(struct fw_store *store)
         fw_cursor_open(store, id, INT64_MIN, INT64_MAX, &cursor, &err), FW_OK);
     while ((rc = fw_cursor_next(cursor, &run, &err)) == FW_OK)
         for (size_t i = 0; i < run.n; i++, n++) {
-            assert_true(run.t[i] == NOW + (fw_ms)n * 1000);
-            assert_true(run.v[i] == n);
+            if (run.t[i] != NOW + (fw_ms)n * 1000 || run.v[i] != n)
+                fail_msg("sample %u is at %lld s with %g", n,
+                         (long long)(run.t[i] - NOW) / 1000, run.v[i]);
         }
     if (rc != FW_END)
         fail_msg("%s", err.text);
@@ -172,6 +173,57 @@ static void a_sync_that_fails_is_survived(void **state)
     each_call(FAULT_SYNC, FAULT_ONCE, EIO);
 }
 
+/*
+ * The fault strikes while a day is closed, twice, with samples that come
+ * meanwhile. True if it was given.
+ */
+static bool one_rewrite_fault(uint64_t nth, enum fault_mode mode, int error)
+{
+    struct fw_store *store;
+    uint32_t acknowledged = 2 * BATCH;
+    bool given;
+
+    dir = tmpdir_new();
+    store = must_open();
+    assert_int_equal(send(store, 0, BATCH), FW_OK);
+    assert_int_equal(sealer_run(store->sealer, SEAL_ALL, &err), FW_OK);
+    assert_int_equal(send(store, BATCH, BATCH), FW_OK);
+    fault_disk(FAULT_DISK, nth, mode, error);
+    for (int i = 0; i < 2; i++) {
+        (void)!fw_store_compact(store, NULL, &err);
+        assert_int_equal(count(store), acknowledged);
+        if (send(store, acknowledged, BATCH) == FW_OK)
+            acknowledged += BATCH;
+        assert_int_equal(count(store), acknowledged);
+    }
+    given = fault_end();
+    if (fw_store_compact(store, NULL, &err) != FW_OK)
+        fail_msg("call %llu: no recovery: %s", (unsigned long long)nth,
+                 err.text);
+    assert_int_equal(send(store, acknowledged, BATCH), FW_OK);
+    acknowledged += BATCH;
+    fw_store_close(store);
+    store = must_open();
+    assert_int_equal(count(store), acknowledged);
+    fw_store_close(store);
+    tmpdir_remove(dir);
+    return given;
+}
+
+static void closing_a_day_survives_a_disk_that_fails(void **state)
+{
+    uint64_t nth = 1;
+
+    (void)state;
+    while (nth < 400 && one_rewrite_fault(nth, FAULT_ONCE, EIO))
+        nth += 2;
+    assert_true(nth > 20);
+    assert_true(nth < 400);
+    for (nth = 1; nth < 400 && one_rewrite_fault(nth, FAULT_FOREVER, ENOSPC);)
+        nth += 7;
+    assert_true(nth < 400);
+}
+
 static void a_full_disk_is_told_and_forgotten(void **state)
 {
     struct fw_store_stats stats;
@@ -256,6 +308,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_full_disk_is_survived),
         cmocka_unit_test(a_short_write_is_survived),
         cmocka_unit_test(a_sync_that_fails_is_survived),
+        cmocka_unit_test(closing_a_day_survives_a_disk_that_fails),
         cmocka_unit_test(a_full_disk_is_told_and_forgotten),
         cmocka_unit_test(the_floor_keeps_room_back),
         cmocka_unit_test(an_allocation_that_fails_is_an_answer),
