@@ -11,6 +11,8 @@ struct replay {
     struct block_cache *cache;
     struct head_hold hold;
     struct partition *part; /* of the last sample; most are of the same */
+    bool none; /* no partition has the time `none_at` */
+    fw_ms none_at;
 };
 
 static fw_rc define_all(struct replay *r, struct journal_reader *reader,
@@ -36,8 +38,13 @@ static fw_rc define_all(struct replay *r, struct journal_reader *reader,
 /* True if the partition of this time has all of the record already. */
 static bool sealed_before(struct replay *r, uint64_t seq, fw_ms t)
 {
-    if (r->part == NULL || t < r->part->first || t > r->part->last)
+    if (r->none && t == r->none_at)
+        return false;
+    if (r->part == NULL || t < r->part->first || t > r->part->last) {
         r->part = manifest_find_complete(&r->store->manifest, t);
+        r->none = r->part == NULL;
+        r->none_at = t;
+    }
     return r->part != NULL && seq <= r->part->complete;
 }
 

@@ -1,0 +1,534 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * bench_head.c - what a store with very many series needs between blocks:
+ * memory, the time to be there again after kill -9, how soon a sample is
+ * acknowledged, what sealing costs.
+ *
+ *   bench_head memory  [-s SERIES] [-n SAMPLES] [-d DIR]
+ *   bench_head recover [-s SERIES] [-n SAMPLES] [-d DIR]
+ *   bench_head latency [-s SERIES] [-n SECONDS] [-r RATE] [-l LINGER_MS] ...
+ *   bench_head seal    [-s SERIES] [-n SAMPLES] [-d DIR]
+ *
+ * Series are walks in 0..100 of whole numbers, one tenth or one hundredth, ten
+ * seconds apart, all at the same times (the shape of TSBS's cpu set).
+ */
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "storage/base/limits.h"
+#include "storage/codec/values.h"
+#include "storage/storage.h"
+
+#define START ((fw_ms)1700000000000)
+#define STEP (10 * FW_SECOND)
+#define BATCH 5000
+#define ACKS 400000
+#define PROBES 4000
+
+static size_t g_series = 1000000;
+static size_t g_samples = 511;
+static double g_rate = 1e6;
+static fw_ms g_linger;
+static const char *g_dir = "bench_head.data";
+
+static double clock_s(clockid_t which)
+{
+    struct timespec ts;
+
+    (void)clock_gettime(which, &ts);
+    return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
+}
+
+static double wall(void)
+{
+    return clock_s(CLOCK_MONOTONIC);
+}
+
+static double cpu(void)
+{
+    return clock_s(CLOCK_PROCESS_CPUTIME_ID);
+}
+
+/* A number behind `key` in a file of /proc. */
+static double proc_number(const char *path, const char *key)
+{
+    FILE *f = fopen(path, "r");
+    char line[256];
+    double out = 0;
+
+    while (f != NULL && fgets(line, sizeof(line), f) != NULL)
+        if (strncmp(line, key, strlen(key)) == 0)
+            out = strtod(line + strlen(key), NULL);
+    if (f != NULL)
+        (void)fclose(f);
+    return out;
+}
+
+static double anonymous_mb(void)
+{
+    return proc_number("/proc/self/status", "RssAnon:") * 1024 / 1e6;
+}
+
+static double written(void)
+{
+    return proc_number("/proc/self/io", "write_bytes:");
+}
+
+static void must(fw_rc rc, const struct fw_err *err)
+{
+    if (rc == FW_OK)
+        return;
+    fprintf(stderr, "bench_head: %s\n", err->text);
+    exit(1);
+}
+
+static struct fw_store *open_store(void)
+{
+    struct fw_store_options options = {.create = true,
+                                       .retention = INT64_MAX,
+                                       .linger = g_linger,
+                                       .disk_floor = 1};
+    struct fw_store *store = NULL;
+    struct fw_err err = {0};
+
+    must(fw_store_open(g_dir, &options, &store, &err), &err);
+    return store;
+}
+
+/* Ids count up from 0 in a new store. */
+static void make_series(struct fw_store *store)
+{
+    struct fw_err err = {0};
+
+    for (size_t i = 0; i < g_series; i++) {
+        char host[32], core[32];
+        struct fw_label v[] = {{FW_STR(FW_METRIC_NAME), FW_STR("cpu_usage")},
+                               {FW_STR("core"), {core, 0}},
+                               {FW_STR("host"), {host, 0}},
+                               {FW_STR("region"), FW_STR("eu-central-1")}};
+        struct fw_labels labels = {v, 4};
+        uint32_t id = 0;
+
+        v[1].value.n = (size_t)snprintf(core, sizeof(core), "%zu", i % 10);
+        v[2].value.n = (size_t)snprintf(host, sizeof(host), "host_%zu", i / 10);
+        must(fw_store_series(store, &labels, &id, &err), &err);
+        if (id != i) {
+            fprintf(stderr, "bench_head: %s is not empty\n", g_dir);
+            exit(1);
+        }
+    }
+}
+
+/* ---- Samples --------------------------------------------------------------
+ */
+
+static int16_t *g_at; /* hundredths */
+static uint64_t g_random = 88172645463325252u;
+
+/* A step of a walk with a deviation of about one: 32 coins. */
+static double next_value(size_t series)
+{
+    static const double scale[] = {1, 10, 100};
+    double s = scale[series % 3];
+    int at;
+
+    g_random ^= g_random << 13;
+    g_random ^= g_random >> 7;
+    g_random ^= g_random << 17;
+    at = g_at[series] + (__builtin_popcount((unsigned)g_random) - 16) * 35 +
+         (int)(g_random >> 60);
+    at = at < 0 ? 0 : at > 10000 ? 10000 : at;
+    g_at[series] = (int16_t)at;
+    return (double)(int64_t)(at * s / 100) / s;
+}
+
+static void begin_samples(void)
+{
+    g_at = malloc(g_series * sizeof(*g_at));
+    for (size_t i = 0; g_at != NULL && i < g_series; i++)
+        g_at[i] = 5000;
+    if (g_at == NULL)
+        exit(1);
+}
+
+static _Atomic uint64_t g_answered;
+static uint64_t g_sent;
+
+struct sent {
+    double at;
+};
+
+static float *g_acks;
+static _Atomic size_t g_ack_count;
+
+static void answered(void *self, const struct fw_append_result *result)
+{
+    struct sent *sent = self;
+
+    if (result->rc != FW_OK) {
+        fprintf(stderr, "bench_head: %s\n", result->err.text);
+        exit(1);
+    }
+    if (sent != NULL) {
+        size_t n = atomic_fetch_add(&g_ack_count, 1);
+
+        if (n < ACKS)
+            g_acks[n] = (float)(wall() - sent->at);
+        free(sent);
+    }
+    (void)atomic_fetch_add(&g_answered, result->stored);
+}
+
+static void submit(struct fw_store *store, struct fw_batch *batch,
+                   struct sent *sent)
+{
+    struct fw_err err = {0};
+    fw_rc rc;
+
+    g_sent += batch->n;
+    while ((rc = fw_store_submit(store, batch, answered, sent, &err)) ==
+           FW_EBUSY)
+        (void)usleep(1000);
+    must(rc, &err);
+}
+
+static void wait_for_answers(void)
+{
+    while (atomic_load(&g_answered) < g_sent)
+        (void)usleep(500);
+}
+
+static void add(struct fw_batch *batch, size_t series, size_t row)
+{
+    if (fw_batch_add(batch, (uint32_t)series, START + (fw_ms)row * STEP,
+                     next_value(series)) != FW_OK)
+        exit(1);
+}
+
+static void write_row(struct fw_store *store, size_t row)
+{
+    struct fw_batch batch = {0};
+
+    for (size_t i = 0; i < g_series; i++) {
+        add(&batch, i, row);
+        if (batch.n == BATCH)
+            submit(store, &batch, NULL);
+    }
+    if (batch.n > 0)
+        submit(store, &batch, NULL);
+    wait_for_answers();
+}
+
+static void print_state(struct fw_store *store, size_t rows)
+{
+    struct fw_store_stats stats;
+
+    fw_store_stats(store, &stats);
+    printf("%4zu samples a series: %5.0f MB anonymous, %6.1f M samples in "
+           "memory, %.0f MB on disk\n",
+           rows, anonymous_mb(), (double)stats.head_samples / 1e6,
+           (double)stats.disk_bytes / 1e6);
+    (void)fflush(stdout);
+}
+
+/* ---- Memory ---------------------------------------------------------------
+ */
+
+static void bench_memory(void)
+{
+    struct fw_store *store = open_store();
+    double c0, w0 = written();
+
+    begin_samples();
+    make_series(store);
+    printf("%zu series: %.0f MB anonymous before the first sample\n", g_series,
+           anonymous_mb());
+    c0 = cpu();
+    for (size_t row = 0; row < g_samples; row++) {
+        write_row(store, row);
+        if ((row + 1) % 64 == 0 || row + 1 == g_samples)
+            print_state(store, row + 1);
+    }
+    printf("%.3f CPU-s and %.2f device bytes a million samples / a sample\n",
+           (cpu() - c0) / ((double)g_sent / 1e6),
+           (written() - w0) / (double)g_sent);
+    fw_store_close(store);
+}
+
+/* ---- After kill -9 --------------------------------------------------------
+ */
+
+static size_t count_samples(struct fw_store *store, uint32_t series)
+{
+    struct fw_cursor *cursor = NULL;
+    struct fw_run run = {0};
+    struct fw_err err = {0};
+    size_t n = 0;
+
+    must(fw_cursor_open(store, series, INT64_MIN, INT64_MAX, &cursor, &err),
+         &err);
+    while (fw_cursor_next(cursor, &run, &err) == FW_OK)
+        n += run.n;
+    fw_cursor_close(cursor);
+    return n;
+}
+
+static void check_series(struct fw_store *store)
+{
+    for (uint32_t i = 0; i < g_series; i += (uint32_t)g_series / 1000 + 1)
+        if (count_samples(store, i) != g_samples) {
+            fprintf(stderr, "bench_head: series %u has lost samples\n", i);
+            exit(1);
+        }
+}
+
+static _Noreturn void writer(void)
+{
+    struct fw_store *store = open_store();
+
+    begin_samples();
+    make_series(store);
+    for (size_t row = 0; row < g_samples; row++)
+        write_row(store, row);
+    print_state(store, g_samples);
+    (void)kill(getpid(), SIGKILL);
+    _exit(1);
+}
+
+static void bench_recover(void)
+{
+    struct fw_store_stats stats;
+    struct fw_store *store;
+    double t0, c0;
+    size_t n;
+    int status = 0;
+    pid_t pid = fork();
+
+    if (pid == 0)
+        writer();
+    if (waitpid(pid, &status, 0) != pid || !WIFSIGNALED(status))
+        exit(1);
+    t0 = wall();
+    c0 = cpu();
+    store = open_store();
+    n = count_samples(store, (uint32_t)g_series / 2);
+    fw_store_stats(store, &stats);
+    printf("after kill -9: first query (%zu samples) %.2f s wall, %.2f s CPU; "
+           "%.1f M samples replayed of %.1f M in memory\n",
+           n, wall() - t0, cpu() - c0, (double)stats.replayed_samples / 1e6,
+           (double)stats.head_samples / 1e6);
+    printf("%.0f MB anonymous\n", anonymous_mb());
+    check_series(store);
+    t0 = wall();
+    fw_store_close(store);
+    printf("close: %.2f s\n", wall() - t0);
+    t0 = wall();
+    c0 = cpu();
+    store = open_store();
+    n = count_samples(store, (uint32_t)g_series / 2);
+    printf("after a clean close: first query (%zu samples) %.2f s wall, %.2f s "
+           "CPU\n",
+           n, wall() - t0, cpu() - c0);
+    check_series(store);
+    fw_store_close(store);
+}
+
+/* ---- Acknowledgements -----------------------------------------------------
+ */
+
+static atomic_bool g_stop;
+static float g_probes[PROBES];
+static size_t g_probe_count;
+
+/* What the disk itself needs, in the same minutes: 4 KiB and fdatasync. */
+static void *probe(void *self)
+{
+    char path[4096], bytes[4096] = {0};
+    int fd;
+
+    (void)self;
+    (void)snprintf(path, sizeof(path), "%s.probe", g_dir);
+    fd = open(path, O_CREAT | O_WRONLY | O_TRUNC, 0600);
+    while (fd >= 0 && !atomic_load(&g_stop) && g_probe_count < PROBES) {
+        double t0 = wall();
+
+        if (write(fd, bytes, sizeof(bytes)) != (ssize_t)sizeof(bytes) ||
+            fdatasync(fd) != 0)
+            break;
+        g_probes[g_probe_count++] = (float)(wall() - t0);
+        (void)usleep(20000);
+    }
+    if (fd >= 0)
+        (void)close(fd);
+    (void)unlink(path);
+    return NULL;
+}
+
+static int by_size(const void *a, const void *b)
+{
+    float left = *(const float *)a, right = *(const float *)b;
+
+    return (left > right) - (left < right);
+}
+
+static void print_percentiles(const char *what, float *v, size_t n)
+{
+    if (n == 0)
+        return;
+    qsort(v, n, sizeof(*v), by_size);
+    printf("%s: p50 %.1f, p90 %.1f, p99 %.1f, max %.1f ms of %zu\n", what,
+           v[n / 2] * 1e3, v[n * 9 / 10] * 1e3, v[n * 99 / 100] * 1e3,
+           v[n - 1] * 1e3, n);
+}
+
+/* A batch each millisecond, however long the answers take. */
+static void bench_latency(void)
+{
+    struct fw_store *store = open_store();
+    size_t batch_n = (size_t)(g_rate / 1000), i = 0, row = 0;
+    double start, w0, c0;
+    pthread_t thread;
+
+    g_acks = calloc(ACKS, sizeof(*g_acks));
+    begin_samples();
+    make_series(store);
+    write_row(store, row++); /* what makes series is not what is asked for */
+    if (g_acks == NULL || pthread_create(&thread, NULL, probe, NULL) != 0)
+        exit(1);
+    w0 = written();
+    c0 = cpu();
+    g_sent = 0;
+    atomic_store(&g_answered, 0);
+    start = wall();
+    for (size_t k = 0; k < g_samples * 1000; k++) {
+        struct fw_batch batch = {0};
+        struct sent *sent = malloc(sizeof(*sent));
+        double due = start + (double)k / 1000;
+
+        while (wall() < due)
+            (void)usleep(100);
+        if (sent == NULL)
+            exit(1);
+        sent->at = wall();
+        for (size_t j = 0; j < batch_n; j++) {
+            add(&batch, i, row);
+            if (++i == g_series) {
+                i = 0;
+                row++;
+            }
+        }
+        submit(store, &batch, sent);
+    }
+    wait_for_answers();
+    atomic_store(&g_stop, true);
+    (void)pthread_join(thread, NULL);
+    printf("%.2f M samples/s for %.1f s, linger %lld ms: %.3f CPU-s a million, "
+           "%.2f device bytes a sample (the probe's taken off)\n",
+           (double)g_sent / 1e6 / (wall() - start), wall() - start,
+           (long long)(g_linger == 0 ? FW_COMMIT_LINGER_MS : g_linger),
+           (cpu() - c0) / ((double)g_sent / 1e6),
+           (written() - w0 - (double)g_probe_count * 8192) / (double)g_sent);
+    print_percentiles(
+        "acknowledged after", g_acks,
+        atomic_load(&g_ack_count) < ACKS ? atomic_load(&g_ack_count) : ACKS);
+    print_percentiles("4 KiB and fdatasync", g_probes, g_probe_count);
+    fw_store_close(store);
+}
+
+/* ---- Sealing --------------------------------------------------------------
+ */
+
+static double encoding_cpu(void)
+{
+    size_t some = g_series < 20000 ? g_series : 20000;
+    double *v = malloc(g_samples * sizeof(*v));
+    uint8_t *out = malloc(values_bound(g_samples));
+    double spent = 0;
+
+    for (size_t i = 0; v != NULL && out != NULL && i < some; i++) {
+        struct values_hint hint = {0};
+        double t0;
+
+        for (size_t k = 0; k < g_samples; k++)
+            v[k] = next_value(i);
+        (void)values_encode(v, g_samples, &hint, out); /* teaches the hint */
+        t0 = clock_s(CLOCK_THREAD_CPUTIME_ID);
+        (void)values_encode(v, g_samples, &hint, out);
+        spent += clock_s(CLOCK_THREAD_CPUTIME_ID) - t0;
+    }
+    free(v);
+    free(out);
+    return spent * (double)g_series / (double)some;
+}
+
+static void bench_seal(void)
+{
+    struct fw_store *store = open_store();
+    struct fw_store_stats stats;
+    double c0, w0, spent, bytes, encoding;
+
+    begin_samples();
+    make_series(store);
+    for (size_t row = 0; row < g_samples; row++)
+        write_row(store, row);
+    fw_store_stats(store, &stats);
+    encoding = encoding_cpu();
+    w0 = written();
+    c0 = clock_s(CLOCK_THREAD_CPUTIME_ID);
+    fw_store_close(store); /* seals on this thread */
+    spent = clock_s(CLOCK_THREAD_CPUTIME_ID) - c0;
+    bytes = written() - w0;
+    store = open_store();
+    printf("sealing %.1f M samples of %zu series: %.2f s CPU, of which %.2f s "
+           "is encoding\n",
+           (double)stats.head_samples / 1e6, g_series, spent, encoding);
+    fw_store_stats(store, &stats);
+    printf("%.1f MB written for %.1f MB on disk: %.3f\n", bytes / 1e6,
+           (double)stats.disk_bytes / 1e6, bytes / (double)stats.disk_bytes);
+    fw_store_close(store);
+}
+
+int main(int argc, char **argv)
+{
+    const char *what = argc > 1 ? argv[1] : "";
+    int letter;
+
+    optind = 2;
+    while ((letter = getopt(argc, argv, "s:n:d:r:l:")) != -1) {
+        if (letter == 's')
+            g_series = strtoul(optarg, NULL, 10);
+        else if (letter == 'n')
+            g_samples = strtoul(optarg, NULL, 10);
+        else if (letter == 'd')
+            g_dir = optarg;
+        else if (letter == 'r')
+            g_rate = strtod(optarg, NULL);
+        else if (letter == 'l')
+            g_linger = strtol(optarg, NULL, 10);
+        else
+            return 2;
+    }
+    if (strcmp(what, "memory") == 0)
+        bench_memory();
+    else if (strcmp(what, "recover") == 0)
+        bench_recover();
+    else if (strcmp(what, "latency") == 0)
+        bench_latency();
+    else if (strcmp(what, "seal") == 0)
+        bench_seal();
+    else
+        return 2;
+    free(g_at);
+    free(g_acks);
+    return 0;
+}
