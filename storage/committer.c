@@ -342,8 +342,7 @@ static struct pending *take_group(struct committer *c)
     (void)pthread_mutex_lock(&c->lock);
     while (c->first == NULL && !c->closing)
         (void)pthread_cond_wait(&c->wake, &c->lock);
-    while (c->first != NULL && !enough_locked(c) &&
-           c->store->options.linger > 0)
+    while (c->first != NULL && !enough_locked(c))
         if (pthread_cond_timedwait(&c->wake, &c->lock, &c->due) == ETIMEDOUT)
             break;
     group = c->first;
@@ -410,6 +409,19 @@ static struct timespec linger_end(fw_ms linger)
         ts.tv_nsec -= 1000000000L;
     }
     return ts;
+}
+
+static fw_ms patience_of(const struct committer *c, const struct fw_batch *b)
+{
+    fw_ms linger = c->store->options.linger;
+
+    return b->patience > linger ? b->patience : linger > 0 ? linger : 0;
+}
+
+static bool before(const struct timespec *a, const struct timespec *b)
+{
+    return a->tv_sec != b->tv_sec ? a->tv_sec < b->tv_sec
+                                  : a->tv_nsec < b->tv_nsec;
 }
 
 static void committer_free(struct committer *c)
@@ -486,8 +498,10 @@ static fw_rc enqueue(struct committer *c, struct pending *p, struct fw_err *err)
                         "%zu samples wait for the disk already; try again",
                         c->queued);
     } else {
-        if (c->first == NULL)
-            c->due = linger_end(c->store->options.linger);
+        struct timespec due = linger_end(patience_of(c, &p->batch));
+
+        if (c->first == NULL || before(&due, &c->due))
+            c->due = due;
         *c->last = p;
         c->last = &p->next;
         c->queued += p->batch.n;

@@ -166,12 +166,18 @@ FW_CHECK fw_rc fw_store_series(struct fw_store *store,
 /* Changes an hour before series are forgotten. Any thread, cheap. */
 uint64_t fw_store_epoch(const struct fw_store *store);
 
-/* Samples of any series in any order; three arrays of n items. */
+/*
+ * Samples of any series in any order; three arrays of n items. `patience` is
+ * how long they may wait for company where nobody waits for their answer: a
+ * commit costs the disk some 20 KiB whatever it holds. Less than the store's
+ * linger (0) means the linger.
+ */
 struct fw_batch {
     uint32_t *series;
     fw_ms *t;
     double *v;
     size_t n, cap;
+    fw_ms patience;
 };
 
 void fw_batch_release(struct fw_batch *batch);

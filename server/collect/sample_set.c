@@ -6,6 +6,7 @@
 #include "storage/base/buf.h"
 
 #define ARENA_BYTES ((size_t)64 << 20)
+#define PATIENCE 500 /* ms: only the collector waits for them */
 #define COMMON_MAX 2
 #define TEXT_BYTES 16384 /* of one label, made visible */
 
@@ -113,7 +114,7 @@ fw_rc sample_set_store(struct sample_set *set, struct fw_store *store, fw_ms t,
                        struct fw_err *err)
 {
     struct fw_append_result result = {0};
-    struct fw_batch batch = {0};
+    struct fw_batch batch = {.patience = PATIENCE};
     fw_rc rc = FW_OK;
 
     for (size_t i = 0; i < set->n; i++)

@@ -2,6 +2,7 @@
 #include "tests/support/fixture.h"
 
 #include <math.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -348,6 +349,44 @@ static void unknown_series_are_refused(void **state)
     fw_store_close(store);
 }
 
+static void count_answer(void *self, const struct fw_append_result *result)
+{
+    assert_int_equal(result->rc, FW_OK);
+    (void)atomic_fetch_add((atomic_int *)self, 1);
+}
+
+/* Who can wait goes with who cannot, in the same commit. */
+static void a_patient_batch_waits_for_company(void **state)
+{
+    struct fw_store *store = open_store(tmpdir_new(), false);
+    struct fw_append_result result = {0};
+    struct fw_label v[] = {{FW_STR("n"), FW_STR("1")}};
+    struct fw_labels labels = {v, 1};
+    struct fw_batch patient = {.patience = FW_MINUTE}, other = {0};
+    struct fw_store_stats stats;
+    atomic_int answers = 0;
+    uint32_t id = 0;
+
+    (void)state;
+    assert_int_equal(fw_store_series(store, &labels, &id, &err), FW_OK);
+    assert_int_equal(fw_batch_add(&patient, id, NOW, 1), FW_OK);
+    assert_int_equal(fw_batch_add(&other, id, NOW + 1, 2), FW_OK);
+    assert_int_equal(
+        fw_store_submit(store, &patient, count_answer, &answers, &err), FW_OK);
+    assert_int_equal(fw_store_append(store, &other, &result, &err), FW_OK);
+    assert_int_equal(atomic_load(&answers), 1);
+    fw_store_stats(store, &stats);
+    assert_int_equal(stats.commits, 1);
+    assert_int_equal(stats.samples_stored, 2);
+    /* And nobody waits for it at the end. */
+    patient = (struct fw_batch){.patience = FW_MINUTE};
+    assert_int_equal(fw_batch_add(&patient, id, NOW + 2, 3), FW_OK);
+    assert_int_equal(
+        fw_store_submit(store, &patient, count_answer, &answers, &err), FW_OK);
+    fw_store_close(store);
+    assert_int_equal(atomic_load(&answers), 2);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -362,6 +401,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_second_writer_is_told_who_has_it),
         cmocka_unit_test(a_reader_sees_what_was_durable),
         cmocka_unit_test(unknown_series_are_refused),
+        cmocka_unit_test(a_patient_batch_waits_for_company),
     };
 
     fake_clock_init(&fake, NOW);
