@@ -116,26 +116,27 @@ def predict(args, samples):
     return one + (two - one) * (samples - small) / small
 
 
-def retain(folder, args, start, samples):
+def retain(folder, args, samples):
     days = int(re.fullmatch(r"(\d+)d", args.retain).group(1))
     before = folder_bytes(folder)
     server = Billion(folder, args, args.retain)
     edge = time.time() - days * 86400
+    frees = days * 86400 < samples * args.step - 86400
     end = time.monotonic() + PATIENCE
-    while folder_bytes(folder) > before * 0.8 and time.monotonic() < end:
+    while frees and folder_bytes(folder) > before * 0.9 and \
+            time.monotonic() < end:
         time.sleep(1)
-    span = args.end - int(edge) - 86400
+    span = min(args.end - int(edge) - 86400, samples * args.step)
     kept, wall, _ = count_all(server, args.end, span)
-    print("retention %s: %.3f of the bytes kept, %.0f samples of the %d days "
-          "behind its edge, counted in %.1f s" %
+    print("retention %s: %.3f of the bytes kept, %.0f samples of its last %d "
+          "days, counted in %.1f s" %
           (args.retain, folder_bytes(folder) / before, kept, days - 1, wall))
     expected = span // args.step * args.series
     server.stop()
     if abs(kept - expected) > args.series:
         raise SystemExit("%.0f samples are kept, expected %.0f" %
                          (kept, expected))
-    if days * 86400 < samples * args.step - 86400 and \
-            folder_bytes(folder) > before * 0.9:
+    if frees and folder_bytes(folder) > before * 0.9:
         raise SystemExit("retention freed nothing")
 
 
@@ -179,7 +180,7 @@ def main():
         print("opened again in %.2f s" % server.opened)
         report("after the restart", server, args.end, span, total)
         server.stop()
-        retain(folder, args, start, samples)
+        retain(folder, args, samples)
         return abs(size / predicted - 1) > 0.1
     finally:
         if server.process.poll() is None:
