@@ -78,6 +78,7 @@ static fw_rc add_watch(struct gathering *g, const struct watched_row *row)
 {
     const struct alert *state = &row->state.alert;
     struct listed_alert alert = {
+        .of_watch = true,
         .starts_at = state->fired_at,
         .updated_at = row->state.outlook.at,
         .value = row->state.observed.value,

@@ -17,7 +17,7 @@ struct listed_alert {
     double value;
     const char *state;   /* "firing", "predicted", "breached" */
     struct fw_str owner; /* of a watch */
-    bool silenced, acknowledged;
+    bool of_watch, silenced, acknowledged;
     struct ack ack; /* where acknowledged */
 };
 

@@ -364,6 +364,57 @@ static fw_rc read_pattern(struct config *config, const char *pattern,
     return rc;
 }
 
+/* Mails and commands join the webhooks, once all has been read. */
+static fw_rc join_receivers(struct config *config, struct fw_err *err)
+{
+    size_t n = config->webhook_count,
+           more = config->email_count + config->command_count;
+    struct config_webhook *all;
+
+    if (more == 0)
+        return FW_OK;
+    all = fw_arena_calloc(config->arena, n + more, sizeof(*all));
+    if (all == NULL)
+        return fw_arena_err(config->arena, err);
+    if (n > 0)
+        memcpy(all, config->webhooks, n * sizeof(*all));
+    for (size_t i = 0; i < config->email_count; i++)
+        if (strpbrk(config->emails[i].to, "<>\r\n \t") != NULL ||
+            strpbrk(config->emails[i].from, "<>\r\n \t") != NULL)
+            return fw_err_set(err, FW_EINVAL,
+                              "%s: line %d: 'to' and 'from' of a mail are one "
+                              "bare address each, such as ops@example.org",
+                              config->path != NULL ? config->path : "",
+                              config->emails[i].line);
+    for (size_t i = 0; i < config->email_count; i++)
+        all[n++] = (struct config_webhook){
+            .url = fw_arena_printf(config->arena, "mailto:%s",
+                                   config->emails[i].to),
+            .timeout = config->emails[i].timeout,
+            .email = &config->emails[i]};
+    for (size_t i = 0; i < config->command_count; i++) {
+        const struct config_command *c = &config->commands[i];
+
+        if (c->word_count == 0 || c->words[0][0] != '/')
+            return fw_err_set(err, FW_EINVAL,
+                              "%s: line %d: a command begins with the full "
+                              "path of a program",
+                              config->path != NULL ? config->path : "",
+                              c->line);
+        all[n++] = (struct config_webhook){
+            .url =
+                fw_arena_printf(config->arena, "exec:%zu:%s", i, c->words[0]),
+            .timeout = c->timeout,
+            .command = c};
+    }
+    for (size_t i = 0; i < n; i++)
+        if (all[i].url == NULL)
+            return fw_arena_err(config->arena, err);
+    config->webhooks = all;
+    config->webhook_count = n;
+    return FW_OK;
+}
+
 static fw_rc read_rules(struct config *config, struct fw_err *err)
 {
     fw_rc rc = rule_set_new(&config->rules, err);
@@ -423,6 +474,8 @@ fw_rc config_load(const char *path, struct config **out, struct fw_err *err)
         rc = read_pattern(config, config->watch_files[i], err);
     if (rc == FW_OK && config->rule_file_count > 0)
         rc = read_rules(config, err);
+    if (rc == FW_OK)
+        rc = join_receivers(config, err);
     if (rc == FW_OK)
         *out = config;
     else

@@ -101,11 +101,51 @@ struct config_schedule {
     int line;
 };
 
+/* A mail to one address. */
+struct config_email {
+    const char *to, *from;
+    const char *smarthost; /* HOST:PORT */
+    const char *user, *password_file;
+    bool require_tls;
+    fw_ms timeout;
+    int line;
+};
+
+/* A program that is handed each notification. */
+struct config_command {
+    const char **words; /* its path and arguments, then NULL */
+    size_t word_count;
+    fw_ms timeout;
+    int line;
+};
+
+/* Alerts that hold others down: while a source fires, targets are not told. */
+struct config_inhibit {
+    const char **source, **target; /* matchers as amtool writes them */
+    const char **equal;            /* labels that must be the same */
+    size_t source_count, target_count, equal_count;
+    int line;
+};
+
+/* Hours in which rules' alerts are told; none: always. UTC. */
+struct config_window {
+    const char **days; /* mon ... sun; none: all */
+    size_t day_count;
+    const char *from, *until; /* "08:00", "18:00" */
+    int line;
+};
+
+/*
+ * A receiver. Mails and commands stand behind the webhooks in the same list,
+ * under URLs of their own ("mailto:...", "exec:...").
+ */
 struct config_webhook {
     const char *url;
     fw_ms timeout;
     bool allow_private; /* loopback, private and unique local addresses */
     int line;
+    const struct config_email *email;
+    const struct config_command *command;
 };
 
 struct rule_set; /* server/rules/rule_file.h */
@@ -140,8 +180,19 @@ struct config {
     size_t watch_count;
     struct config_schedule *schedules;
     size_t schedule_count;
-    struct config_webhook *webhooks;
+    struct config_webhook *webhooks; /* and the other receivers */
     size_t webhook_count;
+    struct config_email *emails;
+    size_t email_count;
+    struct config_command *commands;
+    size_t command_count;
+    struct config_inhibit *inhibits;
+    size_t inhibit_count;
+    struct config_window *windows;
+    size_t window_count;
+    const char **group_by;
+    size_t group_by_count;
+    fw_ms group_wait, group_interval, repeat_interval;
     /* As in prometheus.yml: */
     const char **rule_files; /* patterns, as written */
     size_t rule_file_count;

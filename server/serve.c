@@ -20,6 +20,7 @@
 #include "server/alert/watcher.h"
 #include "server/alert_api.h"
 #include "server/collect/collector.h"
+#include "server/dispatch.h"
 #include "server/http/api.h"
 #include "server/ingest/line_port.h"
 #include "server/local/local_server.h"
@@ -58,6 +59,7 @@ struct serve {
     struct managers *managers;     /* alerting_lock; main thread sets it */
     struct ruler *ruler;           /* alerting_lock; main thread sets it */
     struct scheduler *scheduler;   /* alerting_lock; main thread sets it */
+    struct dispatch *dispatch;     /* main thread */
     pthread_mutex_t reload_lock;   /* leaf; guards the four below */
     pthread_cond_t reload_done;
     uint64_t reloads; /* finished */
@@ -297,6 +299,21 @@ static void set_rules(struct serve *s, struct managers *managers,
     (void)pthread_mutex_unlock(&s->alerting_lock);
 }
 
+static fw_rc start_dispatch(struct serve *s, struct fw_err *err)
+{
+    struct dispatch_options options = {.store = s->store,
+                                       .clock = s->clock,
+                                       .config = s->config,
+                                       .external_url =
+                                           s->config->external_url != NULL
+                                               ? s->config->external_url
+                                               : s->own_url,
+                                       .wake = wake_notifier,
+                                       .wake_self = s->notifier};
+
+    return dispatch_start(&options, &s->dispatch, err);
+}
+
 /* `previous` hands its alerts over; it stays the caller's. */
 static fw_rc start_rules(struct serve *s, struct ruler *previous,
                          struct fw_err *err)
@@ -326,6 +343,8 @@ static fw_rc start_rules(struct serve *s, struct ruler *previous,
     if (rc == FW_OK)
         rc = ruler_start(ruler, err);
     set_rules(s, managers, ruler);
+    if (rc == FW_OK && config->webhook_count > 0)
+        rc = start_dispatch(s, err);
     return rc;
 }
 
@@ -374,6 +393,8 @@ static struct ruler *stop_rules(struct serve *s)
     struct managers *managers = s->managers;
     struct ruler *ruler = s->ruler;
 
+    dispatch_stop(s->dispatch);
+    s->dispatch = NULL;
     set_rules(s, NULL, NULL);
     ruler_stop(ruler);
     managers_stop(managers);

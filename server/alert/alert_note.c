@@ -11,7 +11,7 @@
 
 /* The labels of an alert: alertname, the series' and the watch's own. */
 struct merged {
-    struct fw_label v[2 * FW_MAX_LABELS + 1];
+    struct fw_label v[ALERT_NOTE_LABELS];
     size_t n;
 };
 
@@ -45,6 +45,17 @@ static void merge(struct merged *m, const struct config_watch *watch,
     if (told == TOLD_UNPROVEN)
         merge_one(m, FW_STR("record"), FW_STR("unproven"));
     merge_one(m, FW_STR("alertname"), fw_str_of(watch->name));
+}
+
+size_t alert_note_labels(const struct config_watch *watch,
+                         const struct fw_labels *labels, enum told told,
+                         struct fw_label out[ALERT_NOTE_LABELS])
+{
+    struct merged m;
+
+    merge(&m, watch, labels, told);
+    memcpy(out, m.v, m.n * sizeof(*out));
+    return m.n;
 }
 
 uint64_t alert_fingerprint(const struct config_watch *watch,

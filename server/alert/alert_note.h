@@ -9,6 +9,7 @@
 
 #include "server/alert/card.h"
 #include "storage/base/json.h"
+#include "storage/base/limits.h"
 
 /* One change. Everything is borrowed. */
 struct alert_note {
@@ -46,6 +47,15 @@ FW_CHECK fw_rc alert_note_members(const struct alert_note *note,
 /* Adds the record in words: "right 3 times, 1 false alarm, 0 missed, ...". */
 FW_CHECK fw_rc alert_record_words(const struct fw_record *record,
                                   struct fw_buf *out);
+
+/*
+ * The labels of the alert, sorted: the series' but its name, the watch's own,
+ * and alertname. Returns how many; texts are borrowed.
+ */
+#define ALERT_NOTE_LABELS (2 * FW_MAX_LABELS + 2)
+size_t alert_note_labels(const struct config_watch *watch,
+                         const struct fw_labels *labels, enum told told,
+                         struct fw_label out[ALERT_NOTE_LABELS]);
 
 /*
  * Alertmanager's fingerprint: FNV-1a over the sorted labels [prometheus/common

@@ -36,7 +36,8 @@ enum record_kind {
     RECORD_RULE_ALERT = 20,
     RECORD_MANAGER_ALERT = 21,
     RECORD_SILENCE = 22,
-    RECORD_ACK = 23
+    RECORD_ACK = 23,
+    RECORD_GROUP = 24
 };
 
 #define FW_MAX_RECORD_BYTES (1u << 20)

@@ -24,6 +24,7 @@
 #include "server/alert/testing.h"
 #include "server/alert/watch_load.h"
 #include "server/notify/outbox.h"
+#include "server/notify/silence.h"
 #include "storage/base/limits.h"
 #include "storage/base/log.h"
 
@@ -171,6 +172,16 @@ static bool may_tell(struct telling *t, struct watched *s,
     return false;
 }
 
+static bool is_silenced(const struct watcher *w, const struct alert_note *note)
+{
+    struct fw_label v[ALERT_NOTE_LABELS];
+    struct fw_labels labels = {v, 0};
+
+    labels.n =
+        alert_note_labels(note->watch, note->labels, note->state->told, v);
+    return silence_covers(w->o.store, &labels, note->now);
+}
+
 static void tell(void *self, struct watched *s, const struct alert_note *note,
                  struct fw_arena *arena)
 {
@@ -188,7 +199,7 @@ static void tell(void *self, struct watched *s, const struct alert_note *note,
                        : held != atomic_load(&t->w->held)
                            ? "page budget"
                            : standing_name(state));
-    if (tells && t->w->o.webhook_count > 0) {
+    if (tells && t->w->o.webhook_count > 0 && !is_silenced(t->w, note)) {
         whole.card = write_card(t->g, s, &whole, arena);
         keep_outgoing(t->w, &whole);
     }

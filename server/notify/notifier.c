@@ -15,6 +15,8 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "server/notify/command.h"
+#include "server/notify/email.h"
 #include "server/notify/outbox.h"
 #include "server/notify/webhook.h"
 #include "storage/base/log.h"
@@ -93,7 +95,7 @@ static bool pick(void *self, const struct note *note)
     if (note->url.n == 0)
         drop(n, note, "its record is damaged");
     else if (r == NULL)
-        drop(n, note, "no webhook of the configuration has this URL");
+        drop(n, note, "no receiver of the configuration has this URL");
     else if (fw_clock_now(n->clock) - note->created_at > KEEP_MS)
         drop(n, note, "it waited for more than a day");
     else if (r->note == 0 && r->rest_until_ns <= fw_clock_mono_ns(n->clock)) {
@@ -130,12 +132,23 @@ static void rest(struct notifier *n, struct receiver *r)
         fw_clock_mono_ns(n->clock) + (uint64_t)r->pause * 1000000;
 }
 
+static enum webhook_answer hand_over(struct notifier *n,
+                                     const struct receiver *r,
+                                     struct fw_str body, struct fw_err *err)
+{
+    if (r->hook->email != NULL)
+        return email_post(r->hook->email, body, fw_clock_now(n->clock), err);
+    if (r->hook->command != NULL)
+        return command_run(r->hook->command, body, err);
+    return webhook_post(n->client, r->hook, body, err);
+}
+
 static void post(struct notifier *n, struct receiver *r)
 {
     struct fw_str body = {n->bodies.data + r->offset, r->size};
     struct fw_err err = {0};
 
-    switch (webhook_post(n->client, r->hook, body, &err)) {
+    switch (hand_over(n, r, body, &err)) {
     case WEBHOOK_DELIVERED:
         if (r->failing)
             fw_log(FW_LOG_INFO, "notifications reach %s again", r->hook->url);

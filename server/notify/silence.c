@@ -306,6 +306,37 @@ fw_rc silence_all(struct fw_txn *txn, struct fw_arena *arena,
     return FW_OK;
 }
 
+struct cover {
+    const struct fw_labels *labels;
+    fw_ms now;
+    bool found;
+};
+
+static bool covers_one(void *self, struct fw_str key, struct fw_str value)
+{
+    struct cover *c = self;
+    struct silence s;
+
+    c->found = read_record(key, value, &s) == FW_OK &&
+               silence_state(&s, c->now) == SILENCE_ACTIVE &&
+               silence_matches(&s, c->labels);
+    return !c->found;
+}
+
+bool silence_covers(struct fw_store *store, const struct fw_labels *labels,
+                    fw_ms now)
+{
+    struct cover c = {labels, now, false};
+    struct fw_txn *txn = NULL;
+
+    if (fw_txn_begin(store, false, &txn, NULL) != FW_OK)
+        return false;
+    if (fw_txn_scan(txn, T_SILENCES, FIRST_KEY, covers_one, &c, NULL) < 0)
+        c.found = false;
+    fw_txn_abort(txn);
+    return c.found;
+}
+
 /* ---- acts ---- */
 
 static void new_id(char id[SILENCE_ID_BYTES])

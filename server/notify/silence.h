@@ -51,6 +51,13 @@ FW_CHECK fw_rc silence_all(struct fw_txn *txn, struct fw_arena *arena,
 bool silence_matches(const struct silence *s, const struct fw_labels *labels);
 
 /*
+ * True if one of the active silences holds for the labels. What cannot be read
+ * silences nobody.
+ */
+bool silence_covers(struct fw_store *store, const struct fw_labels *labels,
+                    fw_ms now);
+
+/*
  * One matcher as amtool writes it: name="value", name=value, !=, =~, !~. The
  * texts live in `arena`.
  */
