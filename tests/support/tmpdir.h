@@ -9,8 +9,9 @@
 
 /*
  * A new empty folder beneath $TMPDIR or /tmp. The text lives until
- * tmpdir_remove_all(), which fixture_main() calls; at most 1,024 in one program.
- * Any failure ends the test program: a test without its folder has no meaning.
+ * tmpdir_remove_all(), which fixture_main() calls; at most 1,024 in one
+ * program. Any failure ends the test program: a test without its folder has no
+ * meaning.
  */
 const char *tmpdir_new(void);
 
