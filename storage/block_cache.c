@@ -76,6 +76,20 @@ static bool fill(struct block_cache *c, struct block_cache_slot *slot,
     return slot->filled;
 }
 
+static bool is_deleted(struct fw_store *store, const struct block_ref *ref,
+                       uint32_t series, fw_ms t)
+{
+    struct partition *part;
+    bool deleted;
+
+    if (atomic_load(&store->tombs.count) == 0)
+        return false;
+    part = manifest_ref(&store->manifest, ref->part);
+    deleted = part != NULL && tombs_cover(&store->tombs, series, t, part->rank);
+    partition_unref(part);
+    return deleted;
+}
+
 fw_rc block_cache_find(struct block_cache *c, struct fw_store *store,
                        uint32_t series, fw_ms t, uint64_t *bits)
 {
@@ -91,7 +105,8 @@ fw_rc block_cache_find(struct block_cache *c, struct fw_store *store,
             !fill(c, slot, store, series, &refs[i]))
             continue;
         at = head_lower_bound(slot->t, refs[i].n, t);
-        if (at < refs[i].n && slot->t[at] == t) {
+        if (at < refs[i].n && slot->t[at] == t &&
+            !is_deleted(store, &refs[i], series, t)) {
             memcpy(bits, (double *)(void *)(slot->t + slot->cap) + at,
                    sizeof(*bits));
             return FW_OK;

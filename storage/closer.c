@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "storage/base/bytes.h"
 #include "storage/rewrite.h"
 #include "storage/sealer.h"
 
@@ -88,8 +89,8 @@ static bool is_ripe(struct closer *c, struct partition *const *list,
         return false;
     if (atomic_load(&p->kind) == PARTITION_FROZEN)
         return true;
-    if (atomic_load(&p->kind) != PARTITION_HOT)
-        return false;
+    if (atomic_load(&p->kind) == PARTITION_CLOSED)
+        return c->forced != 0 && tombs_wait(&store->tombs, p);
     if (p->serial < c->forced)
         return true;
     if (__builtin_add_overflow(p->last, store->options.close_after, &edge) ||
@@ -250,7 +251,7 @@ static fw_rc plan(struct closer *c, struct fw_err *err)
         rank = p->rank > rank ? p->rank : rank;
     }
     return manifest_plan_closed(&c->store->manifest, first, last, rank,
-                                &job->made, err);
+                                c->store->tombs.last_id, &job->made, err);
 }
 
 static void failed(struct closer *c, fw_rc rc, const struct fw_err *err)
@@ -371,6 +372,61 @@ static fw_rc publish_nothing(struct closer *c, struct fw_err *err)
     return rc;
 }
 
+/* The oldest record the journal has on disk; UINT64_MAX for none. */
+static uint64_t first_record(struct fw_store *store)
+{
+    struct lmdb_txn txn = {0};
+    struct lmdb_cursor cursor = {0};
+    struct fw_str key = {0}, value = {0};
+    struct fw_err err = {0};
+    uint64_t first = 0;
+    fw_rc rc = lmdb_begin_read(store->journal.env, &txn, &err);
+
+    if (rc != FW_OK)
+        return 0;
+    rc = lmdb_cursor_open(&txn, &cursor, &err);
+    if (rc == FW_OK)
+        rc = lmdb_seek(&cursor, (struct fw_str){"", 0}, &key, &value, &err);
+    if (rc == FW_OK && key.n == 8)
+        first = fw_get_be64(key.p);
+    else if (rc == FW_END)
+        first = UINT64_MAX;
+    lmdb_cursor_close(&cursor);
+    lmdb_end(&txn);
+    return first;
+}
+
+/*
+ * A tombstone goes when each partition it holds for has been rewritten since,
+ * and the journal has no record any more that it holds for.
+ */
+static void remove_tombs(struct closer *c)
+{
+    struct fw_store *store = c->store;
+    struct partition **list = NULL;
+    struct fw_err err = {0};
+    uint64_t first;
+    size_t count = 0;
+
+    if (atomic_load(&store->tombs.count) == 0 ||
+        manifest_list(&store->manifest, &list, &count) != FW_OK)
+        return;
+    first = first_record(store);
+    for (size_t i = 0; i < atomic_load(&store->tombs.count);) {
+        const struct tomb *tomb = &store->tombs.v[i];
+        bool needed = tomb->seq >= first;
+
+        for (size_t k = 0; k < count && !needed; k++)
+            needed = list[k]->exists && list[k]->tombs < tomb->id &&
+                     list[k]->rank <= tomb->rank &&
+                     overlap(list[k], tomb->from, tomb->to);
+        if (needed ||
+            tombs_remove(&store->tombs, store->meta, tomb->id, &err) != FW_OK)
+            i++;
+    }
+    manifest_list_free(list, count);
+}
+
 static void finish(struct closer *c)
 {
     struct rewrite *job = &c->job;
@@ -391,6 +447,7 @@ static void finish(struct closer *c)
     release_job(c);
     if (rc != FW_OK && rc != FW_END)
         failed(c, rc, &err);
+    remove_tombs(c);
 }
 
 /* ---- The sealing thread's turn --------------------------------------------

@@ -36,6 +36,11 @@ struct fw_cursor {
     fw_ms *t; /* owned: what is merged from pieces that overlap */
     double *v;
     size_t cap;
+    struct tomb_range *tombs; /* owned: what of the series is deleted */
+    size_t tomb_count, tomb_cap;
+    fw_ms *kept_t; /* owned: what is left of a piece where some is */
+    double *kept_v;
+    size_t kept_cap;
     struct sample *merged; /* owned, as above */
     size_t merged_cap;
 };
@@ -152,7 +157,10 @@ static fw_rc note_pieces(struct fw_cursor *c, struct head_series *s)
 {
     fw_rc rc = FW_OK;
 
-    for (int tries = 0; tries < COPY_TRIES; tries++) {
+    /* Before the blocks: what has been deleted then is seen to be. */
+    rc = tombs_of(&c->store->tombs, c->series, c->from, c->to, &c->tombs,
+                  &c->tomb_count, &c->tomb_cap);
+    for (int tries = 0; tries < COPY_TRIES && rc == FW_OK; tries++) {
         drop_pieces(c);
         head_lock(&c->store->head, c->series);
         rc = copy_refs(c, s);
@@ -164,6 +172,8 @@ static fw_rc note_pieces(struct fw_cursor *c, struct head_series *s)
         if (take_partitions(c))
             break;
     }
+    if (rc != FW_OK)
+        return rc;
     leave_missing(c);
     rc = head_snap_unpack(&c->memory);
     if (rc == FW_OK)
@@ -212,8 +222,11 @@ fw_rc cursor_reset_parts(struct fw_cursor *c, uint32_t series,
     c->to = INT64_MAX;
     if (s == NULL)
         return FW_OK;
+    rc = tombs_of(&c->store->tombs, series, c->from, c->to, &c->tombs,
+                  &c->tomb_count, &c->tomb_cap);
     head_lock(&c->store->head, series);
-    rc = copy_refs(c, s);
+    if (rc == FW_OK)
+        rc = copy_refs(c, s);
     head_unlock(&c->store->head, series);
     for (size_t i = 0; i < c->count; i++) {
         struct piece piece = c->pieces[i];
@@ -267,6 +280,43 @@ static fw_rc need_reader(struct fw_cursor *c, struct fw_err *err)
                              : fw_err_set(err, FW_ENOMEM, "out of memory");
 }
 
+static bool is_deleted(const struct fw_cursor *c, uint32_t rank, fw_ms t)
+{
+    for (size_t i = 0; i < c->tomb_count; i++)
+        if (c->tombs[i].from <= t && t <= c->tombs[i].to &&
+            rank <= c->tombs[i].rank)
+            return true;
+    return false;
+}
+
+/* True if some of a piece may have been deleted. */
+static bool is_touched(const struct fw_cursor *c, const struct piece *piece)
+{
+    for (size_t i = 0; i < c->tomb_count; i++)
+        if (c->tombs[i].from <= piece->t_max &&
+            c->tombs[i].to >= piece->t_min && piece->part != NULL &&
+            piece->part->rank <= c->tombs[i].rank)
+            return true;
+    return false;
+}
+
+static fw_rc leave_out_deleted(struct fw_cursor *c, const struct piece *piece,
+                               struct fw_run *run, struct fw_err *err)
+{
+    size_t n = 0;
+
+    if (!make_room(&c->kept_t, &c->kept_v, &c->kept_cap, run->n))
+        return fw_err_set(err, FW_ENOMEM, "out of memory");
+    for (size_t i = 0; i < run->n; i++) {
+        if (is_deleted(c, piece->part->rank, run->t[i]))
+            continue;
+        c->kept_t[n] = run->t[i];
+        memcpy(&c->kept_v[n++], &run->v[i], sizeof(*c->kept_v));
+    }
+    *run = (struct fw_run){c->kept_t, c->kept_v, n, 0};
+    return FW_OK;
+}
+
 /* Says which samples cannot be read. */
 static fw_rc tell_damage(struct fw_cursor *c, const struct piece *piece,
                          struct fw_err *err)
@@ -293,6 +343,8 @@ static fw_rc read_piece(struct fw_cursor *c, const struct piece *piece,
     if (rc == FW_OK)
         rc = block_reader_read(c->reader, piece->part, &piece->ref, c->series,
                                run, err);
+    if (rc == FW_OK && is_touched(c, piece))
+        rc = leave_out_deleted(c, piece, run, err);
     return rc == FW_ECORRUPT ? tell_damage(c, piece, err) : rc;
 }
 
@@ -391,7 +443,8 @@ static void merge(struct fw_cursor *c, size_t total, struct fw_run *run)
 {
     size_t n = 0;
 
-    qsort(c->merged, total, sizeof(*c->merged), by_time_and_age);
+    if (total > 0)
+        qsort(c->merged, total, sizeof(*c->merged), by_time_and_age);
     for (size_t i = 0; i < total; i++) {
         if (n > 0 && c->t[n - 1] == c->merged[i].t)
             continue;
@@ -472,7 +525,8 @@ fw_rc fw_cursor_peek(struct fw_cursor *cursor, struct fw_summary *s,
         return FW_END;
     piece = &cursor->pieces[cursor->next];
     if (piece->part == NULL || piece->t_min < cursor->from ||
-        piece->t_max > cursor->to || group_size(cursor) > 1)
+        piece->t_max > cursor->to || group_size(cursor) > 1 ||
+        is_touched(cursor, piece))
         return FW_NONE;
     rc = need_reader(cursor, err);
     if (rc == FW_OK)
@@ -512,5 +566,7 @@ void fw_cursor_close(struct fw_cursor *cursor)
     head_snap_release(&cursor->memory);
     free(cursor->t);
     free(cursor->merged);
+    free(cursor->tombs);
+    free(cursor->kept_t);
     free(cursor);
 }

@@ -220,7 +220,11 @@ fw_rc load_all(struct fw_store *store, struct seal_state *state,
         return fw_err_set(err, rc, "%s", stray.text);
     rc = load_registry(store, state, why, err);
     if (rc == FW_OK)
-        rc = manifest_load(&store->manifest, err);
+        rc = manifest_load(&store->manifest, why, err);
+    if (rc == FW_OK)
+        rc = tombs_load(&store->tombs, store->meta, why, err);
+    (void)atomic_fetch_add(&store->counters.corrupt,
+                           store->manifest.damaged + store->tombs.damaged);
     if (rc == FW_OK)
         rc = load_partitions(store, why, err);
     return rc;

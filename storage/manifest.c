@@ -6,11 +6,12 @@
 #include <unistd.h>
 
 #include "storage/base/bytes.h"
+#include "storage/base/crc32c.h"
 #include "storage/meta.h"
 
 #define KEY_BYTES 13
 #define KEY_BYTES_1 9 /* of format 1, and of serial 0 */
-#define VALUE_BYTES (40 + PARTITION_NAME_BYTES)
+#define VALUE_BYTES (44 + PARTITION_NAME_BYTES)
 #define VALUE_BYTES_1 (24 + PARTITION_NAME_BYTES)
 #define OPEN_FILES 192 /* partitions kept open at once */
 #define BIAS ((uint64_t)1 << 63)
@@ -136,6 +137,7 @@ static fw_rc entry_put(struct lmdb_txn *txn, const struct entry *e,
     fw_put_le32(value + 64, e->serial);
     fw_put_le32(value + 68, e->rank);
     fw_put_le64(value + 72, e->tombs);
+    fw_put_le32(value + 80, fw_crc32c(value, 80));
     return lmdb_put(txn, entry_key(key, e->first, e->serial),
                     (struct fw_str){value, sizeof(value)}, err);
 }
@@ -399,14 +401,15 @@ fw_rc manifest_freeze(struct manifest *m, struct partition *p,
 }
 
 fw_rc manifest_plan_closed(struct manifest *m, fw_ms first, fw_ms last,
-                           uint32_t rank, struct partition **out,
-                           struct fw_err *err)
+                           uint32_t rank, uint64_t tombs,
+                           struct partition **out, struct fw_err *err)
 {
     char name[PARTITION_NAME_BYTES];
     struct entry entry = {.first = first,
                           .last = last,
                           .serial = m->serial + 1,
                           .rank = rank,
+                          .tombs = tombs,
                           .state = PLANNED,
                           .kind = PARTITION_CLOSED,
                           .name = name};
@@ -571,6 +574,7 @@ struct leftover {
 
 struct load {
     struct manifest *m;
+    struct fw_err *why;
     struct leftover *gone; /* owned */
     size_t gone_count, gone_cap;
 };
@@ -628,7 +632,9 @@ static fw_rc entry_get(struct fw_str value, char name[PARTITION_NAME_BYTES],
     uint32_t state, kind;
 
     if ((value.n != VALUE_BYTES && value.n != VALUE_BYTES_1) ||
-        value.p[VALUE_BYTES_1 - 1] != '\0')
+        value.p[VALUE_BYTES_1 - 1] != '\0' ||
+        (value.n == VALUE_BYTES &&
+         fw_get_le32(value.p + 80) != fw_crc32c(value.p, 80)))
         return fw_err_set(err, FW_ECORRUPT,
                           "the manifest has an entry that cannot be read");
     memcpy(name, value.p + 24, PARTITION_NAME_BYTES);
@@ -651,16 +657,37 @@ static fw_rc entry_get(struct fw_str value, char name[PARTITION_NAME_BYTES],
     return FW_OK;
 }
 
-static fw_rc load_entry(struct load *load, struct fw_str value,
-                        struct fw_err *err)
+/* It stays as it is, and so does the file it names. */
+static void note_damage(struct load *load, struct fw_str key,
+                        const struct fw_err *damage)
+{
+    uint32_t serial = key.n == KEY_BYTES ? fw_get_be32(key.p + 9) : 0;
+
+    load->m->damaged++;
+    if (load->why->text[0] == '\0')
+        *load->why = *damage;
+    if (serial > load->m->serial && serial < UINT32_MAX / 2)
+        load->m->serial = serial;
+}
+
+static fw_rc load_entry(struct load *load, struct fw_str key,
+                        struct fw_str value, struct fw_err *err)
 {
     struct partition *p = NULL;
-    char name[PARTITION_NAME_BYTES];
-    struct entry e;
-    fw_rc rc = entry_get(value, name, &e, err);
+    char name[PARTITION_NAME_BYTES], room[KEY_BYTES];
+    struct fw_err damage = {0};
+    struct fw_str right;
+    struct entry e = {0};
+    fw_rc rc = entry_get(value, name, &e, &damage);
 
-    if (rc != FW_OK)
-        return rc;
+    right = entry_key(room, e.first, e.serial);
+    if (rc == FW_OK && !fw_str_eq(key, right))
+        rc = fw_err_set(&damage, FW_ECORRUPT,
+                        "the manifest has an entry at the place of another");
+    if (rc != FW_OK) {
+        note_damage(load, key, &damage);
+        return FW_OK;
+    }
     load->m->serial = e.serial > load->m->serial ? e.serial : load->m->serial;
     load->m->rank = e.rank > load->m->rank ? e.rank : load->m->rank;
     if (e.state == DROPPED ||
@@ -691,7 +718,7 @@ static fw_rc each_entry(struct load *load, struct fw_err *err)
             lmdb_seek(&cursor, (struct fw_str){&section, 1}, &key, &value, err);
     while (rc == FW_OK && (key.n == KEY_BYTES || key.n == KEY_BYTES_1) &&
            key.p[0] == META_PART) {
-        rc = load_entry(load, value, err);
+        rc = load_entry(load, key, value, err);
         if (rc == FW_OK)
             rc = lmdb_next(&cursor, &key, &value, err);
     }
@@ -700,9 +727,9 @@ static fw_rc each_entry(struct load *load, struct fw_err *err)
     return rc == FW_END ? FW_OK : rc;
 }
 
-fw_rc manifest_load(struct manifest *m, struct fw_err *err)
+fw_rc manifest_load(struct manifest *m, struct fw_err *why, struct fw_err *err)
 {
-    struct load load = {.m = m};
+    struct load load = {.m = m, .why = why};
     fw_rc rc = each_entry(&load, err);
 
     for (size_t i = 0; i < load.gone_count && rc == FW_OK; i++)

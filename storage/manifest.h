@@ -33,6 +33,7 @@ struct manifest {
     struct partition **by_index; /* lock; NULL once dropped */
     size_t index_count, index_cap;
     uint32_t serial, rank; /* the highest there ever were; sealer */
+    uint64_t damaged;      /* entries that cannot be read */
     char (*gone)[PARTITION_NAME_BYTES]; /* names not to be used; sealer */
     size_t gone_count, gone_cap;
 };
@@ -44,9 +45,12 @@ void manifest_release(struct manifest *m);
 
 /*
  * Reads the entries of meta/ and finishes what a crash interrupted. Partitions
- * that are planned but have no file stay; `exists` tells.
+ * that are planned but have no file stay; `exists` tells. An entry that is
+ * damaged is counted, named in *why if that is empty, and left alone with its
+ * file.
  */
-FW_CHECK fw_rc manifest_load(struct manifest *m, struct fw_err *err);
+FW_CHECK fw_rc manifest_load(struct manifest *m, struct fw_err *why,
+                             struct fw_err *err);
 
 /* The hot partition of a time, or NULL; borrowed, for the sealing thread. */
 struct partition *manifest_find(struct manifest *m, fw_ms t);
@@ -75,8 +79,8 @@ FW_CHECK fw_rc manifest_freeze(struct manifest *m, struct partition *p,
  * reached, after manifest_unplan().
  */
 FW_CHECK fw_rc manifest_plan_closed(struct manifest *m, fw_ms first, fw_ms last,
-                                    uint32_t rank, struct partition **out,
-                                    struct fw_err *err);
+                                    uint32_t rank, uint64_t tombs,
+                                    struct partition **out, struct fw_err *err);
 void manifest_unplan(struct manifest *m, struct partition *p);
 
 /*

@@ -89,7 +89,7 @@ static const struct section {
 } sections[] = {
     {META_FORMAT, 1, 1}, {META_PAGE, 5, 5},  {META_NEXT, 1, 1},
     {META_PART, 9, 13},  {META_RING, 2, 16}, {META_TABLE, 2, 64},
-    {META_KEY, 4, 500},
+    {META_KEY, 4, 500},  {META_TOMB, 9, 9},
 };
 
 static bool has_place(struct fw_str key)

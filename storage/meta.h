@@ -12,6 +12,7 @@
 #define META_PAGE 'R'   /* 'R' be32(page) -> registry page */
 #define META_NEXT 'N'   /* "N" -> le32: the id that comes next */
 #define META_PART 'P'   /* 'P' be64(first day, biased) -> partition */
+#define META_TOMB 'D'   /* 'D' be64(id) -> tombstone */
 #define META_RING 'J'   /* 'J' folder -> nothing: there is such a ring */
 #define META_TABLE 'T'  /* 'T' name -> le16 id of a table of others */
 #define META_KEY 'K'    /* 'K' be16(id) key -> value of such a table */
@@ -19,9 +20,9 @@
 /*
  * 1: registry pages are plain definitions (FWR1), entries of partitions 64
  * bytes, there is no head/, journal records are FWJ1. 2: pages are columns
- * (FWR2), entries 80 bytes, with kind and rank, head/, FWJ2. Pages, entries and
- * records tell which they are; the first writer makes the folder 2, and the
- * first registry pages that are written make all of them new.
+ * (FWR2), entries 84 bytes, with kind and rank, and a checksum; head/, FWJ2. Pages,
+ * entries and records tell which they are; the first writer makes the folder 2,
+ * and the first registry pages that are written make all of them new.
  */
 #define META_FORMAT_VERSION 2
 #define META_FORMAT_OLDEST 1

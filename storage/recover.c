@@ -77,7 +77,8 @@ static fw_rc put_one(struct replay *r, uint64_t seq, uint32_t id, fw_ms t,
                           "journal record %llu has samples of series %u, "
                           "which is defined nowhere",
                           (unsigned long long)seq, id);
-    if (there_before(r, s, seq, t, late))
+    if (there_before(r, s, seq, t, late) ||
+        tombs_cover_record(&r->store->tombs, id, t, seq))
         return FW_OK;
     verdict = head_stage(&r->hold, id, t, bits, -1, false);
     if (verdict == HEAD_ASK_DISK) {

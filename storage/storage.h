@@ -329,6 +329,19 @@ FW_CHECK fw_rc fw_store_index_stats(struct fw_store *store, size_t top,
                                     struct fw_index_stats *out,
                                     struct fw_err *err);
 
+/*
+ * Deletes what there is of the series that satisfy all matchers (as of
+ * fw_store_select()) in [from, to], both included: at once for every reader
+ * that begins from now on, and off the disk when their partitions are rewritten
+ * next (fw_store_compact() does it now). Samples that come later stay. *series
+ * tells how many series it was. Durable on FW_OK. FW_EINVAL, FW_EREADONLY;
+ * FW_ETOOBIG where too many deletions wait to be carried out.
+ */
+FW_CHECK fw_rc fw_store_delete(struct fw_store *store,
+                               const struct fw_matcher *matchers, size_t n,
+                               fw_ms from, fw_ms to, uint64_t *series,
+                               struct fw_err *err);
+
 /* ---- Small tables beside the samples ----------------------------------------
  */
 
@@ -391,6 +404,7 @@ struct fw_store_stats {
     uint64_t partitions;        /* stretches of time on disk, gauge */
     uint64_t partitions_closed; /* rewritten since the store was opened */
     uint64_t close_failures;
+    uint64_t tombstones; /* deletions not carried out on disk yet, gauge */
     uint64_t partitions_dropped; /* by retention, of age or of size */
     bool read_only;              /* turned so by a full or failing disk */
     char read_only_reason[256];

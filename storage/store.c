@@ -275,6 +275,7 @@ static fw_rc open_once(const char *dir, const struct fw_store_options *options,
     store->lock_fd = -1;
     (void)pthread_mutex_init(&store->health.lock, NULL);
     reader_pool_init(&store->readers);
+    tombs_init(&store->tombs);
     (void)pthread_mutex_init(&store->quiet, NULL);
     matcher_cache_init(&store->matchers);
     rc = registry_init(&store->registry);
@@ -351,6 +352,7 @@ void fw_store_close(struct fw_store *store)
     head_release(&store->head);
     registry_release(&store->registry);
     reader_pool_release(&store->readers);
+    tombs_release(&store->tombs);
     matcher_cache_release(&store->matchers);
     folder_unlock(store->lock_fd);
     (void)pthread_mutex_destroy(&store->health.lock);

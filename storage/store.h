@@ -17,6 +17,7 @@
 #include "storage/matcher.h"
 #include "storage/registry.h"
 #include "storage/storage.h"
+#include "storage/tombs.h"
 
 #define STORE_REASON_BYTES 256
 
@@ -65,6 +66,7 @@ struct fw_store {
     struct matcher_cache matchers;
     struct head head;
     struct manifest manifest;
+    struct tombs tombs;
     struct reader_pool readers;
     struct committer *committer;
     struct sealer *sealer;

@@ -64,6 +64,7 @@ void fw_store_stats(struct fw_store *store, struct fw_store_stats *out)
         .partitions = manifest_count(&store->manifest),
         .partitions_closed = atomic_load(&c->closed),
         .close_failures = atomic_load(&c->close_failures),
+        .tombstones = atomic_load(&store->tombs.count),
         .partitions_dropped = atomic_load(&c->dropped),
     };
     if (store->committer != NULL)

@@ -33,13 +33,23 @@ static void read_segment(const uint8_t *bytes, size_t size)
 {
     struct fw_str text = {(const char *)bytes, size};
     struct segment_block *blocks = NULL;
+    uint8_t *inflated = NULL;
     struct segment segment;
     struct fw_err err = {0};
 
     if (segment_open(&segment, text, &err) == FW_OK &&
-        segment_directory(&segment, &blocks, &err) == FW_OK)
-        read_blocks(&segment, blocks);
+        segment_directory(&segment, &blocks, &err) == FW_OK) {
+        if (segment.deflated) {
+            inflated = malloc(segment.data_bytes);
+            if (inflated != NULL &&
+                segment_inflate(&segment, inflated, &err) == FW_OK)
+                segment.data = inflated;
+        }
+        if (segment.data != NULL)
+            read_blocks(&segment, blocks);
+    }
     free(blocks);
+    free(inflated);
 }
 
 /* Puts right what can be put right without believing the input. */

@@ -258,7 +258,8 @@ static void what_was_not_finished_is_removed(void **state)
     hot = manifest_find(&store->manifest, START);
     assert_int_equal(manifest_freeze(&store->manifest, hot, &err), FW_OK);
     assert_int_equal(manifest_plan_closed(&store->manifest, hot->first,
-                                          hot->last, hot->rank, &planned, &err),
+                                          hot->last, hot->rank, 0, &planned,
+                                          &err),
                      FW_OK);
     assert_int_equal(fw_file_write(planned->path, "torn", 4, &err), FW_OK);
     partition_unref(planned);

@@ -21,6 +21,7 @@ struct world {
 static void open_manifest(struct world *w)
 {
     struct lmdb_options options = {.map_bytes = (size_t)4 << 20};
+    struct fw_err why = {0};
     char path[FW_PATH_BYTES];
 
     assert_int_equal(fw_path_join(path, w->dir, "meta", &err), FW_OK);
@@ -29,7 +30,7 @@ static void open_manifest(struct world *w)
     assert_int_equal(
         manifest_init(&w->m, w->dir, w->meta, false, (size_t)4 << 20), FW_OK);
     assert_int_equal(fw_dir_make(w->m.dir, &err), FW_OK);
-    assert_int_equal(manifest_load(&w->m, &err), FW_OK);
+    assert_int_equal(manifest_load(&w->m, &why, &err), FW_OK);
 }
 
 static void close_manifest(struct world *w)

@@ -136,6 +136,54 @@ static void the_directory_knows_the_values(void **state)
     assert_true(isnan(b.min) && isnan(b.max) && b.sum == 0);
 }
 
+/* Random doubles that come again and again: a stream finds what blocks hide. */
+static void cold_data_are_deflated_where_that_pays(void **state)
+{
+    struct synth_rng rng = synth_seed(fixture_seed());
+    struct segment_block *directory = NULL;
+    struct segment_writer w;
+    uint8_t *data;
+    struct fw_str out;
+    struct segment s;
+    size_t plain;
+
+    (void)state;
+    random_block(&rng, &blocks[0]);
+    blocks[0].n = 300;
+    for (size_t i = 0; i < 300; i++) {
+        uint64_t bits = synth_u64(&rng);
+
+        blocks[0].t[i] = (fw_ms)i * 1000;
+        memcpy(&blocks[0].v[i], &bits, sizeof(bits));
+    }
+    for (size_t i = 1; i < BLOCKS; i++)
+        blocks[i] = blocks[0];
+    segment_writer_init(&w);
+    write_blocks(&w, &out);
+    plain = out.n;
+    segment_writer_clear(&w);
+    w.deflate = true;
+    write_blocks(&w, &out);
+    assert_true(out.n < plain / 4);
+    assert_int_equal(segment_open(&s, out, &err), FW_OK);
+    assert_true(s.deflated && s.data == NULL);
+    assert_int_equal(segment_directory(&s, &directory, &err), FW_OK);
+    data = malloc(s.data_bytes);
+    assert_non_null(data);
+    assert_int_equal(segment_inflate(&s, data, &err), FW_OK);
+    s.data = data;
+    for (size_t i = 0; i < BLOCKS; i++)
+        read_block(&s, &directory[i], &blocks[i]);
+    s.used--;
+    assert_int_equal(segment_inflate(&s, data, &err), FW_ECORRUPT);
+    s.used++;
+    s.data_bytes--;
+    assert_int_equal(segment_inflate(&s, data, &err), FW_ECORRUPT);
+    free(data);
+    free(directory);
+    segment_writer_release(&w);
+}
+
 static void cut_segments_are_refused(void **state)
 {
     struct synth_rng rng = synth_seed(fixture_seed());
@@ -177,6 +225,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(what_is_written_is_read),
         cmocka_unit_test(series_of_one_scrape_share_their_times),
         cmocka_unit_test(the_directory_knows_the_values),
+        cmocka_unit_test(cold_data_are_deflated_where_that_pays),
         cmocka_unit_test(cut_segments_are_refused),
     };
 

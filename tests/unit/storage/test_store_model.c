@@ -209,6 +209,37 @@ static void write_batch(struct fw_store *store, struct model *m,
                      n - result.stored);
 }
 
+/*
+ * A range of one series, or of all: never the newest sample, which says what is
+ * too old.
+ */
+static void delete_some(struct fw_store *store, struct model *m,
+                        struct synth_rng *rng)
+{
+    uint32_t id = (uint32_t)(synth_u64(rng) % SERIES);
+    struct model_series *s = &m->series[id];
+    char host[16];
+    struct fw_matcher matchers[] = {
+        {FW_MATCH_EQUAL, FW_STR(FW_METRIC_NAME), FW_STR("m")},
+        {FW_MATCH_EQUAL, FW_STR("host"), {host, 0}}};
+    uint64_t hit = 0;
+    size_t a, b;
+
+    matchers[1].value.n = (size_t)snprintf(host, sizeof(host), "h%u", id);
+    if (s->n < 3)
+        return;
+    a = synth_u64(rng) % (s->n - 1);
+    b = a + synth_u64(rng) % (s->n - 1 - a);
+    b = synth_u64(rng) % 2 == 0 && b > a + 100 ? a + 100 : b;
+    if (fw_store_delete(store, matchers, 2, s->t[a], s->t[b], &hit, &err) !=
+        FW_OK)
+        fail_msg("delete: %s", err.text);
+    assert_int_equal(hit, 1);
+    memmove(s->t + a, s->t + b + 1, (s->n - b - 1) * sizeof(*s->t));
+    memmove(s->bits + a, s->bits + b + 1, (s->n - b - 1) * sizeof(*s->bits));
+    s->n -= b + 1 - a;
+}
+
 static void store_and_model_agree_whatever_happens(void **state)
 {
     struct synth_rng rng = synth_seed(fixture_seed());
@@ -242,6 +273,9 @@ static void store_and_model_agree_whatever_happens(void **state)
             break;
         case 4:
             assert_int_equal(fw_store_compact(store, NULL, &err), FW_OK);
+            break;
+        case 5:
+            delete_some(store, &m, &rng);
             break;
         case 3: {
             struct fw_store *reader = open_store(dir, true);
