@@ -295,12 +295,17 @@ static void check_series(struct fw_store *store)
 static _Noreturn void writer(void)
 {
     struct fw_store *store = open_store();
+    double c0 = cpu(), w0 = written();
 
     begin_samples();
     make_series(store);
     for (size_t row = 0; row < g_samples; row++)
         write_row(store, row);
     print_state(store, g_samples);
+    printf("%.3f CPU-s a million, %.2f device bytes a sample\n",
+           (cpu() - c0) / ((double)g_sent / 1e6),
+           (written() - w0) / (double)g_sent);
+    (void)fflush(stdout);
     (void)kill(getpid(), SIGKILL);
     _exit(1);
 }

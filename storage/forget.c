@@ -106,11 +106,13 @@ fw_rc forget_sweep(struct fw_store *store, struct forget_state *state,
     if (atomic_load(&store->counters.corrupt) > 0)
         return FW_OK;
     rc = journal_passed(store, state->applied, &passed, err);
+    passed = passed && store->ring.first_seq > state->ring;
     if (rc == FW_OK && passed)
         rc = forget(store, err);
     if (rc != FW_OK)
         return rc;
     state->applied = atomic_load(&store->head.applied);
+    state->ring = store->ring.next_seq - 1;
     if (find_idle(store, &idle) != FW_OK) {
         free(idle.v);
         return fw_err_set(err, FW_ENOMEM, "out of memory");

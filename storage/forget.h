@@ -17,6 +17,7 @@
 
 struct forget_state {
     uint64_t applied; /* the last journal record when the leaving were noted */
+    uint64_t ring;    /* the last record of head/ at that time */
     uint64_t last_ns; /* of the last sweep */
 };
 

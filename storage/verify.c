@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "storage/base/bytes.h"
+#include "storage/checkpoint_record.h"
 #include "storage/meta.h"
 #include "storage/registry_page.h"
 
@@ -276,6 +277,62 @@ static fw_rc check_record(void *self, uint64_t seq, struct fw_str text,
     return FW_OK;
 }
 
+static fw_rc check_series_of(struct verifier *v, struct checkpoint_reader *r,
+                             struct fw_err *why)
+{
+    struct head_chunk chunk;
+    uint32_t id = 0;
+    fw_rc rc = checkpoint_reader_series(r, &id, why);
+
+    if (rc == FW_OK && id >= registry_next_id(&v->store->registry))
+        return fw_err_set(why, FW_ECORRUPT,
+                          "it has samples of a series that is defined nowhere");
+    if (rc != FW_OK)
+        return rc;
+    while ((rc = checkpoint_reader_chunk(r, &chunk, why)) == FW_OK)
+        ;
+    return rc == FW_END ? FW_OK : rc;
+}
+
+/* A record of head/; the journal's totals count it too. */
+static fw_rc check_checkpoint(void *self, uint64_t seq, struct fw_str text,
+                              struct fw_err *err)
+{
+    struct verifier *v = self;
+    struct checkpoint_reader r;
+    struct fw_err why = {0};
+    fw_rc rc = checkpoint_reader_open(&r, text, &why);
+
+    if (rc == FW_OK && r.seq != seq)
+        rc = fw_err_set(&why, FW_ECORRUPT,
+                        "it stands at the place of another one");
+    while (rc == FW_OK)
+        rc = check_series_of(v, &r, &why);
+    checkpoint_reader_release(&r);
+    v->totals->journal_records++;
+    if (rc == FW_ENOMEM)
+        return fw_err_set(err, rc, "%s", why.text);
+    if (rc != FW_END)
+        found(v, "%s/head, record %llu: %s", v->store->dir,
+              (unsigned long long)seq, why.text);
+    return FW_OK;
+}
+
+static fw_rc check_records(struct verifier *v, const struct journal *j,
+                           journal_each each, struct fw_err *err)
+{
+    struct lmdb_txn txn = {0};
+    fw_rc rc;
+
+    if (j->env == NULL)
+        return FW_OK;
+    rc = lmdb_begin_read(j->env, &txn, err);
+    if (rc == FW_OK)
+        rc = journal_replay(&txn, each, v, err);
+    lmdb_end(&txn);
+    return rc;
+}
+
 /* A folder that was closed well has none, and says so. */
 static fw_rc check_ring_is_there(struct verifier *v, const struct journal *j,
                                  const char *name, struct fw_err *err)
@@ -292,17 +349,14 @@ static fw_rc check_ring_is_there(struct verifier *v, const struct journal *j,
 
 static fw_rc check_journal(struct verifier *v, struct fw_err *err)
 {
-    struct lmdb_txn txn = {0};
     fw_rc rc = check_ring_is_there(v, &v->store->ring, "head", err);
 
     if (rc == FW_OK)
         rc = check_ring_is_there(v, &v->store->journal, "journal", err);
-    if (rc != FW_OK || v->store->journal.env == NULL)
-        return rc;
-    rc = lmdb_begin_read(v->store->journal.env, &txn, err);
     if (rc == FW_OK)
-        rc = journal_replay(&txn, check_record, v, err);
-    lmdb_end(&txn);
+        rc = check_records(v, &v->store->ring, check_checkpoint, err);
+    if (rc == FW_OK)
+        rc = check_records(v, &v->store->journal, check_record, err);
     return rc;
 }
 
