@@ -216,6 +216,25 @@ static void write_tables(struct writer *w)
     must(fw_txn_commit(txn, &err));
 }
 
+/* A series of which a part is deleted again; only what is left is expected. */
+static void write_deleted(struct writer *w, const char *part, fw_ms from)
+{
+    struct fw_matcher matcher = {FW_MATCH_EQUAL, FW_STR(FW_METRIC_NAME),
+                                 FW_STR("deleted")};
+    uint64_t count = 0;
+
+    series(w, "deleted", "part", part);
+    for (int i = 0; i < 40; i++)
+        if (i >= 10 && i < 30)
+            must(fw_batch_add(&w->batch, w->id, from + i, i));
+        else
+            sample(w, from + i, i);
+    flush(w);
+    must(fw_store_delete(w->store, &matcher, 1, from + 10, from + 29, &count,
+                         &err));
+    assert_true(count > 0);
+}
+
 static _Noreturn void make(const char *dir)
 {
     char path[PATH_ROOM];
@@ -230,11 +249,17 @@ static _Noreturn void make(const char *dir)
     write_odd(&w, "sealed", NOW - 2 * FW_DAY);
     write_many(&w, "sealed", NOW - 2 * FW_DAY);
     flush(&w);
-    must(sealer_run(w.store->sealer, SEAL_ALL, &err));
+    write_deleted(&w, "closed", NOW - 2 * FW_DAY);
+    must(fw_store_compact(w.store, NULL, &err));
     write_tables(&w);
     write_shapes(&w, "half", NOW - FW_DAY);
     flush(&w);
     must(sealer_run(w.store->sealer, SEAL_FULL, &err));
+    write_shapes(&w, "head", NOW - FW_DAY);
+    write_odd(&w, "head", NOW - FW_DAY);
+    flush(&w);
+    must(sealer_run(w.store->sealer, SEAL_RING, &err));
+    write_deleted(&w, "tombstone", NOW - FW_DAY);
     write_shapes(&w, "journal", NOW - FW_DAY);
     write_odd(&w, "journal", NOW - FW_DAY);
     write_many(&w, "journal", NOW - 2 * FW_DAY);
