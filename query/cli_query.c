@@ -3,6 +3,7 @@
 #include "query/cli_query.h"
 
 #include "query/cli_range.h"
+#include "query/cli_remote.h"
 #include "storage/base/limits.h"
 
 enum format {
@@ -132,21 +133,63 @@ static fw_rc prepare(struct fw_cli *cli, struct asking *a, struct fw_err *err)
     a->arena = fw_arena_new(FW_MAX_QUERY_BYTES);
     if (a->arena == NULL)
         return fw_err_set(err, FW_ENOMEM, "out of memory");
+    if (cli_remote_server(cli, &a->args) != NULL)
+        return FW_OK; /* it parses by itself, and may know more */
     rc = fw_query_parse(fw_str_of(a->args.rest[0]), a->arena, &a->query, err);
     return rc == FW_OK ? fw_cli_store_open(cli, &a->store, err) : rc;
+}
+
+/* The same question, put to another server. */
+static fw_rc ask_server(struct fw_cli *cli, struct asking *a,
+                        struct fw_result *result, struct fw_err *err)
+{
+    struct fw_buf form = FW_BUF_INIT(4 * FW_MAX_QUERY_TEXT_BYTES);
+    const struct fw_query_options *o = &a->options;
+    struct remote_answer answer = {.series = NULL};
+    char lookback[FW_DURATION_TEXT_BYTES];
+    bool range = o->step > 0;
+    fw_rc rc = cli_remote_add(&form, "query", fw_str_of(a->args.rest[0]));
+
+    if (rc == FW_OK)
+        rc = cli_remote_add_time(&form, range ? "start" : "time", o->start);
+    if (rc == FW_OK && range)
+        rc = cli_remote_add_time(&form, "end", o->end);
+    if (rc == FW_OK && range)
+        rc = cli_remote_add_time(&form, "step", o->step);
+    if (rc == FW_OK && o->lookback > 0) {
+        (void)fw_format_duration(lookback, o->lookback);
+        rc = cli_remote_add(&form, "lookback_delta", fw_str_of(lookback));
+    }
+    if (rc != FW_OK)
+        rc = fw_err_set(err, FW_EINVAL, "the expression is too long");
+    else
+        rc = cli_remote_ask(cli_remote_server(cli, &a->args),
+                            range ? "/api/v1/query_range" : "/api/v1/query",
+                            FW_STR(""), "", &form, a->arena, &answer, err);
+    fw_buf_release(&form);
+    *result = answer.result;
+    return rc;
+}
+
+static fw_rc ask_store(struct asking *a, struct fw_result *result,
+                       struct fw_err *err)
+{
+    struct fw_source source = fw_source_of_store(a->store);
+    fw_rc rc;
+
+    a->options.crew = fw_crew_of_cores();
+    rc = fw_query_run(a->query, &source, &a->options, a->arena, result, err);
+    fw_crew_free(a->options.crew);
+    return rc;
 }
 
 static fw_rc answer(struct fw_cli *cli, struct asking *a, bool *empty,
                     struct fw_err *err)
 {
-    struct fw_source source = fw_source_of_store(a->store);
     struct fw_buf out = FW_BUF_INIT(FW_MAX_REPLY_BYTES);
     struct fw_result result = {0};
-    fw_rc rc;
-
-    a->options.crew = fw_crew_of_cores();
-    rc = fw_query_run(a->query, &source, &a->options, a->arena, &result, err);
-    fw_crew_free(a->options.crew);
+    fw_rc rc = a->store != NULL ? ask_store(a, &result, err)
+                                : ask_server(cli, a, &result, err);
 
     *empty = rc == FW_OK && result.count == 0 && result.type != FW_STRING;
     if (rc == FW_OK)
@@ -181,6 +224,8 @@ static int cmd_query(struct fw_cli *cli, int argc, char **argv)
         rc = answer(cli, &a, &empty, &err);
     if (rc != FW_OK)
         code = fw_cli_fail(cli, &err);
+    else if (empty && a.store == NULL)
+        (void)fprintf(cli->err, "the server has no data for this\n");
     else if (empty)
         cli_explain_nothing(cli, a.store, a.query, &a.options);
     if (rc == FW_OK && empty && fw_args_has(cli, &a.args, "fail-empty"))
@@ -193,6 +238,7 @@ static int cmd_query(struct fw_cli *cli, int argc, char **argv)
 
 static const struct fw_option query_options[] = {
     CLI_TIME_OPTIONS,
+    CLI_SERVER_OPTION,
     {"format", 'f', "FORMAT", "auto",
      "auto, table, csv, json or chart; auto draws ranges on a terminal"},
     {"fail-empty", 0, NULL, NULL, "exit with 1 if there is no data"},

@@ -3,12 +3,14 @@
 #include <string.h>
 
 #include "query/cli_query.h"
+#include "query/cli_remote.h"
 #include "storage/base/limits.h"
 
 const struct fw_option cli_series_options[] = {
     {"start", 0, "TIME", NULL, "only series that may have samples after this"},
     {"end", 0, "TIME", NULL, "and before this [now]"},
     {"fail-empty", 0, NULL, NULL, "exit with 1 if there are none"},
+    CLI_SERVER_OPTION,
     {0},
 };
 
@@ -18,6 +20,7 @@ const struct fw_option cli_label_options[] = {
      "only of series that may have samples after this"},
     {"end", 0, "TIME", NULL, "and before this [now]"},
     {"fail-empty", 0, NULL, NULL, "exit with 1 if there are none"},
+    CLI_SERVER_OPTION,
     {0},
 };
 
@@ -38,6 +41,46 @@ static fw_rc period(struct fw_cli *cli, const struct fw_args *args, fw_ms *from,
     return rc;
 }
 
+/* start and end, where they were given. */
+static fw_rc add_period(struct fw_cli *cli, const struct fw_args *args,
+                        struct fw_buf *form, struct fw_err *err)
+{
+    fw_ms from, to;
+    fw_rc rc = period(cli, args, &from, &to, err);
+
+    if (rc == FW_OK && fw_args_has(cli, args, "start"))
+        rc = cli_remote_add_time(form, "start", from);
+    if (rc == FW_OK && fw_args_has(cli, args, "end"))
+        rc = cli_remote_add_time(form, "end", to);
+    return rc;
+}
+
+/* The series of another server. */
+static fw_rc fetch_series(struct fw_cli *cli, const struct fw_args *args,
+                          struct fw_arena *arena, struct fw_series **series,
+                          size_t *count, struct fw_err *err)
+{
+    struct fw_buf form = FW_BUF_INIT(4 * FW_MAX_QUERY_TEXT_BYTES);
+    struct remote_answer answer = {.series = NULL};
+    fw_rc rc = cli_remote_add(&form, "match[]", fw_str_of(args->rest[0]));
+
+    if (rc == FW_OK)
+        rc = add_period(cli, args, &form, err);
+    if (rc == FW_OK)
+        rc = cli_remote_ask(cli_remote_server(cli, args), "/api/v1/series",
+                            FW_STR(""), "", &form, arena, &answer, err);
+    fw_buf_release(&form);
+    if (rc != FW_OK)
+        return rc;
+    *series = fw_arena_calloc(arena, answer.series_count, sizeof(**series));
+    if (*series == NULL)
+        return fw_arena_err(arena, err);
+    for (size_t i = 0; i < answer.series_count; i++)
+        (*series)[i].labels = answer.series[i];
+    *count = answer.series_count;
+    return FW_OK;
+}
+
 static fw_rc print_series(struct fw_cli *cli, struct fw_store *store,
                           const struct fw_args *args, struct fw_arena *arena,
                           size_t *count, struct fw_err *err)
@@ -49,10 +92,12 @@ static fw_rc print_series(struct fw_cli *cli, struct fw_store *store,
     fw_ms from, to;
     fw_rc rc = period(cli, args, &from, &to, err);
 
-    if (rc == FW_OK)
+    if (rc == FW_OK && store == NULL)
+        rc = fetch_series(cli, args, arena, &series, count, err);
+    if (rc == FW_OK && store != NULL)
         rc = fw_parse_selector(fw_str_of(args->rest[0]), arena, &matchers, &n,
                                err);
-    if (rc == FW_OK)
+    if (rc == FW_OK && store != NULL)
         rc = fw_store_select(store, matchers, n, from, to, FW_MAX_QUERY_SERIES,
                              arena, &series, count, err);
     for (size_t i = 0; i < *count && rc == FW_OK; i++) {
@@ -89,7 +134,7 @@ int cmd_series(struct fw_cli *cli, int argc, char **argv)
         rc = fw_err_set(&err, FW_ENOMEM, "out of memory");
     if (rc == FW_OK)
         rc = cli_one_expression(cli, &args, &err);
-    if (rc == FW_OK)
+    if (rc == FW_OK && cli_remote_server(cli, &args) == NULL)
         rc = fw_cli_store_open(cli, &store, &err);
     if (rc == FW_OK)
         rc = print_series(cli, store, &args, arena, &count, &err);
@@ -105,6 +150,40 @@ int cmd_series(struct fw_cli *cli, int argc, char **argv)
     return code;
 }
 
+/* Those of another server. */
+static fw_rc fetch_texts(struct fw_cli *cli, const struct fw_args *args,
+                         const char *name, struct fw_arena *arena,
+                         struct fw_str **texts, size_t *count,
+                         struct fw_err *err)
+{
+    const char *server = cli_remote_server(cli, args);
+    const char *selector = fw_args_get(cli, args, "match");
+    struct fw_buf form = FW_BUF_INIT(4 * FW_MAX_QUERY_TEXT_BYTES);
+    struct fw_buf after = FW_BUF_INIT(4 * FW_MAX_QUERY_TEXT_BYTES);
+    struct fw_buf none = FW_BUF_INIT(1);
+    struct remote_answer answer = {.texts = NULL};
+    fw_rc rc = FW_OK;
+
+    if (selector != NULL)
+        rc = cli_remote_add(&form, "match[]", fw_str_of(selector));
+    if (rc == FW_OK)
+        rc = add_period(cli, args, &form, err);
+    /* Values are only got, not posted for. */
+    if (rc == FW_OK && name != NULL)
+        rc = fw_buf_printf(&after, "/values?%s", form.len > 0 ? form.data : "");
+    if (rc == FW_OK)
+        rc = name == NULL
+                 ? cli_remote_ask(server, "/api/v1/labels", FW_STR(""), "",
+                                  &form, arena, &answer, err)
+                 : cli_remote_ask(server, "/api/v1/label/", fw_str_of(name),
+                                  after.data, &none, arena, &answer, err);
+    fw_buf_release(&form);
+    fw_buf_release(&after);
+    *texts = answer.texts;
+    *count = answer.text_count;
+    return rc;
+}
+
 /* The label names, or the values of one, that are asked for. */
 static fw_rc find_texts(struct fw_cli *cli, struct fw_store *store,
                         const struct fw_args *args, const char *name,
@@ -116,6 +195,8 @@ static fw_rc find_texts(struct fw_cli *cli, struct fw_store *store,
     struct fw_matcher *matchers = NULL;
     fw_rc rc = period(cli, args, &query.from, &query.to, err);
 
+    if (rc == FW_OK && store == NULL)
+        return fetch_texts(cli, args, name, arena, texts, count, err);
     if (rc == FW_OK && selector != NULL)
         rc = fw_parse_selector(fw_str_of(selector), arena, &matchers, &query.n,
                                err);
@@ -188,7 +269,9 @@ static fw_rc print_labels(struct fw_cli *cli, struct fw_store *store,
         (void)fputc('\n', cli->out);
     }
     *found = count;
-    if (rc == FW_OK && count == 0 && name != NULL)
+    if (rc == FW_OK && count == 0 && store == NULL)
+        (void)fprintf(cli->err, "the server has none\n");
+    else if (rc == FW_OK && count == 0 && name != NULL)
         explain_no_values(cli, store, name, narrowed, arena);
     else if (rc == FW_OK && count == 0)
         (void)fprintf(cli->err, narrowed ? "no series is that asked for\n"
@@ -219,7 +302,7 @@ static int list_labels(struct fw_cli *cli, int argc, char **argv, int least)
                         "job");
     else if (args.rest_count > 1)
         rc = fw_err_set(&err, FW_EINVAL, "one label name at most is taken");
-    if (rc == FW_OK)
+    if (rc == FW_OK && cli_remote_server(cli, &args) == NULL)
         rc = fw_cli_store_open(cli, &store, &err);
     if (rc == FW_OK)
         rc = print_labels(cli, store, &args,

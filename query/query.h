@@ -211,7 +211,20 @@ FW_CHECK fw_rc fw_query_register(const char *name, const char *signature,
                                  fw_window_function function,
                                  struct fw_err *err);
 
-/* query, series, labels, explain: rows for the table of commands. */
+/* ---- Asking another server ------------------------------------------------
+ */
+
+/*
+ * How commands with --server reach it: posts a form to a URL (gets it where
+ * the form is empty) and gives the body of the answer, whatever its status, in
+ * `arena`. FW_EIO says why there is none. Handed down at start-up.
+ */
+typedef fw_rc (*fw_fetch)(struct fw_str url, struct fw_str form,
+                          struct fw_arena *arena, struct fw_str *body,
+                          struct fw_err *err);
+void fw_query_set_fetch(fw_fetch fetch);
+
+/* query, series, labels, values, explain: rows for the table of commands. */
 extern const struct fw_command fw_query_commands[];
 
 #endif

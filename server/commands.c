@@ -14,6 +14,7 @@
 #include "predict/predict.h"
 #include "query/query.h"
 #include "server/alert_commands.h"
+#include "server/fetch.h"
 #include "server/local/local_client.h"
 #include "server/output_option.h"
 #include "server/serve.h"
@@ -148,7 +149,8 @@ bool commands_is_local(const struct fw_command *command, int argc, char **argv)
         if (strncmp(argv[i], "--", 2) != 0)
             continue;
         o = option_of(command, argv[i] + 2, strcspn(argv[i] + 2, "="));
-        if (o != NULL && o->arg != NULL && strncmp(o->arg, "FILE", 4) == 0)
+        if (o != NULL && o->arg != NULL &&
+            (strncmp(o->arg, "FILE", 4) == 0 || strcmp(o->arg, "URL") == 0))
             return true;
     }
     return false;
@@ -248,6 +250,7 @@ static int run_somewhere(struct fw_cli *cli, int argc, char **argv)
 
 int commands_run(struct fw_cli *cli, int argc, char **argv)
 {
+    fw_query_set_fetch(fetch_url);
     if (argc < 1 || !take_data(cli, &argc, argv)) {
         (void)fprintf(cli->err, "forewarn: --data needs a folder\n");
         return FW_EXIT_USAGE;

@@ -157,6 +157,39 @@ class Query(Case):
         self.assertEqual(got.rc, 2)
         self.assertIn("a label name is expected", got.err)
 
+    def test_another_server_is_asked_with_the_same_answer(self):
+        data = self.fill()
+        server = self.serve("--collect", "off", data=data)
+        url = "%s:%d" % server.addr("http")
+        here, there = ["--data", data], ["--server", url]
+        at = ["--time", T0 + 600]
+        span = ["--start", T0, "--end", T0 + 600, "--step", "60s"]
+        for words in (["query", "requests_total", *at],
+                      ["query", "rate(requests_total[5m])", *span],
+                      ["query", "requests_total[2m]", *at],
+                      ["query", "scalar(sum(requests_total)) / 7", *at],
+                      ["query", "'text'", *at],
+                      ["series", "requests_total"],
+                      ["series", "{host=~'.+'}", "--start", T0],
+                      ["labels"], ["labels", "--match", "requests_total"],
+                      ["values", "host"], ["labels", "host"],
+                      ["values", "host", "--match", "{host=~'b.*'}"]):
+            for form in (["--format", "csv"], ["--format", "json"], []):
+                if form and words[0] != "query":
+                    continue
+                a = run(*words, *form, *here)
+                b = run(*words, *form, *there)
+                self.assertEqual((b.rc, b.out), (a.rc, a.out), words)
+        got = run("query", "sum(", *there)
+        self.assertEqual(got.rc, 2)
+        self.assertIn("the server says", got.err)
+        got = run("query", "nothing", "--fail-empty", *there)
+        self.assertEqual((got.rc, got.out), (1, ""))
+        server.stop()
+        got = run("query", "1", *there)
+        self.assertEqual(got.rc, 3)
+        self.assertIn(url, got.err)
+
     def test_explain_shows_what_was_read(self):
         got = run("explain", "--data", self.fill(),
                   "sum(rate(requests_total[5m]))", "--time", T0 + 600)

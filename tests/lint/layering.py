@@ -18,7 +18,7 @@ DOORS = (("lmdb.h", "storage/lmdb_env.c storage/lmdb_copy.c"),
          ("pcre2.h", "storage/regex.c"),
          ("gsl/", "predict/numeric.c"),
          ("curl/", "server/notify/webhook.c server/notify/managers.c "
-          "server/notify/email.c"),
+          "server/notify/email.c server/fetch.c"),
          ("yaml.h", "server/yaml_tree.c"),
          ("http_parser.h", "server/http/http_head.c"),
          ("snappy-c.h", "server/ingest/snappy.c"),
