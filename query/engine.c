@@ -5,9 +5,12 @@
 #include <stdlib.h>
 
 #include "query/check.h"
+#include "query/functions.h"
+#include "query/labelset.h"
 #include "query/parser.h"
 #include "query/place.h"
 #include "query/reader.h"
+#include "storage/base/hash.h"
 #include "storage/base/limits.h"
 
 /* Beyond this, times could overflow where offsets are added. */
@@ -133,6 +136,39 @@ static int by_labels(const void *a, const void *b)
     return fw_labels_cmp(&x->labels, &y->labels);
 }
 
+static bool same_labels(const void *self, uint32_t value, const void *key)
+{
+    const struct gatherer *g = self;
+
+    return labels_equal(&g->series[value].labels, key);
+}
+
+/* Names that were only marked until now go; then no two may be alike. */
+static fw_rc drop_marked_names(struct gatherer *g)
+{
+    struct fw_index seen = {0};
+    fw_rc rc = FW_OK;
+
+    for (size_t i = 0; i < g->count && rc == FW_OK; i++) {
+        struct fw_labels *labels = &g->series[i].labels;
+        uint64_t hash;
+
+        if (labels_has_marked_name(labels) &&
+            !labels_drop_name(g->ev->arena, labels))
+            rc = eval_no_memory(g->ev);
+        hash = labels_hash(labels);
+        if (rc == FW_OK &&
+            fw_index_find(&seen, hash, same_labels, g, labels) != FW_INDEX_NONE)
+            rc = fw_err_set(g->ev->err, FW_EINVAL,
+                            "vector cannot contain metrics with the same "
+                            "labelset");
+        else if (rc == FW_OK && fw_index_add(&seen, hash, (uint32_t)i) != FW_OK)
+            rc = fw_err_set(g->ev->err, FW_ENOMEM, "out of memory");
+    }
+    fw_index_release(&seen);
+    return rc;
+}
+
 static fw_rc hand_over(struct gatherer *g, struct fw_result *result)
 {
     size_t bytes = g->count * sizeof(*g->series);
@@ -222,6 +258,8 @@ static fw_rc run_root(struct eval *ev, const struct grid *grid, bool range,
         rc = gather_subquery(ev, root, grid, &g);
     else
         rc = eval_vector(ev, root, grid, &g.sink);
+    if (rc == FW_OK && ev->delayed_names)
+        rc = drop_marked_names(&g);
     if (rc == FW_OK && result->type == FW_MATRIX && g.count > 1)
         qsort(g.series, g.count, sizeof(*g.series), by_labels);
     if (rc == FW_OK)
@@ -292,6 +330,7 @@ fw_rc query_run(const struct fw_query *query, const struct fw_source *src,
         .costs = costs,
         .budget = &budget,
         .crew = options->crew,
+        .delayed_names = delayed_names_enabled(),
     };
     struct fw_result made = {0};
     fw_rc rc = check_options(query, options, err);

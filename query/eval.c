@@ -30,6 +30,10 @@ static fw_rc unname(struct sink *sink, struct row *row)
 {
     struct unnamer *u = (struct unnamer *)sink;
 
+    if (u->ev->delayed_names)
+        return labels_mark_name(u->ev->arena, &row->labels)
+                   ? u->next->take(u->next, row)
+                   : eval_no_memory(u->ev);
     if (!labels_drop_name(u->ev->arena, &row->labels))
         return eval_no_memory(u->ev);
     if (u->may_meet)

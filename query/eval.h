@@ -38,6 +38,7 @@ struct eval {
     fw_ms lookback;
     struct budget *budget; /* shared by the threads of a scan */
     struct fw_crew *crew;  /* or NULL */
+    bool delayed_names;    /* metric names go when the answer is made */
     struct notes notes;
     struct node_cost *costs; /* by node id, or NULL */
 };

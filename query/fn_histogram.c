@@ -243,26 +243,29 @@ static double quantile_point(const struct histograms *h,
     return v;
 }
 
-/* Observations up to `bound`, by interpolation, and all of them. */
+/*
+ * Observations up to `bound`, by interpolation in the bucket it is in, but
+ * never more than all of them. Counts that fall are taken as they are.
+ */
 static double rank_of(double bound, const struct bucket *b, size_t n)
 {
-    double start = 0, below = 0;
-    size_t i = 0;
+    double start = b[0].bound > 0 ? 0 : -INFINITY;
+    double all = b[n - 1].count;
+    double below = 0;
 
-    while (i < n - 1 && b[i].bound < bound)
-        i++;
-    if (i > 0) {
-        start = b[i - 1].bound;
-        below = b[i - 1].count;
-    } else if (b[0].bound <= 0) {
-        start = -INFINITY;
+    for (size_t i = 0; i < n && start < bound; i++) {
+        if (b[i].bound > bound) {
+            if (isinf(start))
+                below = b[i].count;
+            else
+                below += (b[i].count - below) * (bound - start) /
+                         (b[i].bound - start);
+            return below > all ? all : below;
+        }
+        start = b[i].bound;
+        below = b[i].count;
     }
-    if (b[i].bound <= bound)
-        return b[i].count;
-    if (bound <= start || isinf(start) || isinf(b[i].bound))
-        return below;
-    return below +
-           (b[i].count - below) * ((bound - start) / (b[i].bound - start));
+    return start < bound || below > all ? all : below;
 }
 
 static double fraction_point(const struct histograms *h,
@@ -278,7 +281,6 @@ static double fraction_point(const struct histograms *h,
     n = coalesce(b, n);
     if (!(isinf(b[n - 1].bound) && b[n - 1].bound > 0))
         return NAN;
-    (void)make_monotonic(b, n); /* the fraction is not told of repairs */
     all = b[n - 1].count;
     if (all == 0 || isnan(all) || isnan(low) || isnan(high))
         return NAN;

@@ -15,21 +15,46 @@
 static struct function outside[MAX_OUTSIDE + 1];
 static size_t outside_count;
 static bool experimental;
+static bool delayed_names;
 
 bool experimental_enabled(void)
 {
     return experimental;
 }
 
-fw_rc fw_query_enable(const char *feature, struct fw_err *err)
+bool delayed_names_enabled(void)
 {
-    static const char *const known[] = {"promql-experimental-functions"};
+    return delayed_names;
+}
 
-    if (strcmp(feature, known[0]) != 0)
-        return fw_err_set(err, FW_EINVAL, "unknown feature '%s'; there is '%s'",
-                          feature, known[0]);
-    experimental = true;
-    return FW_OK;
+static fw_rc enable_one(struct fw_str feature, struct fw_err *err)
+{
+    static const char *const known[] = {"promql-experimental-functions",
+                                        "promql-delayed-name-removal"};
+    bool *const switches[] = {&experimental, &delayed_names};
+
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+        if (fw_str_eq(feature, fw_str_of(known[i]))) {
+            *switches[i] = true;
+            return FW_OK;
+        }
+    }
+    return fw_err_set(err, FW_EINVAL,
+                      "unknown feature '%.*s'; there are '%s' and '%s'",
+                      FW_STR_ARG(feature), known[0], known[1]);
+}
+
+fw_rc fw_query_enable(const char *features, struct fw_err *err)
+{
+    fw_rc rc = FW_OK;
+
+    while (*features != '\0' && rc == FW_OK) {
+        size_t n = strcspn(features, ",");
+
+        rc = enable_one((struct fw_str){features, n}, err);
+        features += n + (features[n] == ',');
+    }
+    return rc;
 }
 
 static const struct function *find_in(const struct function *rows,

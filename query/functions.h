@@ -85,6 +85,7 @@ FW_CHECK fw_rc function_find(struct fw_str name, struct fw_str text,
 char function_arg(const struct function *function, size_t i);
 
 bool experimental_enabled(void);
+bool delayed_names_enabled(void);
 
 /* Names of all functions and aggregations into `names`; returns how many. */
 size_t function_names(const char **names, size_t max);

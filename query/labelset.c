@@ -101,6 +101,35 @@ bool labels_drop_name(struct fw_arena *arena, struct fw_labels *labels)
     return labels_set(arena, labels, NAME_LABEL, FW_STR(""));
 }
 
+/* Where the name of a marked label points. */
+static const char marked_name[] = FW_METRIC_NAME;
+
+bool labels_has_marked_name(const struct fw_labels *labels)
+{
+    for (size_t i = 0; i < labels->n; i++) {
+        if (labels->v[i].name.p == marked_name)
+            return true;
+    }
+    return false;
+}
+
+bool labels_mark_name(struct fw_arena *arena, struct fw_labels *labels)
+{
+    bool found;
+    size_t at = position(labels, NAME_LABEL, &found);
+    struct fw_label *v;
+
+    if (!found || labels->v[at].name.p == marked_name)
+        return true;
+    v = fw_arena_alloc(arena, labels->n * sizeof(*v));
+    if (v == NULL)
+        return false;
+    memcpy(v, labels->v, labels->n * sizeof(*v));
+    v[at].name.p = marked_name;
+    labels->v = v;
+    return true;
+}
+
 bool labels_set(struct fw_arena *arena, struct fw_labels *labels,
                 struct fw_str name, struct fw_str value)
 {

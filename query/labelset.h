@@ -21,6 +21,14 @@ void labels_pick(const struct fw_labels *from, const struct fw_str *names,
 /* Without the metric name; shares the array where it can. */
 bool labels_drop_name(struct fw_arena *arena, struct fw_labels *labels);
 
+/*
+ * Delayed removal of metric names: the name stays, so that it can still be
+ * matched, grouped by and replaced, and its label is marked by the address of
+ * its name. It is dropped when the answer is made.
+ */
+bool labels_mark_name(struct fw_arena *arena, struct fw_labels *labels);
+bool labels_has_marked_name(const struct fw_labels *labels);
+
 /* With label = value; an empty value removes it. */
 bool labels_set(struct fw_arena *arena, struct fw_labels *labels,
                 struct fw_str name, struct fw_str value);

@@ -69,11 +69,12 @@ FW_CHECK fw_rc fw_parse_selector(struct fw_str text, struct fw_arena *arena,
                                  struct fw_err *err);
 
 /*
- * Switches a feature on by the name Prometheus gives it (--enable-feature):
- * "promql-experimental-functions". Before the first query; FW_EINVAL if there
- * is no such feature.
+ * Switches features on by the names Prometheus gives them (--enable-feature),
+ * with commas between: "promql-experimental-functions",
+ * "promql-delayed-name-removal". Before the first query; FW_EINVAL if there is
+ * no such feature.
  */
-FW_CHECK fw_rc fw_query_enable(const char *feature, struct fw_err *err);
+FW_CHECK fw_rc fw_query_enable(const char *features, struct fw_err *err);
 
 /*
  * Threads that share the work of large queries, of any number of them at

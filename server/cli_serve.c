@@ -76,22 +76,6 @@ struct call {
     struct fw_args args;
 };
 
-/* Names with commas between; what files say may depend on them. */
-static fw_rc enable_features(const char *names, struct fw_err *err)
-{
-    char name[128];
-    fw_rc rc = FW_OK;
-
-    while (names != NULL && *names != '\0' && rc == FW_OK) {
-        size_t n = strcspn(names, ",");
-
-        (void)snprintf(name, sizeof(name), "%.*s", (int)n, names);
-        rc = fw_query_enable(name, err);
-        names += n + (names[n] == ',');
-    }
-    return rc;
-}
-
 /* The file, and the options over it. `self` is a struct call. */
 static fw_rc load_config(void *self, struct config **out, struct fw_err *err)
 {
@@ -99,8 +83,11 @@ static fw_rc load_config(void *self, struct config **out, struct fw_err *err)
     const struct fw_args *args = &((struct call *)self)->args;
     const char *path = fw_args_get(cli, args, "config");
     struct config *config = NULL;
-    fw_rc rc = enable_features(fw_args_get(cli, args, "enable-feature"), err);
+    const char *features = fw_args_get(cli, args, "enable-feature");
+    fw_rc rc = FW_OK;
 
+    if (features != NULL) /* before expressions in files are read */
+        rc = fw_query_enable(features, err);
     if (rc == FW_OK)
         rc = path != NULL ? config_load(path, &config, err)
                           : config_defaults(&config, err);
@@ -109,8 +96,8 @@ static fw_rc load_config(void *self, struct config **out, struct fw_err *err)
             rc = set_by_option(
                 config, serve_options[i].name,
                 serve_options[i].arg != NULL ? args->value[i] : "true", err);
-    if (rc == FW_OK)
-        rc = enable_features(config->enable_feature, err);
+    if (rc == FW_OK && config->enable_feature != NULL)
+        rc = fw_query_enable(config->enable_feature, err);
     if (rc != FW_OK) {
         config_free(config);
         return rc;
