@@ -372,6 +372,21 @@ static fw_rc check_keys(struct verifier *v, struct fw_err *err)
     return FW_OK;
 }
 
+/* They were left out when the folder was opened. */
+static void check_entries(struct verifier *v)
+{
+    if (v->store->manifest.damaged > 0)
+        found(v,
+              "%s/meta: %llu entries of partitions are damaged; what is in "
+              "their files is not read",
+              v->store->dir, (unsigned long long)v->store->manifest.damaged);
+    if (v->store->tombs.damaged > 0)
+        found(v,
+              "%s/meta: %llu tombstones are damaged; what they deleted may "
+              "be seen again",
+              v->store->dir, (unsigned long long)v->store->tombs.damaged);
+}
+
 fw_rc verify_store(struct fw_store *store, verify_finding finding, void *self,
                    struct verify_totals *totals, struct fw_err *err)
 {
@@ -392,6 +407,7 @@ fw_rc verify_store(struct fw_store *store, verify_finding finding, void *self,
         rc = check_journal(&v, err);
     if (rc == FW_OK)
         rc = check_partitions(&v, err);
+    check_entries(&v);
     free(v.t);
     free(v.v);
     return rc;

@@ -11,6 +11,7 @@
 #include "storage/base/crc32c.h"
 #include "storage/meta.h"
 #include "storage/store.h"
+#include "storage/verify.h"
 #include "tests/support/fake_clock.h"
 #include "tests/support/tmpdir.h"
 
@@ -243,8 +244,16 @@ static fw_rc flip_in(void *self, struct lmdb_txn *txn, struct fw_err *why)
                     (struct fw_str){copy, value.n}, why);
 }
 
+static void keep(void *self, const char *sentence)
+{
+    (void)snprintf(self, 256, "%s", sentence);
+}
+
 static void a_damaged_tombstone_is_told(void **state)
 {
+    struct verify_totals totals;
+    char sentence[256] = "";
+
     const char *dir = tmpdir_new();
     struct fw_store *store = open_store(dir, false);
     struct fw_store_stats stats;
@@ -262,6 +271,9 @@ static void a_damaged_tombstone_is_told(void **state)
     fw_store_stats(store, &stats);
     assert_int_equal(stats.corrupt_found, 1);
     assert_int_equal(stats.tombstones, 0);
+    assert_int_equal(verify_store(store, keep, sentence, &totals, &err), FW_OK);
+    assert_int_equal(totals.findings, 1);
+    assert_non_null(strstr(sentence, "tombstone"));
     fw_store_close(store);
 }
 
