@@ -59,7 +59,8 @@ static double seconds(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-static void forecasts(size_t n, fw_ms step, size_t day, size_t h, bool breach)
+static void forecasts(size_t n, fw_ms step, size_t day, size_t h, bool breach,
+                      bool quick)
 {
     fw_ms *t = calloc(n, sizeof(*t));
     double *v = calloc(n + h, sizeof(*v));
@@ -75,7 +76,8 @@ static void forecasts(size_t n, fw_ms step, size_t day, size_t h, bool breach)
         struct fw_arena *arena = fw_arena_new((size_t)256 << 20);
         struct fw_forecast_options o = {.now = t[n - 1],
                                         .horizon = (fw_ms)h * step,
-                                        .breach = breach ? &limit : NULL};
+                                        .breach = breach ? &limit : NULL,
+                                        .point_only = quick};
         struct fw_forecast *f;
         double from, ours = 0.0, naive = 0.0;
 
@@ -100,9 +102,15 @@ static void forecasts(size_t n, fw_ms step, size_t day, size_t h, bool breach)
         fw_arena_free(arena);
     }
     (void)printf("%6zu samples, %3zu steps%s  %8.0f series/s  error %.2f of "
-                 "naive  coverage %.3f\n",
-                 n, h, breach ? ", breach" : "        ", (double)done / spent,
-                 exp(ratio / (double)done), covered / points);
+                 "naive",
+                 n, h,
+                 breach  ? ", breach"
+                 : quick ? ", points"
+                         : "        ",
+                 (double)done / spent, exp(ratio / (double)done));
+    if (!quick)
+        (void)printf("  coverage %.3f", covered / points);
+    (void)putchar('\n');
 out:
     free(t);
     free(v);
@@ -132,15 +140,55 @@ static void questions(void)
                  (double)n / spent);
 }
 
+/* What a watch costs: a look (one sample more, one question) and a fit. */
+static void looks(size_t n, fw_ms step, size_t day, size_t h)
+{
+    static fw_ms t[LENGTH + SERIES];
+    static double v[LENGTH + SERIES];
+    struct fw_forecaster_options o = {.horizon = (fw_ms)h * step,
+                                      .breach = {.side = FW_ABOVE}};
+    struct fw_forecaster *f = NULL;
+    struct fw_passage p;
+    double fit, look, sum = 0.0;
+
+    for (size_t i = 0; i < n + SERIES; i++)
+        t[i] = 1700006400000 + (fw_ms)i * step;
+    make(v, n + SERIES, day);
+    if (fw_forecaster_new(&o, &f, NULL) != FW_OK)
+        return;
+    fit = seconds();
+    for (int i = 0; i < 10; i++)
+        if (fw_forecaster_fit(f, t, v, n, t[n - 1], NULL) != FW_OK)
+            goto out;
+    fit = (seconds() - fit) / 10.0;
+    look = seconds();
+    for (size_t i = n; i < n + SERIES; i++) {
+        fw_forecaster_add(f, t[i], v[i]);
+        if (fw_forecaster_ask(f, t[i], v[i] + 8.0, &p, NULL, NULL) == FW_OK)
+            sum += p.probability;
+    }
+    look = (seconds() - look) / SERIES;
+    (void)printf("watched: %4zu samples, %2zu steps  fit %6.3f ms  look %6.3f "
+                 "ms  %6zu bytes  mean p %.2f\n",
+                 n, h, 1e3 * fit, 1e3 * look, fw_forecaster_bytes(f),
+                 sum / SERIES);
+out:
+    fw_forecaster_free(f);
+}
+
 int main(void)
 {
     (void)printf("CPU time of one thread; %d generated series each\n", SERIES);
-    forecasts(300, FW_HOUR, 24, 24, false);
-    forecasts(900, FW_HOUR, 24, 48, false);
-    forecasts(2016, 5 * FW_MINUTE, 288, 72, false);
-    forecasts(300, FW_HOUR, 24, 24, true);
-    forecasts(2016, 5 * FW_MINUTE, 288, 72, true);
-    forecasts(60, FW_SECOND, 288, 90, true);
+    forecasts(300, FW_HOUR, 24, 24, false, false);
+    forecasts(900, FW_HOUR, 24, 48, false, false);
+    forecasts(2016, 5 * FW_MINUTE, 288, 72, false, false);
+    forecasts(300, FW_HOUR, 24, 24, false, true);
+    forecasts(900, FW_HOUR, 24, 48, false, true);
+    forecasts(300, FW_HOUR, 24, 24, true, false);
+    forecasts(2016, 5 * FW_MINUTE, 288, 72, true, false);
+    forecasts(60, FW_SECOND, 288, 90, true, false);
     questions();
+    looks(336, FW_HOUR, 24, 24);
+    looks(LENGTH, 5 * FW_MINUTE, 288, 72);
     return 0;
 }

@@ -43,8 +43,8 @@ static bool choose_origins(struct backtest *b, size_t n, const double *raw)
         b->known = 1;
     room -= b->known;
     b->count = 0;
-    for (size_t i = 0; i < BACKTEST_ORIGINS; i++) {
-        size_t o = first + room * (i + 1) / BACKTEST_ORIGINS;
+    for (size_t i = 0; i < b->origins_most; i++) {
+        size_t o = first + room * (i + 1) / b->origins_most;
 
         /* An origin inside a gap would start from a made-up value. */
         while (o > first && isnan(raw[o - 1]))
@@ -60,6 +60,17 @@ static bool choose_origins(struct backtest *b, size_t n, const double *raw)
     return true;
 }
 
+/* As fmin() and fmax() without the calls; NaN was sorted out before. */
+static inline double least(double a, double b)
+{
+    return a < b ? a : b;
+}
+
+static inline double most(double a, double b)
+{
+    return a > b ? a : b;
+}
+
 /* Keeps the rows of every origin finite and within reason; false if the row
  * from now is not usable. */
 static bool tame(const struct backtest *b, const double *y, double *rows)
@@ -72,8 +83,8 @@ static bool tame(const struct backtest *b, const double *y, double *rows)
         size_t o = b->origins[i];
 
         for (; seen < o; seen++) {
-            lo = fmin(lo, y[seen]);
-            hi = fmax(hi, y[seen]);
+            lo = least(lo, y[seen]);
+            hi = most(hi, y[seen]);
         }
         margin =
             SANE_RANGE * (hi - lo) * fmax(1.0, 2.0 * (double)b->h / (double)o);
@@ -82,7 +93,7 @@ static bool tame(const struct backtest *b, const double *y, double *rows)
                 row[0] = NAN;
                 break;
             }
-            row[k] = fmin(fmax(row[k], lo - margin), hi + margin);
+            row[k] = least(most(row[k], lo - margin), hi + margin);
         }
     }
     return !isnan(rows[(b->count - 1) * b->h]);
@@ -191,7 +202,7 @@ static fw_rc try_models(const struct model_input *in, const double *raw,
 {
     double *rows = NULL;
 
-    for (size_t j = 0; model_pool[j] != NULL; j++) {
+    for (size_t j = 0; b->pool[j] != NULL; j++) {
         struct candidate *c = &b->models[b->model_count];
         fw_rc rc;
 
@@ -200,14 +211,14 @@ static fw_rc try_models(const struct model_input *in, const double *raw,
                 fw_arena_alloc(in->scratch, b->count * b->h * sizeof(double));
         if (rows == NULL)
             return FW_ENOMEM;
-        rc = model_pool[j]->forecast(in, rows);
+        rc = b->pool[j]->forecast(in, rows);
         if (rc == FW_NONE)
             continue;
         if (rc != FW_OK)
             return rc;
         if (!tame(b, in->y, rows))
             continue;
-        c->model = model_pool[j];
+        c->model = b->pool[j];
         c->rows = rows;
         c->mae = mae_of(b, in->y, raw, rows);
         if (c->model == &model_naive)
@@ -222,8 +233,8 @@ static fw_rc try_models(const struct model_input *in, const double *raw,
 
 fw_rc backtest_run(const double *y, const double *raw, size_t n, size_t h,
                    const struct season *season, const struct segments *segments,
-                   double shift, double scale, struct fw_arena *scratch,
-                   struct backtest *out)
+                   double shift, double scale, bool quick,
+                   struct fw_arena *scratch, struct backtest *out)
 {
     struct backtest *b = out;
     struct model_input in = {y,       raw,      n,     h,     b->origins, 0,
@@ -232,6 +243,8 @@ fw_rc backtest_run(const double *y, const double *raw, size_t n, size_t h,
 
     memset(b, 0, sizeof(*b));
     b->h = h;
+    b->pool = quick ? model_pool_quick : model_pool;
+    b->origins_most = quick ? BACKTEST_QUICK : BACKTEST_ORIGINS;
     if (!choose_origins(b, n, raw))
         return FW_NONE;
     in.count = b->count;
@@ -252,7 +265,8 @@ fw_rc backtest_run(const double *y, const double *raw, size_t n, size_t h,
         b->keep++;
     combine(b);
     b->combined_mae = mae_of(b, y, raw, b->combined);
-    spread(b, y, raw);
+    if (!quick)
+        spread(b, y, raw);
     return FW_OK;
 }
 

@@ -13,6 +13,7 @@
 #include "predict/models/model.h"
 
 #define BACKTEST_ORIGINS 24 /* past moments forecast from, at most */
+#define BACKTEST_QUICK 6    /* the same where only points are wanted */
 #define BACKTEST_KEEP 7     /* models whose median is taken, at most */
 
 struct candidate {
@@ -22,6 +23,8 @@ struct candidate {
 };
 
 struct backtest {
+    const struct model *const *pool; /* tried, ends with NULL */
+    size_t origins_most;             /* past ones */
     size_t origins[BACKTEST_ORIGINS + 1];
     size_t count; /* origins, the last one being n */
     size_t h;     /* steps forecast */
@@ -36,11 +39,12 @@ struct backtest {
     double *error; /* (count-1) x h errors of the combined one, NaN unknown */
 };
 
-/* FW_NONE if the series is too short for any model to be tried. */
+/* FW_NONE if the series is too short for any model to be tried. `quick`: cheap
+ * models and few origins, whose sigma and error are left empty. */
 FW_CHECK fw_rc backtest_run(const double *y, const double *raw, size_t n,
                             size_t h, const struct season *season,
                             const struct segments *segments, double shift,
-                            double scale, struct fw_arena *scratch,
+                            double scale, bool quick, struct fw_arena *scratch,
                             struct backtest *out);
 
 /*

@@ -29,6 +29,7 @@ static const char *const formats[] = {"table", "chart", "csv", "json", NULL};
         {"bounds", 0, "LOW,HIGH", NULL,                                        \
          "limits the values cannot leave, as in 0,1 or 0,"},                   \
         {"level", 0, "PERCENT", "95", "of the interval"},                      \
+        {"point-only", 0, NULL, NULL, "no interval, several times as fast"},   \
         {"skip-bad", 0, NULL, NULL, "go on without the bad rows of a file"},   \
     {                                                                          \
         "format", 'f', "FORMAT", NULL,                                         \

@@ -89,6 +89,7 @@ static fw_rc numbers(struct forecast_job *job, struct fw_cli *cli,
             return fw_err_set(err, FW_EINVAL,
                               "--level lies between 0 and 100, as in 95");
     }
+    o->point_only = fw_args_has(cli, args, "point-only");
     if (rc == FW_OK && fw_args_has(cli, args, "bounds"))
         rc = bounds(fw_args_get(cli, args, "bounds"), o, err);
     return rc;

@@ -236,7 +236,8 @@ static fw_rc csv_points(const struct forecast_row *row, struct fw_buf *out)
         if (rc == FW_OK)
             rc = csv_seconds(out, f->t[i]);
         for (size_t j = 0; rc == FW_OK && j < 3; j++)
-            rc = fw_buf_printf(out, ",%.10g", v[j]);
+            rc = isnan(v[j]) ? fw_buf_addc(out, ',')
+                             : fw_buf_printf(out, ",%.10g", v[j]);
         if (rc == FW_OK)
             rc = fw_buf_addc(out, '\n');
     }

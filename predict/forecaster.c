@@ -157,8 +157,8 @@ static fw_rc scale_values(struct run *r)
     if (r->y == NULL || r->raw == NULL)
         return FW_ENOMEM;
     for (size_t i = 0; i < g->n; i++) {
-        lo = fmin(lo, g->filled[i]);
-        hi = fmax(hi, g->filled[i]);
+        lo = g->filled[i] < lo ? g->filled[i] : lo;
+        hi = g->filled[i] > hi ? g->filled[i] : hi;
     }
     r->shift = 0.5 * lo + 0.5 * hi;
     r->scale = 0.5 * hi - 0.5 * lo;
@@ -268,14 +268,25 @@ static fw_rc fill_forecast(struct run *r, double factor)
         f->upper == NULL)
         return FW_ENOMEM;
     for (size_t k = 0; k < f->n; k++) {
-        double half = factor * b->sigma[lead + k];
+        double half = r->o->point_only ? NAN : factor * b->sigma[lead + k];
 
         f->t[k] = r->grid.end + (fw_ms)(lead + k + 1) * r->grid.step;
         f->point[k] = to_units(r, row[lead + k]);
+        f->lower[k] = f->upper[k] = NAN;
+        if (isnan(half))
+            continue;
         f->lower[k] = to_units(r, row[lead + k] - half);
         f->upper[k] = to_units(r, row[lead + k] + half);
     }
     return FW_OK;
+}
+
+/* Share of past outcomes inside; NaN where no interval was made. */
+static double coverage(const struct run *r, const double *rows, double factor)
+{
+    return isnan(factor) ? NAN
+                         : backtest_coverage(&r->backtest, r->level,
+                                             r->level_raw, rows, factor);
 }
 
 static void fill_scores(struct run *r, double factor)
@@ -288,14 +299,11 @@ static void fill_scores(struct run *r, double factor)
     if (b->keep > 1)
         f->scores[n++] = (struct fw_score){
             COMBINED, b->combined_mae * r->scale, b->combined_mae / naive,
-            backtest_coverage(b, r->level, r->level_raw, b->combined, factor),
-            (int)b->count - 1};
+            coverage(r, b->combined, factor), (int)b->count - 1};
     for (size_t i = 0; i < b->model_count && n < FW_MODEL_MAX; i++)
         f->scores[n++] = (struct fw_score){
             b->models[i].model->name, b->models[i].mae * r->scale,
-            b->models[i].mae / naive,
-            backtest_coverage(b, r->level, r->level_raw, b->models[i].rows,
-                              factor),
+            b->models[i].mae / naive, coverage(r, b->models[i].rows, factor),
             (int)b->count - 1};
     /* A constant series: nobody errs, the naive forecast included. */
     for (size_t i = 0; i < n; i++)
@@ -423,7 +431,8 @@ static fw_rc fill_passage(struct run *r)
 
 static fw_rc predict_it(struct run *r)
 {
-    double level = r->o->level != 0.0 ? r->o->level : LEVEL_DEFAULT, factor;
+    double level = r->o->level != 0.0 ? r->o->level : LEVEL_DEFAULT;
+    double factor = NAN;
     fw_rc rc = scale_values(r);
 
     if (rc == FW_OK)
@@ -437,16 +446,17 @@ static fw_rc predict_it(struct run *r)
     rc = take_out_jumps(r);
     if (rc != FW_OK)
         return rc;
-    segments_find(r->level, r->grid.n, &r->segments);
+    if (!r->o->point_only)
+        segments_find(r->level, r->grid.n, &r->segments);
     rc = backtest_run(r->level, r->level_raw, r->grid.n, r->grid.ahead,
-                      &r->season, &r->segments, r->shift, r->scale, r->scratch,
-                      &r->backtest);
+                      &r->season, &r->segments, r->shift, r->scale,
+                      r->o->point_only, r->scratch, &r->backtest);
     if (rc == FW_NONE) {
         (void)snprintf(r->f->why, sizeof(r->f->why),
                        "no model could be tried on %zu values", r->grid.known);
         return cannot_tell(r->f, FW_TOO_SHORT);
     }
-    if (rc == FW_OK)
+    if (rc == FW_OK && !r->o->point_only)
         rc = backtest_interval(&r->backtest, r->y, r->level, level, r->scratch,
                                &factor);
     if (rc == FW_OK)

@@ -11,3 +11,9 @@ const struct model *const model_pool[] = {
     &model_autoreg_change, &model_autoreg_recent,
     &model_sawtooth,       NULL,
 };
+
+/* Left out is what needs a search, a robust fit or a logarithm. */
+const struct model *const model_pool_quick[] = {
+    &model_naive, &model_seasonal_naive, &model_seasonal_mean,  &model_profile,
+    &model_theta, &model_autoreg,        &model_autoreg_change, NULL,
+};

@@ -49,6 +49,8 @@ extern const struct model model_naive, model_median, model_linear, model_drift,
 /* All of them; naive first. Ends with NULL. */
 extern const struct model *const model_pool[];
 #define MODEL_POOL 15
+/* The cheap ones, for point forecasts in bulk; naive first. */
+extern const struct model *const model_pool_quick[];
 
 /* Fills a row with one value; NaN marks it as unusable. */
 static inline void model_row(double *row, size_t h, double value)

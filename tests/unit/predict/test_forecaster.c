@@ -447,6 +447,28 @@ static void an_interval_may_change_on_the_way(void **state)
     assert_true(above(s, s->v[399] + 30.0)->passage.probability > 0.9);
 }
 
+static void points_alone_are_nearly_as_good(void **state)
+{
+    struct story *s = *state;
+    struct synth_rng rng = synth_seed(fixture_seed());
+    const struct fw_forecast *f;
+
+    begin(s, 700, FW_HOUR, 24 * FW_HOUR);
+    synth_season(s->v, s->n, 24.0, 10.0);
+    synth_noise(&rng, s->v, s->n, 1.0);
+    s->options.point_only = true;
+    f = run(s);
+    assert_int_equal(f->n, 24);
+    assert_true(f->beats_naive);
+    assert_true(isnan(f->scores[0].coverage));
+    for (size_t k = 0; k < f->n; k++) {
+        double x = 6.283185307179586 * (double)(700 + k) / 24.0;
+
+        assert_true(fabs(f->point[k] - 10.0 * sin(x)) < 3.0);
+        assert_true(isnan(f->lower[k]) && isnan(f->upper[k]));
+    }
+}
+
 static void bounds_hold(void **state)
 {
     struct story *s = *state;
@@ -548,6 +570,7 @@ int main(int argc, char **argv)
         TEST(a_limit_passed_already_is_certain),
         TEST(for_keeps_short_peaks_quiet),
         TEST(an_interval_may_change_on_the_way),
+        TEST(points_alone_are_nearly_as_good),
         TEST(bounds_hold),
         TEST(wrong_questions_are_refused),
         TEST(a_million_samples_are_enough),
