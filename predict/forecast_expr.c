@@ -18,18 +18,18 @@
 #define SPACINGS 32 /* distances between samples that tell how they come */
 
 /* True if `[2w]` may be put behind the expression: it is a bare selector. */
-static fw_rc as_range(struct fw_str expr, fw_ms history, struct fw_arena *arena,
+static fw_rc as_range(struct fw_str expr, fw_ms span, struct fw_arena *arena,
                       struct fw_query **out)
 {
-    char span[FW_DURATION_TEXT_BYTES];
+    char text_of_span[FW_DURATION_TEXT_BYTES];
     struct fw_query *query;
     char *text;
 
     if (fw_query_parse(expr, arena, &query, NULL) != FW_OK ||
         fw_query_type(query) != FW_VECTOR)
         return FW_NONE;
-    (void)fw_format_duration(span, history);
-    text = fw_arena_printf(arena, "%.*s[%s]", FW_STR_ARG(expr), span);
+    (void)fw_format_duration(text_of_span, span);
+    text = fw_arena_printf(arena, "%.*s[%s]", FW_STR_ARG(expr), text_of_span);
     if (text == NULL)
         return FW_ENOMEM;
     return fw_query_parse(fw_str_of(text), arena, out, NULL) == FW_OK ? FW_OK
@@ -47,14 +47,15 @@ static fw_ms step_for(fw_ms history, const struct fw_forecast_options *o)
     return step;
 }
 
-static fw_rc fetch(struct fw_str expr, const struct fw_source *src,
-                   fw_ms history, const struct fw_forecast_options *o,
-                   struct fw_arena *arena, struct fw_result *result,
-                   struct fw_err *err)
+fw_rc fw_forecast_fetch(struct fw_str expr, const struct fw_source *src,
+                        fw_ms span, fw_ms history,
+                        const struct fw_forecast_options *o,
+                        struct fw_arena *arena, struct fw_result *result,
+                        struct fw_err *err)
 {
     struct fw_query_options q = {.start = o->now, .end = o->now};
     struct fw_query *query;
-    fw_rc rc = as_range(expr, history, arena, &query);
+    fw_rc rc = as_range(expr, span, arena, &query);
 
     if (rc == FW_ENOMEM)
         return fw_arena_err(arena, err);
@@ -69,7 +70,7 @@ static fw_rc fetch(struct fw_str expr, const struct fw_source *src,
                               "value per series and moment; leave out the "
                               "range in [...], --history sets it");
         q.step = step_for(history, o);
-        q.start = o->now - history / q.step * q.step;
+        q.start = o->now - span / q.step * q.step;
     }
     return fw_query_run(query, src, &q, arena, result, err);
 }
@@ -92,7 +93,8 @@ fw_rc fw_forecast_expr(struct fw_str expr, const struct fw_source *src,
 
     if (history <= 0)
         return fw_err_set(err, FW_EINVAL, "the history must be above zero");
-    rc = fetch(expr, src, history, options, arena, &result, err);
+    rc = fw_forecast_fetch(expr, src, history, history, options, arena, &result,
+                           err);
     if (rc != FW_OK)
         return rc;
     if (result.count > FW_MAX_FORECAST_SERIES)

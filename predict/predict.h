@@ -145,6 +145,18 @@ FW_CHECK fw_rc fw_forecast_expr(struct fw_str expr, const struct fw_source *src,
                                 struct fw_forecast_series **out, size_t *count,
                                 struct fw_err *err);
 
+/*
+ * The samples such a forecast is made of, from the last `span` before
+ * options->now only: a plain selector at its own resolution, anything else as
+ * fine as a forecast over `history` wants. For fw_forecaster.
+ */
+FW_CHECK fw_rc fw_forecast_fetch(struct fw_str expr,
+                                 const struct fw_source *src, fw_ms span,
+                                 fw_ms history,
+                                 const struct fw_forecast_options *options,
+                                 struct fw_arena *arena,
+                                 struct fw_result *result, struct fw_err *err);
+
 /* ---- A watched series --------------------------------------------------- */
 
 /*

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "server/alert/follow.h"
 #include "storage/base/limits.h"
 
 #define MAX_STEPS                                                              \
@@ -128,7 +129,8 @@ static void take_outlook(struct look *l, struct watched *s,
         (void)snprintf(o->model, sizeof(o->model), "%s", f->model);
 }
 
-static fw_rc foresee(struct look *l, struct fw_err *err)
+/* By a test that dictates what is foreseen. */
+static fw_rc be_told(struct look *l, struct fw_err *err)
 {
     const struct config_watch *watch = l->g->watch;
     struct fw_forecast_options options = {
@@ -150,6 +152,13 @@ static fw_rc foresee(struct look *l, struct fw_err *err)
         }
     }
     return rc;
+}
+
+static fw_rc foresee(struct look *l, struct fw_err *err)
+{
+    if (l->sight->foresee != NULL)
+        return be_told(l, err);
+    return follow_watch(l->g, l->sight, l->now, l->arena, err);
 }
 
 /* ---- what came of it

@@ -23,19 +23,20 @@ static fw_rc observe_store(void *self, struct fw_str expr, fw_ms from, fw_ms to,
     return rc;
 }
 
-static fw_rc foresee_store(void *self, struct fw_str expr, fw_ms history,
-                           const struct fw_forecast_options *options,
-                           struct fw_arena *arena,
-                           struct fw_forecast_series **out, size_t *count,
-                           struct fw_err *err)
+static fw_rc fetch_store(void *self, struct fw_str expr, fw_ms span,
+                         fw_ms history,
+                         const struct fw_forecast_options *options,
+                         struct fw_arena *arena, struct fw_result *result,
+                         struct fw_err *err)
 {
     struct store_sight *sight = self;
 
-    return fw_forecast_expr(expr, &sight->source, history, options, arena, out,
-                            count, err);
+    return fw_forecast_fetch(expr, &sight->source, span, history, options,
+                             arena, result, err);
 }
 
 struct watcher_sight store_sight_of(struct store_sight *sight)
 {
-    return (struct watcher_sight){observe_store, foresee_store, sight};
+    return (struct watcher_sight){
+        .observe = observe_store, .fetch = fetch_store, .self = sight};
 }

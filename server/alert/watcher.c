@@ -17,6 +17,7 @@
 #include <time.h>
 
 #include "server/alert/card.h"
+#include "server/alert/follow.h"
 #include "server/alert/look.h"
 #include "server/alert/page_budget.h"
 #include "server/alert/record_codec.h"
@@ -51,7 +52,7 @@ struct watcher {
     size_t outgoing_count, outgoing_cap;
     fw_ms pruned_at;
     _Atomic uint64_t looks, failures, series, active, predictions, scores;
-    _Atomic uint64_t silent, held, backtests_refused;
+    _Atomic uint64_t silent, held, backtests_refused, bytes;
     pthread_t thread;
     pthread_mutex_t lock; /* leaf */
     pthread_cond_t changed;
@@ -110,12 +111,15 @@ struct telling {
 };
 
 /* The card of an alert that is told; without one it is told all the same. */
-static const struct card *write_card(const struct watching *g,
+static const struct card *write_card(const struct watcher *w,
+                                     const struct watching *g,
                                      const struct watched *s,
                                      const struct alert_note *note,
                                      struct fw_arena *arena)
 {
     struct card *card = fw_arena_calloc(arena, 1, sizeof(*card));
+    const struct fw_forecast_series *foreseen = s->foreseen;
+    struct fw_forecast_series *made = NULL;
     char why[STANDING_WHY_BYTES];
     struct card_input in = {.watch = g->watch,
                             .labels = &s->labels,
@@ -125,12 +129,16 @@ static const struct card *write_card(const struct watching *g,
                             .standing = &g->standing,
                             .standing_why = why};
 
-    if (card == NULL || s->foreseen == NULL || s->foreseen->forecast == NULL)
+    if (foreseen == NULL && w->sight.fetch != NULL &&
+        follow_forecast(g, s, &w->sight, note->now, arena, &made, NULL) ==
+            FW_OK)
+        foreseen = made;
+    if (card == NULL || foreseen == NULL || foreseen->forecast == NULL)
         return NULL;
-    in.forecast = s->foreseen->forecast;
-    in.current = s->foreseen->current;
-    in.current_at = s->foreseen->current_at;
-    in.spacing = s->foreseen->spacing;
+    in.forecast = foreseen->forecast;
+    in.current = foreseen->current;
+    in.current_at = foreseen->current_at;
+    in.spacing = foreseen->spacing;
     (void)standing_earned(&g->standing, NULL, g->watch, note->now, why);
     return card_write(&in, arena, card, NULL) == FW_OK ? card : NULL;
 }
@@ -200,7 +208,7 @@ static void tell(void *self, struct watched *s, const struct alert_note *note,
                            ? "page budget"
                            : standing_name(state));
     if (tells && t->w->o.webhook_count > 0 && !is_silenced(t->w, note)) {
-        whole.card = write_card(t->g, s, &whole, arena);
+        whole.card = write_card(t->w, t->g, s, &whole, arena);
         keep_outgoing(t->w, &whole);
     }
     if (!tells && !passing)
@@ -549,16 +557,18 @@ static void prune(struct watcher *w, fw_ms now)
 
 static void count_series(struct watcher *w)
 {
-    uint64_t series = 0, active = 0;
+    uint64_t series = 0, active = 0, bytes = 0;
 
     for (size_t i = 0; i < w->o.watch_count; i++) {
         series += w->watches[i].count;
+        bytes += follow_bytes(&w->watches[i]);
         for (size_t k = 0; k < w->watches[i].count; k++)
             if (alert_is_active(&w->watches[i].series[k]->state.alert))
                 active++;
     }
     atomic_store(&w->series, series);
     atomic_store(&w->active, active);
+    atomic_store(&w->bytes, bytes);
 }
 
 static bool stopping(struct watcher *w)
@@ -759,6 +769,7 @@ void watcher_stats(struct watcher *w, struct watcher_stats *out)
         .scores = atomic_load(&w->scores),
         .silent = atomic_load(&w->silent),
         .held = atomic_load(&w->held),
+        .forecaster_bytes = atomic_load(&w->bytes),
         .backtests_refused = atomic_load(&w->backtests_refused),
     };
 }

@@ -19,7 +19,12 @@ struct watcher_sight {
     fw_rc (*observe)(void *self, struct fw_str expr, fw_ms from, fw_ms to,
                      fw_ms step, struct fw_arena *arena,
                      struct fw_result *result, struct fw_err *err);
-    /* As fw_forecast_expr(). */
+    /* As fw_forecast_fetch(): what the watched series are followed by. */
+    fw_rc (*fetch)(void *self, struct fw_str expr, fw_ms span, fw_ms history,
+                   const struct fw_forecast_options *options,
+                   struct fw_arena *arena, struct fw_result *result,
+                   struct fw_err *err);
+    /* As fw_forecast_expr(), for tests that dictate answers; else NULL. */
     fw_rc (*foresee)(void *self, struct fw_str expr, fw_ms history,
                      const struct fw_forecast_options *options,
                      struct fw_arena *arena, struct fw_forecast_series **out,
@@ -50,6 +55,7 @@ struct watcher_stats {
     uint64_t series;   /* watched now */
     uint64_t active;   /* alerts firing or breached now */
     uint64_t predictions, scores;
+    uint64_t forecaster_bytes;  /* memory of what is followed */
     uint64_t held;              /* predictions beyond a page budget */
     uint64_t silent;            /* changes that were not told */
     uint64_t backtests_refused; /* FW_MAX_BACKTEST_SERIES struck */

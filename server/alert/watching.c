@@ -44,6 +44,7 @@ static void watched_free(struct watched *s)
     if (s == NULL)
         return;
     free((void *)s->labels.v);
+    fw_forecaster_free(s->forecaster);
     free(s->open);
     free(s->scores);
     free(s);

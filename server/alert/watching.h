@@ -22,6 +22,7 @@ struct watched {
     size_t open_count, open_cap, scores_cap;
     /* Of the look being made, in its arena; else NULL. */
     const struct fw_forecast_series *foreseen;
+    struct fw_forecaster *forecaster; /* owned; NULL: not followed yet */
     fw_ms spacing;    /* of its samples, as last seen; 0: unknown */
     bool known;       /* its subject id is durable */
     bool missed;      /* a breach came and nobody had been told */
@@ -35,6 +36,8 @@ struct watching {
     struct alert_policy policy;
     uint64_t due_ns; /* monotonic */
     fw_ms through;   /* observed up to here; 0: never */
+    fw_ms followed;  /* samples given to forecasters up to here; 0: never */
+    fw_ms fitted_at; /* when all of the history was last read; 0: never */
     bool failing;    /* said so in the log already */
     struct totals totals;
     struct standing standing;

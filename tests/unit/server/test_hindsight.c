@@ -105,11 +105,12 @@ static fw_rc foresee(void *self, struct fw_str expr, fw_ms history,
 
 static struct hindsight *run(fw_ms from, fw_ms to, fw_ms step)
 {
-    struct hindsight_options options = {.watch = &watch,
-                                        .sight = {see, foresee, NULL},
-                                        .from = from,
-                                        .to = to,
-                                        .step = step};
+    struct hindsight_options options = {
+        .watch = &watch,
+        .sight = {.observe = see, .foresee = foresee},
+        .from = from,
+        .to = to,
+        .step = step};
     struct hindsight *replay = NULL;
     fw_rc rc;
 
@@ -301,11 +302,12 @@ static void steps_are_chosen_from_horizon_interval_and_span(void **state)
 
 static void too_many_series_are_refused_by_number(void **state)
 {
-    struct hindsight_options options = {.watch = &watch,
-                                        .sight = {see, foresee, NULL},
-                                        .from = HOURS(10),
-                                        .to = HOURS(20),
-                                        .max_series = 2};
+    struct hindsight_options options = {
+        .watch = &watch,
+        .sight = {.observe = see, .foresee = foresee},
+        .from = HOURS(10),
+        .to = HOURS(20),
+        .max_series = 2};
     struct hindsight *replay = NULL;
 
     (void)state;

@@ -102,30 +102,38 @@ static fw_rc see(void *self, struct fw_str expr, fw_ms from, fw_ms to,
     return FW_OK;
 }
 
-static fw_rc predict_really(fw_ms history,
-                            const struct fw_forecast_options *options,
-                            struct fw_arena *arena, struct fw_forecast **out,
-                            struct fw_err *e)
+/* The samples themselves, for a forecast that predict makes. */
+static fw_rc fetch(void *self, struct fw_str expr, fw_ms span, fw_ms history,
+                   const struct fw_forecast_options *options,
+                   struct fw_arena *arena, struct fw_result *result,
+                   struct fw_err *e)
 {
-    fw_ms from = options->now - history;
-    size_t n = 0, cap;
-    fw_ms *t;
-    double *v;
+    struct fw_result_series *s = fw_arena_calloc(arena, 1, sizeof(*s));
+    fw_ms from = options->now - span;
+    size_t cap;
 
+    (void)self;
+    (void)expr;
+    (void)history;
+    (void)e;
     if (from < w.born)
         from = w.born;
+    from = w.born + (from - w.born + w.sample - 1) / w.sample * w.sample;
     cap = (size_t)((options->now - from) / w.sample) + 2;
-    t = fw_arena_calloc(arena, cap, sizeof(*t));
-    v = fw_arena_calloc(arena, cap, sizeof(*v));
+    s->t = fw_arena_calloc(arena, cap, sizeof(*s->t));
+    s->v = fw_arena_calloc(arena, cap, sizeof(*s->v));
     for (fw_ms at = from; at <= options->now; at += w.sample) {
-        double x = w.value((at - w.born) / w.sample * w.sample, w.self);
+        double x = w.value(at - w.born, w.self);
 
         if (isnan(x))
             continue;
-        t[n] = at;
-        v[n++] = x;
+        s->t[s->n] = at;
+        s->v[s->n++] = x;
     }
-    return fw_forecast_run(t, v, n, options, arena, out, e);
+    (void)add_labels(arena, &s->labels);
+    *result = (struct fw_result){
+        .type = FW_MATRIX, .series = s, .count = s->n > 0 ? 1 : 0};
+    return FW_OK;
 }
 
 static fw_rc foresee(void *self, struct fw_str expr, fw_ms history,
@@ -140,18 +148,16 @@ static fw_rc foresee(void *self, struct fw_str expr, fw_ms history,
     (void)expr;
     if (w.foretold != NULL)
         w.probability = w.foretold(options->now);
-    if (w.real) {
-        ok(predict_really(history, options, arena, &f, e));
-    } else {
-        f->verdict = isnan(w.probability) ? FW_CANNOT_TELL : FW_TREND;
-        f->reason = isnan(w.probability) ? FW_GAPS : FW_REASON_NONE;
-        f->has_passage = !isnan(w.probability);
-        f->model = "oracle";
-        f->passage = (struct fw_passage){.probability = w.probability,
-                                         .p10 = FW_MINUTE,
-                                         .p50 = 10 * FW_MINUTE,
-                                         .p90 = -1};
-    }
+    (void)history;
+    (void)e;
+    f->verdict = isnan(w.probability) ? FW_CANNOT_TELL : FW_TREND;
+    f->reason = isnan(w.probability) ? FW_GAPS : FW_REASON_NONE;
+    f->has_passage = !isnan(w.probability);
+    f->model = "oracle";
+    f->passage = (struct fw_passage){.probability = w.probability,
+                                     .p10 = FW_MINUTE,
+                                     .p50 = 10 * FW_MINUTE,
+                                     .p90 = -1};
     s->forecast = f;
     (void)add_labels(arena, &s->labels);
     *out = s;
@@ -175,7 +181,9 @@ static void hear(void *self, enum fw_log_level level, const char *line)
 
 static void open_watcher(void)
 {
-    static const struct watcher_sight sight = {see, foresee, NULL};
+    struct watcher_sight sight = {.observe = see,
+                                  .fetch = w.real ? fetch : NULL,
+                                  .foresee = w.real ? NULL : foresee};
     struct watcher_options options = {.store = w.store,
                                       .clock = &w.clock.clock,
                                       .watches = &w.watch,
