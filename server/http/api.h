@@ -140,6 +140,9 @@ bool api_duration(struct call *call, const char *name, bool required,
                   fw_ms *out);
 bool api_limit(struct call *call, size_t *out);
 
+/* start and end, far apart where they are not given; false: answered. */
+bool api_range(struct call *call, fw_ms *from, fw_ms *to);
+
 /* match[] as matchers; each lives in the call's arena. */
 struct api_selector {
     struct fw_matcher *matchers;

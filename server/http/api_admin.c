@@ -172,11 +172,61 @@ void api_clean_tombstones(struct call *call)
         call_text(call, 204, "");
 }
 
+/* What is deleted, in the words of the request. */
+static struct fw_str describe_deletion(const struct call *call)
+{
+    struct fw_str start = form_get(&call->form, "start");
+    struct fw_str end = form_get(&call->form, "end");
+    const char *text = NULL;
+    char *all;
+    size_t n = 0;
+
+    /* The selectors one after the other, then the range. */
+    for (size_t i = 0; i < call->form.n; i++)
+        n += call->form.v[i].value.n + 2;
+    all = fw_arena_calloc(call->arena, n + 1, 1);
+    n = 0;
+    for (size_t i = 0; all != NULL;) {
+        const struct form_pair *p = form_each(&call->form, "match[]", &i);
+
+        if (p == NULL)
+            break;
+        memcpy(all + n, p->value.p, p->value.n);
+        n += p->value.n;
+        all[n++] = ' ';
+    }
+    if (all != NULL)
+        text = fw_arena_printf(
+            call->arena, "%sfrom %.*s to %.*s", all,
+            FW_STR_ARG(start.n > 0 ? start : FW_STR("the beginning")),
+            FW_STR_ARG(end.n > 0 ? end : FW_STR("the end")));
+    return fw_str_of(text != NULL ? text : "");
+}
+
 void api_delete_series(struct call *call)
 {
-    struct audit_entry entry = {0};
+    struct audit_entry entry = {.act = FW_STR("data-deleted")};
+    struct api_selector *asked;
+    struct fw_err err = {0};
+    fw_ms from, to;
+    size_t count;
+    fw_rc rc = FW_OK;
 
-    if (read_account(call, &entry))
-        call_error(call, 501, "unavailable",
-                   "this version cannot delete series");
+    if (!read_account(call, &entry) || !api_range(call, &from, &to) ||
+        !api_selectors(call, true, &asked, &count))
+        return;
+    entry.what = describe_deletion(call);
+    if (!write_down(call, &entry))
+        return;
+    for (size_t i = 0; i < count && rc == FW_OK; i++) {
+        uint64_t series = 0;
+
+        rc = fw_store_delete(call->api->store, asked[i].matchers, asked[i].n,
+                             from, to, &series, &err);
+    }
+    err.rc = rc;
+    if (rc != FW_OK)
+        call_failed(call, &err);
+    else
+        call_text(call, 204, "");
 }

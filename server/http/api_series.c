@@ -83,7 +83,7 @@ bool api_select(struct call *call, const struct api_selector *asked,
     return true;
 }
 
-static bool read_range(struct call *call, fw_ms *from, fw_ms *to)
+bool api_range(struct call *call, fw_ms *from, fw_ms *to)
 {
     *from = -FOREVER;
     *to = FOREVER;
@@ -156,7 +156,7 @@ void api_series(struct call *call)
     fw_ms from, to;
 
     if (list == NULL || !api_limit(call, &list->limit) ||
-        !read_range(call, &from, &to) ||
+        !api_range(call, &from, &to) ||
         !api_selectors(call, true, &asked, &count) ||
         !api_select(call, asked, count, from, to, &list->series, &list->n))
         return;
@@ -250,7 +250,7 @@ static void answer_texts(struct call *call, const struct fw_str *name)
     fw_rc rc = FW_OK;
 
     if (list == NULL || !api_limit(call, &list->limit) ||
-        !read_range(call, &query.from, &query.to) ||
+        !api_range(call, &query.from, &query.to) ||
         !api_selectors(call, false, &asked, &count))
         return;
     /* One more than is shown, to know that there is more. */

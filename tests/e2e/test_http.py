@@ -294,6 +294,21 @@ class Admin(Http):
         self.assertIn("backup-taken", said.out)
         self.assertIn("weekly", said.out)
 
+    def test_series_are_deleted(self):
+        self.feed()
+        path = "/api/v1/admin/tsdb/delete_series"
+        self.fails(400, "bad_data", "actor", path, form=True, match="reqs")
+        self.fails(400, "bad_data", "match", path, form=True, actor="ann",
+                   reason="test")
+        status, said = self.server.http(path, urllib.parse.urlencode(
+            {"match[]": 'reqs{host="h1"}', "actor": "ann",
+             "reason": "a test host"}).encode())
+        self.assertEqual((status, said), (204, ""))
+        self.assertEqual(self.data("/api/v1/query", query="count(reqs)",
+                                   time=NOW)["result"][0]["value"][1], "4")
+        said = run("audit", "list", "--data", self.server.data)
+        self.assertIn("data-deleted", said.out)
+
     def test_compacting_over_http(self):
         self.feed()
         path = "/api/v1/admin/tsdb/clean_tombstones"
