@@ -20,9 +20,9 @@
 /*
  * 1: registry pages are plain definitions (FWR1), entries of partitions 64
  * bytes, there is no head/, journal records are FWJ1. 2: pages are columns
- * (FWR2), entries 84 bytes, with kind and rank, and a checksum; head/, FWJ2. Pages,
- * entries and records tell which they are; the first writer makes the folder 2,
- * and the first registry pages that are written make all of them new.
+ * (FWR2), entries 84 bytes, with kind and rank, and a checksum; head/, FWJ2.
+ * Pages, entries and records tell which they are; the first writer makes the
+ * folder 2, and the first registry pages that are written make all of them new.
  */
 #define META_FORMAT_VERSION 2
 #define META_FORMAT_OLDEST 1

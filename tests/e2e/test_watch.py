@@ -155,7 +155,6 @@ watches:
     def test_a_watch_set_to_shadow_is_graded_and_silent(self):
         hook = self.receiver()
         server = self.serve("--config", self.config(hook.port), listen=("line",))
-        self.history(server, at_now=700)
         word = ("watch", "state", "Filling", "shadow", "--until", "now+1h",
                 "--data", server.data)
         self.assertIn("--actor and --reason", self.cli(*word, rc=2).err)
@@ -166,6 +165,7 @@ watches:
             "alertname": "WatchStanding", "watch": "Filling",
             "owner": "storage@example.org"})
         self.assertIn("ann says so until", told["annotations"]["summary"])
+        self.history(server, at_now=700)
         self.climb(server, 708, until=lambda: any(
             "score Filling" in line for line in server.log))
         self.assertTrue(any("told nobody: shadow" in x for x in server.log))
