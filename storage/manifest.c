@@ -425,13 +425,48 @@ fw_rc manifest_plan_closed(struct manifest *m, fw_ms first, fw_ms last,
     return rc == FW_OK ? FW_OK : fw_err_set(err, rc, "out of memory");
 }
 
+/* True unless meta/ surely has no live entry for it. */
+static bool may_be_live(struct manifest *m, const struct partition *p)
+{
+    struct lmdb_txn txn = {0};
+    struct fw_err err = {0};
+    struct fw_str value = {0};
+    char key[KEY_BYTES];
+    bool live = true;
+    fw_rc rc = lmdb_begin_read(m->meta, &txn, &err);
+
+    if (rc != FW_OK)
+        return true;
+    rc = lmdb_get(&txn, entry_key(key, p->first, p->serial), &value, &err);
+    if (rc == FW_NONE)
+        live = false;
+    else if (rc == FW_OK && value.n == VALUE_BYTES)
+        live = fw_get_le32(value.p + 16) != PLANNED;
+    lmdb_end(&txn);
+    return live;
+}
+
+static void note_gone(struct manifest *m, const struct partition *p)
+{
+    if (fw_grow(&m->gone, &m->gone_cap, m->gone_count + 1, sizeof(*m->gone),
+                1 << 20) == FW_OK)
+        memcpy(m->gone[m->gone_count++], p->name, sizeof(p->name));
+}
+
+/*
+ * A commit that failed may have come to the disk all the same, and then the
+ * new file is all there is: it goes only after its entry surely has.
+ */
 void manifest_unplan(struct manifest *m, struct partition *p)
 {
     struct forget_work work = {p->first, p->serial};
     struct fw_err err = {0};
 
+    note_gone(m, p);
+    if (may_be_live(m, p) ||
+        lmdb_update(m->meta, forget_in, &work, &err) != FW_OK)
+        return; /* the next start sees what became of it */
     (void)unlink(p->path);
-    (void)!lmdb_update(m->meta, forget_in, &work, &err); /* or at next start */
 }
 
 fw_rc manifest_replace(struct manifest *m, struct partition *made,
@@ -477,9 +512,7 @@ struct partition *manifest_ref(struct manifest *m, uint16_t index)
 
 void manifest_forget(struct manifest *m, struct partition *p)
 {
-    if (fw_grow(&m->gone, &m->gone_cap, m->gone_count + 1, sizeof(*m->gone),
-                1 << 20) == FW_OK)
-        memcpy(m->gone[m->gone_count++], p->name, sizeof(p->name));
+    note_gone(m, p);
     (void)pthread_rwlock_wrlock(&m->lock);
     for (size_t i = 0; i < m->count; i++)
         if (m->sorted[i] == p) {
