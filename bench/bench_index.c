@@ -256,8 +256,9 @@ static void append(struct fw_store *store, const uint32_t *ids, size_t n,
         (void)usleep(200);
 }
 
-static void select_one(struct fw_store *store, const char *what,
-                       const struct fw_matcher *m, size_t n)
+static void select_in(struct fw_store *store, const char *what,
+                      const struct fw_matcher *m, size_t n, fw_ms from,
+                      fw_ms to)
 {
     struct fw_arena *arena = fw_arena_new((size_t)4 << 30);
     double best[2] = {1e9, 1e9};
@@ -269,8 +270,8 @@ static void select_one(struct fw_store *store, const char *what,
         double c0 = cpu(), took;
 
         fw_arena_clear(arena);
-        must(fw_store_select(store, m, n, INT64_MIN, INT64_MAX, SIZE_MAX, arena,
-                             &series, &count, &err),
+        must(fw_store_select(store, m, n, from, to, SIZE_MAX, arena, &series,
+                             &count, &err),
              &err);
         took = (cpu() - c0) * 1e3;
         best[pass > 0] = took < best[pass > 0] ? took : best[pass > 0];
@@ -278,6 +279,12 @@ static void select_one(struct fw_store *store, const char *what,
     printf("  %-34s %9.3f ms first, %9.3f ms again, %zu series\n", what,
            best[0], best[1], count);
     fw_arena_free(arena);
+}
+
+static void select_one(struct fw_store *store, const char *what,
+                       const struct fw_matcher *m, size_t n)
+{
+    select_in(store, what, m, n, INT64_MIN, INT64_MAX);
 }
 
 static void selects(struct fw_store *store)
@@ -456,7 +463,10 @@ static void bench_churn(void)
     fw_store_stats(store, &stats);
     printf("  opened again: %.1f B of memory, %.1f B on disk a series\n",
            (anonymous() - before) / n, (double)stats.disk_bytes / n);
-    select_one(store, "one metric, the whole year", &metric, 1);
+    select_one(store, "one metric, all of the time", &metric, 1);
+    select_in(store, "one metric, one day of it", &metric, 1,
+              START + (fw_ms)(g_hours / 2) * FW_HOUR,
+              START + (fw_ms)(g_hours / 2 + 24) * FW_HOUR);
     fw_store_close(store);
     remove_store();
 }
