@@ -11,7 +11,7 @@ struct replay {
     struct block_cache *cache;
     struct head_hold hold;
     struct partition *part; /* of the last sample; most are of the same */
-    bool none; /* no partition has the time `none_at` */
+    bool none;              /* no partition has the time `none_at` */
     fw_ms none_at;
 };
 
