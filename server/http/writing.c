@@ -21,6 +21,7 @@ struct writing *writing_new(struct call *call, enum api_write_protocol protocol)
     w->call = call;
     w->protocol = protocol;
     w->now = fw_clock_now(call->api->clock);
+    series_cache_at(call->api->cache, fw_store_epoch(call->api->store));
     (void)pthread_mutex_init(&w->lock, NULL);
     (void)pthread_cond_init(&w->back, NULL);
     return w;

@@ -9,7 +9,7 @@
 
 fw_rc intake_init(struct intake *intake, struct fw_store *store)
 {
-    *intake = (struct intake){.store = store};
+    *intake = (struct intake){.store = store, .epoch = fw_store_epoch(store)};
     names_init(&intake->names);
     intake->arena = fw_arena_new(LABEL_ARENA_BYTES);
     return intake->arena != NULL ? FW_OK : FW_ENOMEM;
@@ -142,9 +142,14 @@ enum line_fault intake_line(struct intake *intake, struct fw_str text,
                             fw_ms now, fw_ms latest)
 {
     struct line *line = &intake->line;
+    uint64_t epoch = fw_store_epoch(intake->store);
     enum line_fault fault;
     fw_ms t;
 
+    if (epoch != intake->epoch) { /* some of the ids will be forgotten */
+        names_forget(&intake->names);
+        intake->epoch = epoch;
+    }
     intake->skipped = 0;
     if (!intake->slow && quick_take(intake, text, now, latest))
         return LINE_OK;

@@ -42,6 +42,7 @@ struct intake {
     struct line line; /* reused from line to line */
     struct fw_arena *arena;
     struct names names;
+    uint64_t epoch; /* of the store when the names were learned */
     struct intake_time time;
 };
 

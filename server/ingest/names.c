@@ -19,17 +19,22 @@ void names_release(struct names *names)
     *names = (struct names){.last = NAMES_NONE};
 }
 
+void names_forget(struct names *names)
+{
+    fw_index_release(&names->by_head);
+    fw_index_release(&names->by_field);
+    fw_buf_clear(&names->text);
+    names->head_count = names->field_count = 0;
+    names->last = NAMES_NONE;
+}
+
 void names_make_room(struct names *names, size_t fields, size_t bytes)
 {
     if (names->head_count < FW_MAX_SERIES_CACHE &&
         names->field_count + fields <= FW_MAX_SERIES_CACHE &&
         names->text.len + bytes <= FW_MAX_SERIES_CACHE_BYTES)
         return;
-    fw_index_release(&names->by_head);
-    fw_index_release(&names->by_field);
-    fw_buf_clear(&names->text);
-    names->head_count = names->field_count = 0;
-    names->last = NAMES_NONE;
+    names_forget(names);
     names->resets++;
 }
 

@@ -56,6 +56,9 @@ struct names {
 void names_init(struct names *names);
 void names_release(struct names *names);
 
+/* Begins anew: the ids may not hold any more. */
+void names_forget(struct names *names);
+
 /*
  * Sees to it that a line of `fields` values and `bytes` of names finds room
  * under FW_MAX_SERIES_CACHE: a sender with more than that starts over.

@@ -30,6 +30,7 @@ struct series_cache {
     struct slot *slots;
     size_t capacity; /* a power of two, or 0 */
     size_t count;
+    uint64_t epoch; /* of the store when its ids were got */
     uint64_t misses, forgotten;
 };
 
@@ -160,15 +161,30 @@ static bool make_room_locked(struct series_cache *cache)
     return true;
 }
 
+static void forget_locked(struct series_cache *cache)
+{
+    if (cache->count > 0) {
+        memset(cache->slots, 0, cache->capacity * sizeof(*cache->slots));
+        cache->forgotten++;
+    }
+    cache->count = 0;
+}
+
+void series_cache_at(struct series_cache *cache, uint64_t epoch)
+{
+    (void)pthread_mutex_lock(&cache->lock);
+    if (cache->epoch != epoch)
+        forget_locked(cache);
+    cache->epoch = epoch;
+    (void)pthread_mutex_unlock(&cache->lock);
+}
+
 void series_cache_put(struct series_cache *cache, struct series_key key,
                       uint32_t id)
 {
     (void)pthread_mutex_lock(&cache->lock);
-    if (cache->count >= cache->max) {
-        memset(cache->slots, 0, cache->capacity * sizeof(*cache->slots));
-        cache->count = 0;
-        cache->forgotten++;
-    }
+    if (cache->count >= cache->max)
+        forget_locked(cache);
     if (make_room_locked(cache)) {
         struct slot *slot = place_locked(cache, key);
 

@@ -5,7 +5,7 @@
  * Senders over HTTP come and go, but name the same series for ever. One cache
  * for all of them remembers each name as it was sent by its 128-bit hash under
  * a random seed, so that a repeated series costs a hash and no parsing. Any
- * thread; an id holds as long as the store is open.
+ * thread; ids hold for the store's epoch.
  */
 #ifndef SERVER_INGEST_SERIES_CACHE_H
 #define SERVER_INGEST_SERIES_CACHE_H
@@ -47,10 +47,16 @@ bool series_cache_find_all(struct series_cache *cache,
 void series_cache_put(struct series_cache *cache, struct series_key key,
                       uint32_t id);
 
+/*
+ * Tells what fw_store_epoch() says now: where it has changed some of the ids
+ * will not hold much longer, and the cache begins anew.
+ */
+void series_cache_at(struct series_cache *cache, uint64_t epoch);
+
 struct series_cache_stats {
     uint64_t entries;
     uint64_t misses;    /* names that were not there */
-    uint64_t forgotten; /* times it was full and began anew */
+    uint64_t forgotten; /* times it began anew: full, or a new epoch */
 };
 
 void series_cache_stats(struct series_cache *cache,

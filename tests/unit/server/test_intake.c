@@ -160,6 +160,20 @@ static void a_sender_with_more_series_than_we_remember_loses_none(void **state)
     assert_int_equal(desk->intake.names.resets, 1);
 }
 
+static void ids_of_an_earlier_epoch_are_asked_for_anew(void **state)
+{
+    struct desk *desk = *state;
+    const struct fw_batch *batch = &desk->intake.batch;
+
+    assert_int_equal(take(desk, "m,h=a v=1,w=2"), LINE_OK);
+    assert_int_equal(take(desk, "m,h=a v=1,w=2"), LINE_OK);
+    assert_int_equal(desk->intake.names.field_count, 2);
+    desk->intake.epoch++; /* as if the store's had changed */
+    assert_int_equal(take(desk, "m,h=a w=2"), LINE_OK);
+    assert_int_equal(desk->intake.names.field_count, 1);
+    assert_int_equal(batch->series[4], batch->series[1]);
+}
+
 static void the_limit_of_series_is_named_and_harms_no_known_one(void **state)
 {
     struct desk *desk = *state;
@@ -190,6 +204,8 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(
             a_sender_with_more_series_than_we_remember_loses_none, set_up,
             tear_down),
+        cmocka_unit_test_setup_teardown(
+            ids_of_an_earlier_epoch_are_asked_for_anew, set_up, tear_down),
         cmocka_unit_test_setup_teardown(
             the_limit_of_series_is_named_and_harms_no_known_one, set_up_small,
             tear_down),

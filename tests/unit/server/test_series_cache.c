@@ -60,6 +60,22 @@ static void many_are_found_at_once_or_not_at_all(void **state)
     series_cache_free(cache);
 }
 
+static void another_epoch_begins_anew(void **state)
+{
+    struct series_cache *cache;
+    uint32_t id;
+
+    (void)state;
+    assert_int_equal(series_cache_new(1000, &cache), FW_OK);
+    series_cache_at(cache, 7);
+    series_cache_put(cache, key_of(cache, 1), 5);
+    series_cache_at(cache, 7);
+    assert_true(series_cache_find(cache, key_of(cache, 1), &id));
+    series_cache_at(cache, 8);
+    assert_false(series_cache_find(cache, key_of(cache, 1), &id));
+    series_cache_free(cache);
+}
+
 static void past_its_cap_it_forgets(void **state)
 {
     struct series_cache *cache;
@@ -131,6 +147,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_put_is_found),
         cmocka_unit_test(many_are_found_at_once_or_not_at_all),
+        cmocka_unit_test(another_epoch_begins_anew),
         cmocka_unit_test(past_its_cap_it_forgets),
         cmocka_unit_test(where_a_piece_ends_matters),
         cmocka_unit_test(threads_share_it),
