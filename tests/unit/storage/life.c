@@ -13,7 +13,9 @@
 
 #define STEP (20 * FW_MINUTE)
 #define RETENTION (6 * FW_DAY)
-#define MOST 60 /* samples of a batch */
+#define MOST 60    /* samples of a batch */
+#define MORTAL 999 /* the series whose samples are deleted */
+#define MORTAL_TEXT FW_STR("999")
 #define PATH_ROOM 8192
 
 static fw_ms time_of(uint32_t series, uint64_t k)
@@ -58,6 +60,13 @@ void life_take_note(struct life_ledger *l, const struct life_note *note)
         break;
     case LIFE_KEPT:
         l->kept = note->count;
+        break;
+    case LIFE_DOOMED:
+        l->doomed = note->count;
+        l->mortal_at = l->newest - FW_HOUR + (fw_ms)note->count;
+        break;
+    case LIFE_DELETED:
+        l->deleted = note->count;
         break;
     default:
         l->backups = note->count;
@@ -187,6 +196,41 @@ fw_rc life_compact(struct life *l, struct fw_err *err)
     return fw_store_compact(l->store, NULL, err);
 }
 
+static fw_rc write_mortal(struct life *l, uint64_t n, struct fw_err *err)
+{
+    struct fw_append_result result = {0};
+    struct fw_batch batch = {0};
+    uint32_t id = 0;
+    fw_rc rc = series_id(l->store, MORTAL, &id, err);
+
+    if (rc == FW_OK)
+        rc = fw_batch_add(&batch, id, l->ledger->mortal_at, (double)n);
+    if (rc == FW_OK)
+        rc = fw_store_append(l->store, &batch, &result, err);
+    fw_batch_release(&batch);
+    return rc;
+}
+
+/*
+ * Everything the series had is deleted, then sample n comes: what is there is
+ * sample `deleted`, or one between that and `doomed`, and one only.
+ */
+fw_rc life_delete(struct life *l, struct fw_err *err)
+{
+    struct fw_matcher mortal = {FW_MATCH_EQUAL, FW_STR("n"), MORTAL_TEXT};
+    uint64_t n = l->ledger->doomed + 1, series = 0;
+    fw_rc rc;
+
+    tell(l, LIFE_DOOMED, 0, n);
+    rc = fw_store_delete(l->store, &mortal, 1, INT64_MIN, INT64_MAX, &series,
+                         err);
+    if (rc == FW_OK)
+        rc = write_mortal(l, n, err);
+    if (rc == FW_OK)
+        tell(l, LIFE_DELETED, 0, n);
+    return rc;
+}
+
 fw_rc life_backup(struct life *l, struct fw_err *err)
 {
     struct fw_backup_report report = {0};
@@ -221,6 +265,8 @@ fw_rc life_step(struct life *l, struct fw_err *err)
     }
     if (chance < 22)
         return life_compact(l, err);
+    if (chance < 26)
+        return life_delete(l, err);
     return life_write_samples(l, err);
 }
 
@@ -337,6 +383,40 @@ static fw_rc check_keys(const struct life_ledger *l, struct fw_txn *txn,
     return rc;
 }
 
+/*
+ * Of the mortal series the last sample is there, and none that was deleted. One
+ * that died between the deletion and the next sample has none.
+ */
+static fw_rc check_mortal(const struct life_ledger *l, struct fw_store *store,
+                          struct fw_err *err)
+{
+    struct fw_cursor *cursor = NULL;
+    struct fw_run run = {0};
+    uint64_t seen = 0, samples = 0;
+    uint32_t id = 0;
+    fw_rc rc = series_id(store, MORTAL, &id, err);
+
+    if (rc != FW_OK)
+        return FW_OK; /* it never was */
+    rc = fw_cursor_open(store, id, INT64_MIN, INT64_MAX, &cursor, err);
+    while (rc == FW_OK && (rc = fw_cursor_next(cursor, &run, err)) == FW_OK)
+        for (size_t i = 0; i < run.n; i++, samples++)
+            seen = (uint64_t)run.v[i];
+    fw_cursor_close(cursor);
+    if (rc != FW_END)
+        return rc;
+    if (samples > 1 || (samples == 1 && seen < l->deleted) ||
+        seen > l->doomed ||
+        (samples == 0 && l->deleted == l->doomed && l->deleted > 0 &&
+         l->mortal_at >= l->newest - RETENTION))
+        return fw_err_set(err, FW_ECORRUPT,
+                          "%" PRIu64 " samples of the series that dies, the "
+                          "last %" PRIu64 "; deleted %" PRIu64
+                          ", doomed %" PRIu64,
+                          samples, seen, l->deleted, l->doomed);
+    return FW_OK;
+}
+
 static fw_rc compare(const struct life_ledger *l, struct fw_store *store,
                      uint64_t ends[LIFE_SERIES], uint64_t *last,
                      struct fw_err *err)
@@ -355,6 +435,9 @@ static fw_rc compare(const struct life_ledger *l, struct fw_store *store,
         if (rc != FW_OK)
             return rc;
     }
+    rc = check_mortal(l, store, err);
+    if (rc != FW_OK)
+        return rc;
     rc = fw_txn_begin(store, false, &txn, err);
     if (rc == FW_OK)
         rc = check_keys(l, txn, last, err);

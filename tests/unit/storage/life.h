@@ -28,7 +28,9 @@ enum {
     LIFE_STORED, /* acknowledged */
     LIFE_PUT,    /* version `count` of the table */
     LIFE_KEPT,   /* committed */
-    LIFE_BACKUP  /* so many whole backups */
+    LIFE_BACKUP, /* so many whole backups */
+    LIFE_DOOMED, /* deletion number `count` of its own series begins */
+    LIFE_DELETED /* it was carried out */
 };
 
 /* What is known at a moment. */
@@ -36,6 +38,8 @@ struct life_ledger {
     uint64_t sent[LIFE_SERIES], stored[LIFE_SERIES];
     uint64_t put, kept;
     uint64_t backups;
+    uint64_t doomed, deleted; /* samples of a series that goes on dying */
+    fw_ms mortal_at;          /* where its last one stands */
     uint64_t stored_in_all;
     fw_ms newest; /* sent */
 };
@@ -66,6 +70,8 @@ FW_CHECK fw_rc life_write_samples(struct life *life, struct fw_err *err);
 FW_CHECK fw_rc life_seal(struct life *life, bool all, struct fw_err *err);
 /* Closes the days there are. */
 FW_CHECK fw_rc life_compact(struct life *life, struct fw_err *err);
+/* A series of its own is deleted, and then has one more sample. */
+FW_CHECK fw_rc life_delete(struct life *life, struct fw_err *err);
 FW_CHECK fw_rc life_backup(struct life *life, struct fw_err *err);
 
 /* FW_ECORRUPT with a sentence unless the store has what the ledger says. */
