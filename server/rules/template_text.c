@@ -57,8 +57,8 @@ const char *tv_type_name(const struct tv *v)
         [TV_ARGS] = "map[string]interface {}",
         [TV_SAMPLES] = "template.queryResult",
         [TV_SAMPLE] = "*template.sample",
-        [TV_DATA] = "struct { Labels map[string]string; ExternalLabels "
-                    "map[string]string; ExternalURL string; Value float64 }",
+        [TV_DATA] = ("struct { Labels map[string]string; ExternalLabels "
+                     "map[string]string; ExternalURL string; Value float64 }"),
         [TV_TIME] = "*time.Time",
         [TV_SPAN] = "time.Duration",
     };
