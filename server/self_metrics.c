@@ -243,6 +243,37 @@ void self_metrics_add_alerting(struct watcher *watcher,
     }
 }
 
+void self_metrics_add_rules(struct ruler *ruler, struct managers *managers,
+                            struct sample_set *set)
+{
+    struct ruler_stats r = {0};
+    struct managers_stats m = {0};
+
+    if (ruler != NULL)
+        ruler_stats(ruler, &r);
+    if (managers != NULL)
+        managers_stats(managers, &m);
+    {
+        const struct row rows[] = {
+            {"forewarn_rule_groups", (double)r.groups},
+            {"forewarn_rules", (double)r.rules},
+            {"forewarn_rule_evaluations_total", (double)r.evaluations},
+            {"forewarn_rule_evaluation_failures_total", (double)r.failures},
+            {"forewarn_rule_group_evaluations_missed_total", (double)r.missed},
+            {"forewarn_rule_alerts_pending", (double)r.pending},
+            {"forewarn_rule_alerts_firing", (double)r.firing},
+            {"forewarn_rule_series", (double)r.series},
+            {"forewarn_alertmanagers", (double)m.found},
+            {"forewarn_alertmanager_sent_total", (double)m.sent},
+            {"forewarn_alertmanager_errors_total", (double)m.errors},
+            {"forewarn_alertmanager_dropped_total", (double)m.dropped},
+            {"forewarn_alertmanager_waiting", (double)m.waiting},
+        };
+
+        ADD_ROWS(set, rows);
+    }
+}
+
 void self_metrics_add_schedules(struct scheduler *scheduler,
                                 struct sample_set *set)
 {

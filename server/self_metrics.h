@@ -10,6 +10,7 @@
 #include "server/ingest/line_port.h"
 #include "server/local/local_server.h"
 #include "server/notify/notifier.h"
+#include "server/rules/ruler.h"
 #include "server/schedule/scheduler.h"
 
 /* Borrowed; each but the first may be NULL. */
@@ -29,6 +30,10 @@ void self_metrics_add(void *self, struct sample_set *set);
 void self_metrics_add_alerting(struct watcher *watcher,
                                struct notifier *notifier,
                                struct sample_set *set);
+
+/* Rules and what Alertmanagers were told; each may be NULL: zeros. */
+void self_metrics_add_rules(struct ruler *ruler, struct managers *managers,
+                            struct sample_set *set);
 
 /* Runs and failures of schedules; NULL: zeros. */
 void self_metrics_add_schedules(struct scheduler *scheduler,

@@ -19,6 +19,7 @@
 #include "server/address.h"
 #include "server/alert/watcher.h"
 #include "server/alert_api.h"
+#include "server/audit/audit.h"
 #include "server/collect/collector.h"
 #include "server/dispatch.h"
 #include "server/http/api.h"
@@ -189,6 +190,7 @@ static void add_own_values(void *self, struct sample_set *set)
     self_metrics_add(&s->metrics, set);
     (void)pthread_mutex_lock(&s->alerting_lock);
     self_metrics_add_alerting(s->watcher, s->notifier, set);
+    self_metrics_add_rules(s->ruler, s->managers, set);
     self_metrics_add_schedules(s->scheduler, set);
     (void)pthread_mutex_unlock(&s->alerting_lock);
     api_metrics_add(&s->api, set);
@@ -519,6 +521,35 @@ static fw_rc say_ready(const struct serve *s, FILE *to)
  * say now; what has been predicted and told so far is in the store, and rules
  * that stay keep their alerts. A file that is wrong changes nothing.
  */
+static void audit_reload(struct serve *s, const struct config *fresh)
+{
+    char after[160];
+    struct audit_entry entry = {
+        .at = fw_clock_now(s->clock),
+        .actor = FW_STR("forewarn"),
+        .act = FW_STR("config-reloaded"),
+        .what = fw_str_of(fresh->path != NULL ? fresh->path : "defaults"),
+        .reason = FW_STR("asked for by SIGHUP or POST /-/reload"),
+    };
+    struct fw_txn *txn = NULL;
+    struct fw_err err = {0};
+    fw_rc rc = fw_txn_begin(s->store, true, &txn, &err);
+
+    (void)snprintf(after, sizeof(after), "%zu watches, %zu groups of rules",
+                   fresh->watch_count,
+                   fresh->rules != NULL ? fresh->rules->count : 0);
+    entry.after = fw_str_of(after);
+    if (rc == FW_OK) {
+        rc = audit_add(txn, &entry, &err);
+        if (rc == FW_OK)
+            rc = fw_txn_commit(txn, &err);
+        else
+            fw_txn_abort(txn);
+    }
+    if (rc != FW_OK)
+        fw_log(FW_LOG_ERROR, "the audit log lacks this reload: %s", err.text);
+}
+
 static fw_rc reload(struct serve *s, const struct serve_setup *setup,
                     struct fw_err *err)
 {
@@ -539,6 +570,7 @@ static fw_rc reload(struct serve *s, const struct serve_setup *setup,
         ruler_close(rules);
         config_free(s->reloaded);
         s->reloaded = fresh;
+        audit_reload(s, fresh);
     }
     if (rc == FW_OK)
         fw_log(FW_LOG_INFO,
