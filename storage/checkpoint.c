@@ -35,42 +35,93 @@ struct round {
 /* ---- Writing --------------------------------------------------------------
  */
 
-static fw_rc put_tail(struct round *r)
-{
-    const struct head_snap *snap = &r->snap;
-    struct values_hint hint = snap->hint;
+/* Samples that are packed here: they are in no chunk, or in half of one. */
+struct plain {
     fw_ms t[HEAD_CHUNK_SAMPLES];
     double v[HEAD_CHUNK_SAMPLES];
+    size_t n;
+    struct values_hint hint;
+};
+
+static fw_rc flush(struct round *r, struct plain *p)
+{
+    fw_rc rc = p->n == 0 ? FW_OK
+                         : checkpoint_writer_plain(&r->writer, p->t, p->v, p->n,
+                                                   &p->hint);
+
+    p->n = 0;
+    return rc;
+}
+
+static fw_rc put_tail(struct round *r, struct plain *p)
+{
+    size_t i = r->snap.area_bytes == 0 ? r->snap.skip : 0;
     fw_rc rc = FW_OK;
 
-    for (size_t i = 0; i < snap->tail_n && rc == FW_OK;) {
-        size_t n = 0;
-
-        for (; n < HEAD_CHUNK_SAMPLES && i < snap->tail_n; n++, i++) {
-            t[n] = snap->items[i].t;
-            memcpy(&v[n], &snap->items[i].bits, sizeof(v[n]));
-        }
-        rc = checkpoint_writer_plain(&r->writer, t, v, n, &hint);
+    for (; i < r->snap.tail_n && rc == FW_OK; i++) {
+        p->t[p->n] = r->snap.items[i].t;
+        memcpy(&p->v[p->n], &r->snap.items[i].bits, sizeof(p->v[0]));
+        if (++p->n == HEAD_CHUNK_SAMPLES)
+            rc = flush(r, p);
     }
-    return rc;
+    return rc == FW_OK ? flush(r, p) : rc;
+}
+
+/* What the ring lacks of the first chunk, which it has the beginning of. */
+static void take_rest(const struct head_chunk *chunk, size_t skip,
+                      struct plain *p)
+{
+    fw_ms t[HEAD_CHUNK_SAMPLES];
+    double v[HEAD_CHUNK_SAMPLES];
+
+    head_times_get(chunk->times, t);
+    head_chunk_values(chunk, v);
+    p->n = chunk->n - skip;
+    memcpy(p->t, t + skip, p->n * sizeof(*t));
+    memcpy(p->v, v + skip, p->n * sizeof(*v));
+}
+
+/* How many chunks put_series() will write. */
+static size_t count_chunks(const struct head_snap *snap)
+{
+    struct head_chunk chunk;
+    size_t whole = 0, rest = 0, tail = snap->tail_n;
+
+    if (snap->area_bytes == 0)
+        tail -= snap->skip;
+    for (size_t at = 0; at < snap->area_bytes; whole++) {
+        at = head_chunk_get(snap->area, at, &chunk);
+        if (whole == 0 && snap->skip > 0)
+            rest = chunk.n - snap->skip;
+    }
+    if (rest > 0 && whole == 1) { /* one with the tail */
+        tail += rest;
+        whole = 0;
+    }
+    return whole + (tail + HEAD_CHUNK_SAMPLES - 1) / HEAD_CHUNK_SAMPLES;
 }
 
 static fw_rc put_series(struct round *r, uint32_t id)
 {
     const struct head_snap *snap = &r->snap;
-    size_t chunks =
-        (snap->tail_n + HEAD_CHUNK_SAMPLES - 1) / HEAD_CHUNK_SAMPLES;
     struct head_chunk chunk;
-    fw_rc rc;
+    struct plain plain;
+    size_t at = 0;
+    fw_rc rc = checkpoint_writer_series(&r->writer, id, count_chunks(snap));
 
-    for (size_t at = 0; at < snap->area_bytes; chunks++)
-        at = head_chunk_get(snap->area, at, &chunk);
-    rc = checkpoint_writer_series(&r->writer, id, chunks);
-    for (size_t at = 0; at < snap->area_bytes && rc == FW_OK;) {
+    plain.n = 0;
+    plain.hint = snap->hint;
+    if (snap->skip > 0 && snap->area_bytes > 0) {
+        at = head_chunk_get(snap->area, 0, &chunk);
+        take_rest(&chunk, snap->skip, &plain);
+        if (rc == FW_OK && at < snap->area_bytes)
+            rc = flush(r, &plain);
+    }
+    while (at < snap->area_bytes && rc == FW_OK) {
         at = head_chunk_get(snap->area, at, &chunk);
         rc = checkpoint_writer_chunk(&r->writer, &chunk);
     }
-    return rc == FW_OK ? put_tail(r) : rc;
+    return rc == FW_OK ? put_tail(r, &plain) : rc;
 }
 
 static fw_rc close_record(struct round *r, struct fw_err *err)

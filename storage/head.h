@@ -295,7 +295,8 @@ struct head_snap {
     size_t area_bytes, area_cap;
     struct head_item *items; /* owned: the tail, then the late ones */
     size_t tail_n, late_n, item_cap;
-    size_t run; /* samples in chunks and tail */
+    size_t run;  /* samples in chunks and tail */
+    size_t skip; /* the oldest so many were not asked for */
     struct values_hint hint;
     fw_ms *t; /* owned: what head_snap_unpack() made */
     double *v;
@@ -317,7 +318,11 @@ FW_CHECK fw_rc head_snap_take(struct head_snap *snap,
 FW_CHECK fw_rc head_snap_take_full(struct head_snap *snap,
                                    const struct head_series *s);
 
-/* The same of chunks and tail, without whole chunks among the oldest `skip`. */
+/*
+ * The same of chunks and tail, without the oldest `skip`: whole chunks are left
+ * out, and snap->skip is how many of the first one there (or, if there is none,
+ * of the tail) are too many.
+ */
 FW_CHECK fw_rc head_snap_take_behind(struct head_snap *snap,
                                      const struct head_series *s, size_t skip);
 

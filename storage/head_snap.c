@@ -18,6 +18,7 @@ void head_snap_clear(struct head_snap *snap)
     snap->tail_n = 0;
     snap->late_n = 0;
     snap->run = 0;
+    snap->skip = 0;
     snap->n = 0;
 }
 
@@ -148,6 +149,7 @@ fw_rc head_snap_take_behind(struct head_snap *snap, const struct head_series *s,
         first = next;
     }
     rc = take_area(snap, s, first, s->area_bytes, s->packed - samples);
+    snap->skip = skip - samples;
     if (rc == FW_OK)
         rc = take_tail(snap, s, INT64_MIN, INT64_MAX);
     if (rc != FW_OK)

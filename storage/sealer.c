@@ -17,7 +17,7 @@
 #define MARKS 256 /* a minute apart: longer than the age */
 #define HOUSEKEEPING_NS ((uint64_t)10 * 1000000000u)
 #define RETRY_NS ((uint64_t)5 * 1000000000u)
-#define JOURNAL_BYTES ((uint64_t)64 << 20) /* a second or two to replay */
+#define JOURNAL_BYTES ((uint64_t)32 << 20) /* a second or two to replay */
 #define RING_BYTES ((uint64_t)64 << 20)
 #define RING_SAMPLE_BYTES 3 /* a ring longer than this is mostly rubbish */
 #define RETENTION_EVERY FW_MINUTE
