@@ -308,68 +308,12 @@ static fw_rc check_meta_page(struct checker *c, uint64_t number,
     return FW_OK;
 }
 
-/*
- * The last transaction that a table of free pages tells of, 0 if none or if it
- * cannot be read: this is for the older of two heads, whose tables are checked
- * no further.
- */
-static uint64_t last_freed(const struct checker *c, struct table t)
-{
-    struct fw_err ignored = {0};
-    struct checker quiet = {.path = c->path,
-                            .fd = c->fd,
-                            .file_pages = c->file_pages,
-                            .err = &ignored};
-    uint64_t number = t.root;
-    uint8_t page[PAGE];
-
-    for (unsigned depth = t.depth; depth > 0 && depth <= DEPTH_MAX; depth--) {
-        size_t at;
-
-        if (read_page(&quiet, number, page) != FW_OK ||
-            check_page_header(&quiet, number, page, depth == 1) != FW_OK)
-            return 0;
-        at = fw_get_le16(page + fw_get_le16(page + 12) - 2); /* last node */
-        if (at > PAGE - NODE_HEADER - 8)
-            return 0;
-        if (depth == 1)
-            return fw_get_le16(page + at + 6) == 8
-                       ? fw_get_le64(page + at + NODE_HEADER)
-                       : 0;
-        if (branch_child(&quiet, number, page + at, PAGE - at, &number) !=
-            FW_OK)
-            return 0;
-    }
-    return 0;
-}
-
-/*
- * A commit notes the pages it freed under its number, and where there was a
- * tree it frees at least the root. So a head whose number was changed, and with
- * it which of the two is the newest, gives itself away: else the last commit
- * would be lost, or one undone, and nobody knew.
- */
-static bool numbers_agree(const struct checker *c, const uint8_t *newest,
-                          const uint8_t *older)
-{
-    uint64_t freed = last_freed(c, table_of(newest + 40));
-
-    /* After a write of it failed, LMDB gives a head its old number and count of
-     * pages back, but not its tables: then it is the count that is small. */
-    if (last_freed(c, table_of(older + 40)) > fw_get_le64(older + 144) &&
-        fw_get_le64(older + 136) > fw_get_le64(newest + 136))
-        return false;
-    if (table_of(older + 88).depth == 0)
-        return freed <= fw_get_le64(newest + 144);
-    return freed == fw_get_le64(newest + 144);
-}
-
 static fw_rc check_all(struct checker *c)
 {
     uint8_t pages[2][PAGE];
     uint64_t txn[2];
     struct table free_pages, main_table;
-    const uint8_t *newest, *older;
+    const uint8_t *newest;
     fw_rc rc = FW_OK;
 
     for (unsigned i = 0; i < 2 && rc == FW_OK; i++) {
@@ -386,10 +330,6 @@ static fw_rc check_all(struct checker *c)
         (txn[1] % 2 != 1 && txn[1] != 0))
         return wrong(c, 0, "its transaction numbers are wrong");
     newest = txn[1] > txn[0] ? pages[1] : pages[0];
-    older = txn[1] > txn[0] ? pages[0] : pages[1];
-    if (!numbers_agree(c, newest, older))
-        return wrong(c, newest == pages[0] ? 0 : 1,
-                     "its transaction number is wrong");
     c->last = fw_get_le64(newest + 136);
     if (c->last > c->file_pages * 2 + (1u << 18))
         return wrong(c, 0, "its count of pages is wrong");
