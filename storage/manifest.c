@@ -329,6 +329,16 @@ static void free_name(const struct manifest *m, const char *ending,
     }
 }
 
+/*
+ * A name that is free here may belong on disk to a file that was unlinked: the
+ * power going would give that one to the new entry. So the folder is synced
+ * before a name is used (again).
+ */
+static fw_rc settle_names(const struct manifest *m, struct fw_err *err)
+{
+    return fw_dir_sync(m->dir, err);
+}
+
 /* Cuts a stretch so that it overlaps no other hot partition. */
 static void cut_to_fit(struct manifest *m, fw_ms t, fw_ms *first, fw_ms *last)
 {
@@ -365,7 +375,9 @@ fw_rc manifest_plan(struct manifest *m, fw_ms t, fw_ms now,
     entry.name = name;
     entry.serial = m->serial + 1;
     entry.rank = m->rank + 1;
-    rc = entry_write(m, entry, err);
+    rc = settle_names(m, err);
+    if (rc == FW_OK)
+        rc = entry_write(m, entry, err);
     if (rc != FW_OK)
         return rc;
     rc = add(m, &entry, out);
@@ -417,7 +429,9 @@ fw_rc manifest_plan_closed(struct manifest *m, fw_ms first, fw_ms last,
 
     name_of(first, "sealed", name);
     free_name(m, "sealed", name);
-    rc = entry_write(m, entry, err);
+    rc = settle_names(m, err);
+    if (rc == FW_OK)
+        rc = entry_write(m, entry, err);
     if (rc != FW_OK)
         return rc;
     m->serial = entry.serial;
