@@ -43,6 +43,12 @@ static void add_store(struct fw_store *store, struct sample_set *set)
             {"forewarn_disk_bytes", (double)s.disk_bytes},
             {"forewarn_replayed_samples", (double)s.replayed_samples},
             {"forewarn_corrupt_found_total", (double)s.corrupt_found},
+            {"forewarn_partitions", (double)s.partitions},
+            {"forewarn_partitions_closed_total", (double)s.partitions_closed},
+            {"forewarn_partition_close_failures_total",
+             (double)s.close_failures},
+            {"forewarn_partitions_dropped_total", (double)s.partitions_dropped},
+            {"forewarn_tombstones", (double)s.tombstones},
             {"forewarn_read_only", s.read_only ? 1 : 0},
         };
 

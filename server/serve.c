@@ -82,6 +82,7 @@ static fw_rc open_store(struct serve *s, const char *dir, struct fw_err *err)
         .create = true,
         .retention = config->retention,
         .retention_bytes = config->retention_size,
+        .close_after = config->close_after,
         .max_future = config->max_future,
         .ooo_window = config->out_of_order_window,
         .linger = config->commit_linger > 0 ? config->commit_linger : -1,
