@@ -208,6 +208,7 @@ struct kernels {
     bool (*fall)(const double *, size_t);
 };
 
+/* NOLINTBEGIN(bugprone-macro-parentheses): attributes cannot stand in any */
 #define KERNELS(suffix, attributes)                                            \
     attributes static void add_##suffix(const double *v,                       \
                                         const uint32_t at[LANES], size_t n,    \
@@ -246,6 +247,7 @@ struct kernels {
     static const struct kernels kernels_##suffix = {                           \
         add_##suffix,     spread_##suffix, extremes_##suffix,                  \
         extreme_##suffix, have_##suffix,   fall_##suffix}
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 KERNELS(plain, );
 #ifdef __x86_64__

@@ -431,13 +431,14 @@ static fw_rc gather(struct dispatch *d, const struct alert_list *list,
             return fw_err_set(err, FW_ENOMEM, "no room for another group");
         if (g->now_count == g->now_cap) {
             size_t cap = g->now_cap == 0 ? 8 : 2 * g->now_cap;
+            /* Of pointers. */
             const struct listed_alert **all =
-                fw_arena_calloc(arena, cap, sizeof(*all));
+                fw_arena_calloc(arena, cap, sizeof(const void *));
 
             if (all == NULL)
                 return fw_arena_err(arena, err);
             if (g->now_count > 0)
-                memcpy(all, g->now, g->now_count * sizeof(*all));
+                memcpy(all, g->now, g->now_count * sizeof(const void *));
             g->now = all;
             g->now_cap = cap;
         }

@@ -114,12 +114,11 @@ static void parent_of(const char *path, char out[FW_PATH_BYTES])
 static bool is_empty(const char *dir)
 {
     DIR *d = opendir(dir);
-    struct dirent *entry;
     int n = 0;
 
     if (d == NULL)
         return false;
-    while ((entry = readdir(d)) != NULL)
+    while (readdir(d) != NULL)
         n++;
     (void)closedir(d);
     return n == 2; /* . and .. */

@@ -108,19 +108,22 @@ fw_rc checkpoint_writer_plain(struct checkpoint_writer *w, const fw_ms *t,
                               const double *v, size_t n,
                               struct values_hint *hint)
 {
-    uint8_t room[HEAD_TIMES_ROOM > HEAD_VALUES_ROOM ? HEAD_TIMES_ROOM
-                                                    : HEAD_VALUES_ROOM];
+    union {
+        uint8_t times[HEAD_TIMES_ROOM];
+        uint8_t values[HEAD_VALUES_ROOM];
+    } room;
     fw_rc rc = FW_OK;
 
     FW_ASSERT(n > 0 && n <= HEAD_CHUNK_SAMPLES);
     if (n != w->last_n || memcmp(t, w->last, n * sizeof(*t)) != 0) {
-        rc = put_column(w, room, times_encode(t, n, room), n, &w->last_column);
+        rc = put_column(w, room.times, times_encode(t, n, room.times), n,
+                        &w->last_column);
         memcpy(w->last, t, n * sizeof(*t));
         w->last_n = n;
     }
     if (rc == FW_OK)
-        rc = put_values(w, w->last_column, room,
-                        values_encode(v, n, hint, room));
+        rc = put_values(w, w->last_column, room.values,
+                        values_encode(v, n, hint, room.values));
     return rc;
 }
 

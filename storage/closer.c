@@ -547,9 +547,9 @@ void closer_tick(struct closer *c)
         return;
     if (c->look_ns < now_ns)
         c->look_ns = now_ns + LOOK_NS;
-    if (c->forced != 0 && has_failed(c))
-        end_request(c);
-    else if (!look(c) && c->forced != 0)
+    if (c->forced == 0)
+        (void)look(c);
+    else if (has_failed(c) || !look(c))
         end_request(c);
 }
 

@@ -99,9 +99,9 @@ static uint16_t shape_for(struct packer *p, uint32_t row, uint16_t last)
 {
     if (p->shape_count > 0 && same_shape(p->rows, row, p->first_row[last]))
         return last;
-    for (uint16_t s = 0; s < p->shape_count; s++)
+    for (uint32_t s = 0; s < p->shape_count; s++)
         if (same_shape(p->rows, row, p->first_row[s]))
-            return s;
+            return (uint16_t)s;
     p->first_row[p->shape_count] = (uint16_t)row;
     return (uint16_t)p->shape_count++;
 }

@@ -340,7 +340,7 @@ static void row_unref(struct registry *r, const struct registry_open *open,
 static fw_rc room_for_page(struct registry *r, uint32_t number)
 {
     fw_rc rc = fw_grow(&r->packed, &r->packed_cap, (size_t)number + 1,
-                       sizeof(*r->packed), UINT32_MAX);
+                       sizeof(void *), UINT32_MAX); /* of pointers */
 
     while (rc == FW_OK && r->packed_n <= number)
         r->packed[r->packed_n++] = NULL;

@@ -599,7 +599,7 @@ static fw_rc copy_many(struct selection *s, struct fw_arena *arena,
     fw_rc rc = FW_OK;
 
     m.slot_of = calloc(m.r->symbols.n + 1, sizeof(*m.slot_of));
-    m.items = malloc(s->ids.n * sizeof(*m.items));
+    m.items = malloc((s->ids.n + 1) * sizeof(*m.items));
     rc = m.slot_of == NULL || m.items == NULL ? FW_ENOMEM
                                               : many_keys(&m, &s->ids);
     if (rc == FW_OK)

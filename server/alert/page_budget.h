@@ -50,10 +50,9 @@ FW_CHECK fw_rc budget_hold(struct budgets *b, const char *owner,
 struct budget *budget_due(struct budgets *b, fw_ms now);
 
 /* The body of its digest; then budget_empty() once that is stored. */
-FW_CHECK fw_rc budget_payload(const struct budgets *b,
-                              const struct budget *budget, fw_ms now,
-                              struct fw_buf *out);
-void budget_empty(struct budget *budget);
+FW_CHECK fw_rc budget_payload(const struct budgets *b, const struct budget *one,
+                              fw_ms now, struct fw_buf *out);
+void budget_empty(struct budget *one);
 
 /* All that changed, and the entries of the audit log that are due. */
 FW_CHECK fw_rc budgets_store(struct fw_txn *txn, const struct budgets *b,

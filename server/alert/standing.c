@@ -157,7 +157,6 @@ bool standing_tells(enum standing_state state, struct watched_state *series,
     case ALERT_TO_BREACHED:
         return was_told || begins(state, series, now, horizon);
     case ALERT_TO_FORETOLD:
-        return was_told;
     case ALERT_TO_RESOLVED:
         return was_told;
     }

@@ -135,7 +135,8 @@ static fw_rc memory_select(void *self, const struct fw_matcher *matchers,
                            struct fw_arena *arena, struct fw_series **series,
                            size_t *count, struct fw_err *err)
 {
-    struct fw_regex **regexes = fw_arena_calloc(arena, n + 1, sizeof(*regexes));
+    struct fw_regex **regexes =
+        fw_arena_calloc(arena, n + 1, sizeof(void *)); /* of pointers */
     fw_rc rc = FW_OK;
 
     (void)from;

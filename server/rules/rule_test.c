@@ -735,7 +735,8 @@ static size_t place_of(const struct node *order, const char *name)
 /* Those that group_eval_order names first, the others as they stand. */
 static fw_rc order_groups(struct suite *s, const struct node *order)
 {
-    s->order = fw_arena_calloc(s->arena, s->set->count + 1, sizeof(*s->order));
+    s->order = fw_arena_calloc(s->arena, s->set->count + 1,
+                               sizeof(const void *)); /* of pointers */
     if (s->order == NULL)
         return fw_arena_err(s->arena, s->err);
     for (size_t i = 0; i < s->set->count; i++) {

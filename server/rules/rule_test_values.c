@@ -105,7 +105,7 @@ static fw_rc put_stale(struct values *s, struct fw_err *err)
 
 static fw_rc put_word(struct values *s, struct fw_str word, struct fw_err *err)
 {
-    struct fw_str rest = word;
+    struct fw_str rest;
     double first = 0, step = 0;
     uint64_t times = 0;
     size_t n;
