@@ -201,7 +201,7 @@ fw_rc audit_verify(struct fw_txn *txn, const struct audit_head *expected,
     if (rc != FW_OK)
         return rc;
     rc = audit_head(txn, &head, err);
-    if (rc != FW_OK && rc != FW_ECORRUPT)
+    if (rc != FW_OK && rc != FW_ECORRUPT && rc != FW_EVERSION)
         return rc;
     audit_check_end(out, rc == FW_OK ? &head : NULL);
     return FW_OK;
