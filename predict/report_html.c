@@ -202,7 +202,7 @@ static void summary(struct report_page *page, const struct fw_report_row **rows,
     report_put(page,
                "<div class=\"scroll\"><table class=\"summary\">\n<caption "
                "hidden>All watches, most urgent first</caption>\n<thead><tr>"
-               "<th scope=\"col\">Watch</th><th scope=\"col\">Standing</th>"
+               "<th scope=\"col\">Watch</th><th scope=\"col\">Urgency</th>"
                "<th scope=\"col\" class=\"n\">Now</th><th scope=\"col\" "
                "class=\"n\">Limit</th><th scope=\"col\" class=\"n\">Chance of "
                "a breach</th><th scope=\"col\">When</th><th scope=\"col\">"
