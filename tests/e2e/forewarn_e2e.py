@@ -38,7 +38,7 @@ import unittest
 import urllib.error
 import urllib.request
 
-PATIENCE = float(os.environ.get("FOREWARN_PATIENCE", "30"))
+PATIENCE = float(os.environ.get("FOREWARN_PATIENCE", "60"))
 TOP = pathlib.Path(__file__).resolve().parents[2]
 BUILD = os.environ.get("FOREWARN_BUILD", str(TOP / "build/dev"))
 BIN = os.environ.get("FOREWARN_BIN", str(TOP / "build/dev/forewarn"))
