@@ -150,12 +150,17 @@ static fw_rc load_partition(struct fw_store *store, struct partition *part,
 {
     struct load_blocks load = {store, part, why};
     struct fw_err damage = {0};
+    struct partition_end end = {.next_segment = 1};
     struct lmdb_env *env = NULL;
     fw_rc rc;
 
     if (!lmdb_is_begun(part->path)) {
         if (!part->exists)
             return FW_OK; /* planned, and then the power went */
+        if (store->options.read_only && !store->check_files &&
+            !manifest_may_be_live(&store->manifest, part))
+            return fw_err_set(err, FW_EBUSY, "%s is being rewritten; try again",
+                              part->path);
         part->damaged = true;
         (void)fw_err_set(&damage, FW_ECORRUPT, "%s is gone", part->path);
         first_damage(store, why, &damage);
@@ -171,7 +176,9 @@ static fw_rc load_partition(struct fw_store *store, struct partition *part,
                                         : partition_set_aside(part, err);
     }
     if (rc == FW_OK) {
-        rc = partition_scan(part, each_segment, &load, &damage);
+        rc = partition_scan(part, each_segment, &load, &end, &damage);
+        part->next_segment = end.next_segment;
+        part->complete = end.complete;
         partition_leave(part);
     }
     if (rc == FW_ECORRUPT || rc == FW_EVERSION) {

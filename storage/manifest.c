@@ -439,8 +439,7 @@ fw_rc manifest_plan_closed(struct manifest *m, fw_ms first, fw_ms last,
     return rc == FW_OK ? FW_OK : fw_err_set(err, rc, "out of memory");
 }
 
-/* True unless meta/ surely has no live entry for it. */
-static bool may_be_live(struct manifest *m, const struct partition *p)
+bool manifest_may_be_live(struct manifest *m, const struct partition *p)
 {
     struct lmdb_txn txn = {0};
     struct fw_err err = {0};
@@ -455,7 +454,8 @@ static bool may_be_live(struct manifest *m, const struct partition *p)
     if (rc == FW_NONE)
         live = false;
     else if (rc == FW_OK && value.n == VALUE_BYTES)
-        live = fw_get_le32(value.p + 16) != PLANNED;
+        live = fw_get_le32(value.p + 16) != PLANNED &&
+               fw_get_le32(value.p + 16) != DROPPED;
     lmdb_end(&txn);
     return live;
 }
@@ -477,7 +477,7 @@ void manifest_unplan(struct manifest *m, struct partition *p)
     struct fw_err err = {0};
 
     note_gone(m, p);
-    if (may_be_live(m, p) ||
+    if (manifest_may_be_live(m, p) ||
         lmdb_update(m->meta, forget_in, &work, &err) != FW_OK)
         return; /* the next start sees what became of it */
     (void)unlink(p->path);
@@ -717,9 +717,10 @@ static void note_damage(struct load *load, struct fw_str key,
         load->m->serial = serial;
 }
 
-static fw_rc load_entry(struct load *load, struct fw_str key,
-                        struct fw_str value, struct fw_err *err)
+static fw_rc load_entry(void *self, struct fw_str key, struct fw_str value,
+                        struct fw_err *err)
 {
+    struct load *load = self;
     struct partition *p = NULL;
     char name[PARTITION_NAME_BYTES], room[KEY_BYTES];
     struct fw_err damage = {0};
@@ -749,13 +750,16 @@ static fw_rc load_entry(struct load *load, struct fw_str key,
     return FW_OK;
 }
 
-static fw_rc each_entry(struct load *load, struct fw_err *err)
+static fw_rc each_entry(struct manifest *m,
+                        fw_rc (*each)(void *self, struct fw_str key,
+                                      struct fw_str value, struct fw_err *err),
+                        void *self, struct fw_err *err)
 {
     struct lmdb_txn txn = {0};
     struct lmdb_cursor cursor = {0};
     struct fw_str key, value;
     char section = META_PART;
-    fw_rc rc = lmdb_begin_read(load->m->meta, &txn, err);
+    fw_rc rc = lmdb_begin_read(m->meta, &txn, err);
 
     if (rc != FW_OK)
         return rc;
@@ -765,7 +769,7 @@ static fw_rc each_entry(struct load *load, struct fw_err *err)
             lmdb_seek(&cursor, (struct fw_str){&section, 1}, &key, &value, err);
     while (rc == FW_OK && (key.n == KEY_BYTES || key.n == KEY_BYTES_1) &&
            key.p[0] == META_PART) {
-        rc = load_entry(load, key, value, err);
+        rc = each(self, key, value, err);
         if (rc == FW_OK)
             rc = lmdb_next(&cursor, &key, &value, err);
     }
@@ -774,10 +778,40 @@ static fw_rc each_entry(struct load *load, struct fw_err *err)
     return rc == FW_END ? FW_OK : rc;
 }
 
+struct naming {
+    const char *file;
+    bool found;
+};
+
+/* A damaged entry still has the name of its file, or nobody knows it. */
+static fw_rc see_name(void *self, struct fw_str key, struct fw_str value,
+                      struct fw_err *err)
+{
+    struct naming *n = self;
+
+    (void)key;
+    (void)err;
+    if (value.n >= VALUE_BYTES_1 && value.p[VALUE_BYTES_1 - 1] == '\0' &&
+        strcmp(value.p + 24, n->file) == 0)
+        n->found = true;
+    return FW_OK;
+}
+
+fw_rc manifest_names(struct manifest *m, const char *file, bool *named,
+                     struct fw_err *err)
+{
+    struct naming naming = {.file = file};
+    fw_rc rc = each_entry(m, see_name, &naming, err);
+
+    if (rc == FW_OK)
+        *named = naming.found;
+    return rc;
+}
+
 fw_rc manifest_load(struct manifest *m, struct fw_err *why, struct fw_err *err)
 {
     struct load load = {.m = m, .why = why};
-    fw_rc rc = each_entry(&load, err);
+    fw_rc rc = each_entry(m, load_entry, &load, err);
 
     for (size_t i = 0; i < load.gone_count && rc == FW_OK; i++)
         rc = finish_drop(m, &load.gone[i], err);

@@ -52,6 +52,14 @@ void manifest_release(struct manifest *m);
 FW_CHECK fw_rc manifest_load(struct manifest *m, struct fw_err *why,
                              struct fw_err *err);
 
+/*
+ * What meta/ says now, which another process may have changed since: false if
+ * it surely has no live entry for p; true if any entry names the file.
+ */
+bool manifest_may_be_live(struct manifest *m, const struct partition *p);
+FW_CHECK fw_rc manifest_names(struct manifest *m, const char *file, bool *named,
+                              struct fw_err *err);
+
 /* The hot partition of a time, or NULL; borrowed, for the sealing thread. */
 struct partition *manifest_find(struct manifest *m, fw_ms t);
 

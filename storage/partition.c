@@ -148,8 +148,8 @@ fw_rc partition_segment(struct partition_view *view, uint32_t number,
     return rc == FW_OK ? segment_open(out, value, err) : rc;
 }
 
-static fw_rc header_get(struct partition *p, struct fw_str value,
-                        struct fw_err *err)
+static fw_rc header_get(const struct partition *p, struct fw_str value,
+                        struct partition_end *end, struct fw_err *err)
 {
     if (value.n < HEADER_BYTES || fw_get_le32(value.p) != MAGIC ||
         fw_get_le32(value.p + 36) != fw_crc32c(value.p, 36))
@@ -165,13 +165,14 @@ static fw_rc header_get(struct partition *p, struct fw_str value,
                           "%s holds another stretch of time than the manifest "
                           "says",
                           p->path);
-    p->complete = fw_get_le64(value.p + 24);
+    end->complete = fw_get_le64(value.p + 24);
     return FW_OK;
 }
 
 fw_rc partition_scan(struct partition *p, partition_each each, void *self,
-                     struct fw_err *err)
+                     struct partition_end *end, struct fw_err *err)
 {
+    struct partition_end unasked;
     struct lmdb_env *env = NULL;
     struct lmdb_txn txn = {0};
     struct lmdb_cursor cursor = {0};
@@ -181,6 +182,8 @@ fw_rc partition_scan(struct partition *p, partition_each each, void *self,
 
     if (rc != FW_OK)
         return rc;
+    end = end != NULL ? end : &unasked;
+    *end = (struct partition_end){.next_segment = 1};
     rc = lmdb_begin_read(env, &txn, err);
     if (rc == FW_OK)
         rc = lmdb_cursor_open(&txn, &cursor, err);
@@ -190,10 +193,10 @@ fw_rc partition_scan(struct partition *p, partition_each each, void *self,
         uint64_t number = key.n == KEY_BYTES ? fw_get_be64(key.p) : UINT64_MAX;
 
         if (number == 0) {
-            header = header_get(p, value, err);
+            header = header_get(p, value, end, err);
         } else if (number < UINT32_MAX) {
             rc = each(self, (uint32_t)number, value, err);
-            p->next_segment = (uint32_t)number + 1;
+            end->next_segment = (uint32_t)number + 1;
         } else {
             rc = fw_err_set(err, FW_ECORRUPT, "%s has a key of no segment",
                             p->path);

@@ -84,14 +84,23 @@ void partition_view_end(struct partition_view *view);
 FW_CHECK fw_rc partition_segment(struct partition_view *view, uint32_t number,
                                  struct segment *out, struct fw_err *err);
 
+/* What a writer goes on from. */
+struct partition_end {
+    uint32_t next_segment; /* 1 more than the last one there */
+    uint64_t complete;     /* of the header; 0 where there is none */
+};
+
 /*
  * Reads the header and calls `each` for every segment, oldest first. A damaged
- * header does not keep it from the segments; it is told at the end.
+ * header does not keep it from the segments; it is told at the end. *end (may
+ * be NULL) is set as far as it came. Changes nothing in `p`: verify calls it
+ * while the sealing thread appends.
  */
 typedef fw_rc (*partition_each)(void *self, uint32_t number,
                                 struct fw_str segment, struct fw_err *err);
 FW_CHECK fw_rc partition_scan(struct partition *p, partition_each each,
-                              void *self, struct fw_err *err);
+                              void *self, struct partition_end *end,
+                              struct fw_err *err);
 
 /* Renames a file that cannot be opened to NAME.damaged; a new one follows. */
 FW_CHECK fw_rc partition_set_aside(struct partition *p, struct fw_err *err);

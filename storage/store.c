@@ -302,6 +302,9 @@ fw_rc fw_store_open(const char *dir, const struct fw_store_options *options,
     if (dir == NULL || dir[0] == '\0' || strlen(dir) >= FW_PATH_BYTES - 64)
         return fw_err_set(err, FW_EINVAL, "that cannot name a data folder");
     rc = open_once(dir, options, out, err);
+    /* A day was rewritten, and the file that it was read from went. */
+    for (int i = 0; i < 10 && rc == FW_EBUSY && options->read_only; i++)
+        rc = open_once(dir, options, out, err);
     /* A server that began to write while its files were looked through makes
      * them look damaged; now that it is seen, they are not looked through. */
     if (rc == FW_ECORRUPT && options->read_only && folder_is_written(dir))

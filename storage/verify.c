@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "storage/base/bytes.h"
 #include "storage/checkpoint_record.h"
@@ -33,6 +34,20 @@ static void found(struct verifier *v, const char *fmt, ...)
     va_end(ap);
     v->totals->findings++;
     v->finding(v->self, text);
+}
+
+/*
+ * A reader beside a writer of another process sees series, files and records
+ * that came after it opened the folder.
+ */
+static bool may_be_outdated(const struct verifier *v)
+{
+    return v->store->options.read_only && !v->store->check_files;
+}
+
+static bool is_defined(const struct verifier *v, uint32_t series)
+{
+    return series < registry_next_id(&v->store->registry) || may_be_outdated(v);
 }
 
 /* ---- Blocks ---------------------------------------------------------------
@@ -75,6 +90,14 @@ static const char *compare_summary(const struct segment_block *said,
     return NULL;
 }
 
+/* It came later; or it was forgotten, as its partition was, meanwhile. */
+static bool may_lack_labels(const struct verifier *v, uint32_t series)
+{
+    return (series >= registry_next_id(&v->store->registry) &&
+            may_be_outdated(v)) ||
+           atomic_load(&v->part->dropped);
+}
+
 static void check_block(struct verifier *v, const struct segment *s,
                         const struct segment_block *b)
 {
@@ -94,7 +117,8 @@ static void check_block(struct verifier *v, const struct segment *s,
     if (b->t_min < v->part->first || b->t_max > v->part->last)
         found_block(v, b, "its times belong to another partition");
     if (registry_put_definition(&v->store->registry, b->series, &labels) ==
-        FW_NONE)
+            FW_NONE &&
+        !may_lack_labels(v, b->series))
         found_block(v, b, "its series has no labels in the registry");
     fw_buf_release(&labels);
 }
@@ -154,18 +178,27 @@ static fw_rc check_segment(void *self, uint32_t number, struct fw_str value,
 /* ---- Partitions -----------------------------------------------------------
  */
 
-static void check_partition(struct verifier *v, struct partition *part)
+/* Its file may go while we look, once another one has taken its place. */
+static bool has_gone(const struct verifier *v, const struct partition *part)
+{
+    return may_be_outdated(v) &&
+           !manifest_may_be_live(&v->store->manifest, part);
+}
+
+static void check_partition(struct verifier *v, struct partition *part,
+                            bool exists)
 {
     struct fw_err err = {0};
 
     v->part = part;
     if (!lmdb_is_begun(part->path)) {
-        if (part->exists)
+        if (exists && !has_gone(v, part))
             found(v, "%s is gone", part->path);
         return;
     }
     v->totals->partitions++;
-    if (partition_scan(part, check_segment, v, &err) != FW_OK)
+    if (partition_scan(part, check_segment, v, NULL, &err) != FW_OK &&
+        !has_gone(v, part))
         found(v, "%s", err.text);
 }
 
@@ -176,42 +209,86 @@ static bool ends_with(const char *name, const char *ending)
     return n >= m && strcmp(name + n - m, ending) == 0;
 }
 
-/* A file that no entry of the manifest names holds data nobody reads. */
-static void check_strays(struct verifier *v, struct partition **list,
-                         size_t count)
+/*
+ * A file that no entry of the manifest names holds data nobody reads. Entries
+ * come before their files; one that was planned in vain goes before its file,
+ * which is then gone a moment later.
+ */
+static fw_rc check_stray(struct verifier *v, const char *name,
+                         struct fw_err *err)
+{
+    char path[FW_PATH_BYTES];
+    bool named = false;
+    fw_rc rc = fw_path_join(path, v->store->manifest.dir, name, err);
+
+    for (int i = 0; i < 20 && rc == FW_OK && !named; i++) {
+        rc = manifest_names(&v->store->manifest, name, &named, err);
+        if (!fw_file_exists(path))
+            return rc;
+        if (!named && may_be_outdated(v))
+            (void)usleep(10000);
+    }
+    if (rc == FW_OK && !named)
+        found(v, "%s is no partition the manifest knows", path);
+    return rc;
+}
+
+static fw_rc check_strays(struct verifier *v, struct fw_err *err)
 {
     DIR *d = opendir(v->store->manifest.dir);
     struct dirent *entry;
+    fw_rc rc = FW_OK;
 
-    while (d != NULL && (entry = readdir(d)) != NULL) {
-        bool known = !ends_with(entry->d_name, ".hot") &&
-                     !ends_with(entry->d_name, ".sealed");
-
+    while (d != NULL && rc == FW_OK && (entry = readdir(d)) != NULL) {
         if (ends_with(entry->d_name, ".damaged"))
             found(v, "%s/%s was set aside: it could not be opened",
                   v->store->manifest.dir, entry->d_name);
-        for (size_t i = 0; i < count && !known; i++)
-            known = strcmp(list[i]->name, entry->d_name) == 0;
-        if (!known)
-            found(v, "%s/%s is no partition the manifest knows",
-                  v->store->manifest.dir, entry->d_name);
+        if (ends_with(entry->d_name, ".hot") ||
+            ends_with(entry->d_name, ".sealed"))
+            rc = check_stray(v, entry->d_name, err);
     }
     if (d != NULL)
         (void)closedir(d);
+    return rc;
+}
+
+/* The list of files, at a moment when nobody changes them. */
+struct parts {
+    struct partition **v;
+    bool *exists; /* owned */
+    size_t n;
+};
+
+static fw_rc list_parts(struct verifier *v, struct parts *out,
+                        struct fw_err *err)
+{
+    struct fw_store *store = v->store;
+    fw_rc rc;
+
+    (void)pthread_mutex_lock(&store->quiet);
+    rc = manifest_list(&store->manifest, &out->v, &out->n);
+    if (rc == FW_OK)
+        out->exists = calloc(out->n + 1, sizeof(bool));
+    if (rc != FW_OK || out->exists == NULL)
+        rc = fw_err_set(err, FW_ENOMEM, "out of memory");
+    for (size_t i = 0; rc == FW_OK && i < out->n; i++)
+        out->exists[i] = out->v[i]->exists;
+    if (rc == FW_OK)
+        rc = check_strays(v, err);
+    (void)pthread_mutex_unlock(&store->quiet);
+    return rc;
 }
 
 static fw_rc check_partitions(struct verifier *v, struct fw_err *err)
 {
-    struct partition **list = NULL;
-    size_t count = 0;
+    struct parts parts = {0};
+    fw_rc rc = list_parts(v, &parts, err);
 
-    if (manifest_list(&v->store->manifest, &list, &count) != FW_OK)
-        return fw_err_set(err, FW_ENOMEM, "out of memory");
-    for (size_t i = 0; i < count; i++)
-        check_partition(v, list[i]);
-    check_strays(v, list, count);
-    manifest_list_free(list, count);
-    return FW_OK;
+    for (size_t i = 0; rc == FW_OK && i < parts.n; i++)
+        check_partition(v, parts.v[i], parts.exists[i]);
+    manifest_list_free(parts.v, parts.n);
+    free(parts.exists);
+    return rc;
 }
 
 /* ---- Registry and journal
@@ -256,7 +333,7 @@ static const char *read_record(struct verifier *v, uint64_t seq,
         rc = FW_OK;
     while (rc == FW_OK) {
         rc = journal_reader_sample(&reader, &id, &t, &bits, why);
-        if (rc == FW_OK && id >= registry_next_id(&v->store->registry))
+        if (rc == FW_OK && !is_defined(v, id))
             return "it has samples of a series that is defined nowhere";
     }
     return rc == FW_END ? NULL : why->text;
@@ -284,7 +361,7 @@ static fw_rc check_series_of(struct verifier *v, struct checkpoint_reader *r,
     uint32_t id = 0;
     fw_rc rc = checkpoint_reader_series(r, &id, why);
 
-    if (rc == FW_OK && id >= registry_next_id(&v->store->registry))
+    if (rc == FW_OK && !is_defined(v, id))
         return fw_err_set(why, FW_ECORRUPT,
                           "it has samples of a series that is defined nowhere");
     if (rc != FW_OK)
