@@ -12,7 +12,9 @@
 struct budget {
     _Atomic uint64_t samples;
     _Atomic uint64_t series;
-    uint64_t max_samples, max_series;
+    uint64_t points; /* of the answer: one thread gathers it */
+    uint64_t max_samples, max_series, max_points;
+    atomic_bool struck; /* some limit did, and was counted */
     const atomic_bool *cancel;
     const struct fw_clock *clock;
     uint64_t started_ns;
@@ -30,5 +32,13 @@ FW_CHECK fw_rc budget_samples(struct budget *budget, uint64_t n,
                               struct fw_err *err);
 FW_CHECK fw_rc budget_series(struct budget *budget, uint64_t n,
                              struct fw_err *err);
+/* Steps that were computed: nothing is read, but time passes. */
+FW_CHECK fw_rc budget_steps(struct budget *budget, uint64_t n,
+                            struct fw_err *err);
+FW_CHECK fw_rc budget_points(struct budget *budget, uint64_t n,
+                             struct fw_err *err);
+
+/* For a query whose arena is full: the error that says so. */
+FW_CHECK fw_rc budget_memory(struct budget *budget, struct fw_err *err);
 
 #endif

@@ -2,6 +2,7 @@
 /* cli_explain.c - `forewarn explain`: the plan, and what each step cost. */
 #include "query/cli_query.h"
 #include "query/cli_range.h"
+#include "query/cli_remote.h"
 #include "query/engine.h"
 #include "query/functions.h"
 #include "storage/base/limits.h"
@@ -65,8 +66,8 @@ static fw_rc add_costs(struct fw_buf *out, const struct node *node,
 }
 
 /* One line per node, indented by depth, costs in a column of their own. */
-static fw_rc print_plan(struct fw_cli *cli, const struct node *node, int depth,
-                        const struct node_cost *costs)
+static fw_rc add_plan(struct fw_buf *out, const struct node *node, int depth,
+                      const struct node_cost *costs)
 {
     struct fw_buf text = FW_BUF_INIT(FW_MAX_QUERY_TEXT_BYTES * 2);
     struct fw_buf cost = FW_BUF_INIT(512);
@@ -74,70 +75,118 @@ static fw_rc print_plan(struct fw_cli *cli, const struct node *node, int depth,
     fw_rc rc;
 
     if (node->kind == NODE_PAREN)
-        return print_plan(cli, node->args[0], depth, costs);
+        return add_plan(out, node->args[0], depth, costs);
     rc = describe(node, &text);
     if (rc == FW_OK)
         rc = add_costs(&cost, node, &costs[node->id]);
     if (rc == FW_OK && cost.len > 0)
-        (void)fprintf(cli->out, "%*s%-*s%s\n", 2 * depth, "",
-                      columns > 0 ? columns : 0, text.data, cost.data);
+        rc = fw_buf_printf(out, "%*s%-*s%s\n", 2 * depth, "",
+                           columns > 0 ? columns : 0, text.data, cost.data);
     else if (rc == FW_OK)
-        (void)fprintf(cli->out, "%*s%s\n", 2 * depth, "", text.data);
+        rc = fw_buf_printf(out, "%*s%s\n", 2 * depth, "", text.data);
     fw_buf_release(&text);
     fw_buf_release(&cost);
     for (size_t i = 0; i < node->arg_count && rc == FW_OK; i++)
-        rc = print_plan(cli, node->args[i], depth + 1, costs);
+        rc = add_plan(out, node->args[i], depth + 1, costs);
     return rc;
 }
 
-static fw_rc explain(struct fw_cli *cli, const struct fw_args *args,
-                     struct fw_arena *arena, struct fw_err *err)
+static fw_rc add_total(struct fw_buf *out, const struct fw_query *query,
+                       const struct fw_query_options *options,
+                       const struct fw_result *result,
+                       const struct fw_arena *arena)
 {
-    struct fw_query_options options = {.clock = cli->clock,
-                                       .cancel = cli->cancel};
+    size_t steps =
+        options->step > 0
+            ? (size_t)((options->end - options->start) / options->step) + 1
+            : 1;
+
+    return fw_buf_printf(
+        out,
+        "\n%s at %zu instant%s: %zu series in the answer, "
+        "%llu series and %llu samples read, %zu KiB used\n",
+        value_type_name(query->root->type), steps, steps == 1 ? "" : "s",
+        result->count, (unsigned long long)result->series_read,
+        (unsigned long long)result->samples_read, fw_arena_used(arena) >> 10);
+}
+
+fw_rc fw_query_explain(struct fw_query *query, const struct fw_source *src,
+                       const struct fw_query_options *options,
+                       struct fw_arena *arena, struct fw_buf *out,
+                       struct fw_err *err)
+{
+    struct node_cost *costs =
+        fw_arena_calloc(arena, query->node_count, sizeof(*costs));
+    struct fw_result result = {0};
+    size_t before = out->len;
+    fw_rc rc = costs == NULL
+                   ? fw_arena_err(arena, err)
+                   : query_run(query, src, options, arena, costs, &result, err);
+
+    if (rc != FW_OK)
+        return rc;
+    rc = add_plan(out, query->root, 0, costs);
+    if (rc == FW_OK)
+        rc = add_total(out, query, options, &result, arena);
+    if (rc == FW_OK)
+        return FW_OK;
+    out->len = before;
+    return fw_err_set(err, rc, "the plan is too long to show");
+}
+
+/* ---- the command ---- */
+
+static fw_rc explain_here(struct fw_cli *cli, const char *text,
+                          struct fw_query_options *options,
+                          struct fw_arena *arena, struct fw_buf *out,
+                          struct fw_err *err)
+{
     struct fw_query *query = NULL;
     struct fw_store *store = NULL;
     struct fw_source source;
-    struct fw_result result = {0};
-    struct node_cost *costs = NULL;
-    size_t steps;
-    fw_rc rc = cli_one_expression(cli, args, err);
+    fw_rc rc = fw_query_parse(fw_str_of(text), arena, &query, err);
 
-    if (rc == FW_OK)
-        rc = cli_times(cli, args, &options, err);
-    if (rc == FW_OK)
-        rc = fw_query_parse(fw_str_of(args->rest[0]), arena, &query, err);
     if (rc == FW_OK)
         rc = fw_cli_store_open(cli, &store, err);
     if (rc != FW_OK)
         return rc;
     source = fw_source_of_store(store);
-    costs = fw_arena_calloc(arena, query->node_count, sizeof(*costs));
-    options.crew = fw_crew_of_cores();
-    rc = costs == NULL
-             ? fw_arena_err(arena, err)
-             : query_run(query, &source, &options, arena, costs, &result, err);
-    fw_crew_free(options.crew);
-    if (rc == FW_OK)
-        rc = print_plan(cli, query->root, 0, costs);
-    steps = options.step > 0
-                ? (size_t)((options.end - options.start) / options.step) + 1
-                : 1;
-    if (rc == FW_OK)
-        (void)fprintf(cli->out,
-                      "\n%s at %zu instant%s: %zu series in the answer, %llu "
-                      "series and %llu samples read, %zu KiB used\n",
-                      value_type_name(query->root->type), steps,
-                      steps == 1 ? "" : "s", result.count,
-                      (unsigned long long)result.series_read,
-                      (unsigned long long)result.samples_read,
-                      fw_arena_used(arena) >> 10);
+    options->crew = fw_crew_of_cores();
+    rc = fw_query_explain(query, &source, options, arena, out, err);
+    fw_crew_free(options->crew);
     fw_cli_store_close(cli, store);
+    return rc;
+}
+
+static fw_rc explain(struct fw_cli *cli, const struct fw_args *args,
+                     struct fw_arena *arena, struct fw_buf *out,
+                     struct fw_err *err)
+{
+    struct fw_query_options options = {.clock = cli->clock,
+                                       .cancel = cli->cancel};
+    struct fw_buf form = FW_BUF_INIT(4 * FW_MAX_QUERY_TEXT_BYTES);
+    struct remote_answer answer = {.series = NULL};
+    fw_rc rc = cli_one_expression(cli, args, err);
+
+    if (rc == FW_OK)
+        rc = cli_times(cli, args, &options, err);
+    if (rc != FW_OK)
+        return rc;
+    if (cli_remote_server(cli, args) == NULL)
+        return explain_here(cli, args->rest[0], &options, arena, out, err);
+    rc = cli_remote_query_form(&form, args->rest[0], &options, err);
+    if (rc == FW_OK)
+        rc = cli_remote_ask(cli_remote_server(cli, args), "/api/v1/explain",
+                            FW_STR(""), "", &form, arena, &answer, err);
+    if (rc == FW_OK)
+        rc = fw_buf_add(out, answer.result.text.p, answer.result.text.n);
+    fw_buf_release(&form);
     return rc;
 }
 
 int cmd_explain(struct fw_cli *cli, int argc, char **argv)
 {
+    struct fw_buf out = FW_BUF_INIT(FW_MAX_REPLY_BYTES);
     struct fw_arena *arena = NULL;
     struct fw_err err = {0};
     struct fw_args args;
@@ -145,9 +194,13 @@ int cmd_explain(struct fw_cli *cli, int argc, char **argv)
 
     if (rc != FW_OK)
         return rc == FW_END ? FW_EXIT_OK : FW_EXIT_USAGE;
-    arena = fw_arena_new(FW_MAX_QUERY_BYTES);
+    arena = fw_arena_new(fw_query_limits().max_bytes);
     rc = arena == NULL ? fw_err_set(&err, FW_ENOMEM, "out of memory")
-                       : explain(cli, &args, arena, &err);
+                       : explain(cli, &args, arena, &out, &err);
+    if (rc == FW_OK && out.len > 0 &&
+        fwrite(out.data, 1, out.len, cli->out) != out.len)
+        rc = fw_err_set(&err, FW_EIO, "the plan could not be written");
+    fw_buf_release(&out);
     fw_arena_free(arena);
     return rc == FW_OK ? FW_EXIT_OK : fw_cli_fail(cli, &err);
 }

@@ -130,7 +130,7 @@ static fw_rc prepare(struct fw_cli *cli, struct asking *a, struct fw_err *err)
         rc = cli_times(cli, &a->args, &a->options, err);
     if (rc != FW_OK)
         return rc;
-    a->arena = fw_arena_new(FW_MAX_QUERY_BYTES);
+    a->arena = fw_arena_new(fw_query_limits().max_bytes);
     if (a->arena == NULL)
         return fw_err_set(err, FW_ENOMEM, "out of memory");
     if (cli_remote_server(cli, &a->args) != NULL)
@@ -144,25 +144,11 @@ static fw_rc ask_server(struct fw_cli *cli, struct asking *a,
                         struct fw_result *result, struct fw_err *err)
 {
     struct fw_buf form = FW_BUF_INIT(4 * FW_MAX_QUERY_TEXT_BYTES);
-    const struct fw_query_options *o = &a->options;
     struct remote_answer answer = {.series = NULL};
-    char lookback[FW_DURATION_TEXT_BYTES];
-    bool range = o->step > 0;
-    fw_rc rc = cli_remote_add(&form, "query", fw_str_of(a->args.rest[0]));
+    bool range = a->options.step > 0;
+    fw_rc rc = cli_remote_query_form(&form, a->args.rest[0], &a->options, err);
 
     if (rc == FW_OK)
-        rc = cli_remote_add_time(&form, range ? "start" : "time", o->start);
-    if (rc == FW_OK && range)
-        rc = cli_remote_add_time(&form, "end", o->end);
-    if (rc == FW_OK && range)
-        rc = cli_remote_add_time(&form, "step", o->step);
-    if (rc == FW_OK && o->lookback > 0) {
-        (void)fw_format_duration(lookback, o->lookback);
-        rc = cli_remote_add(&form, "lookback_delta", fw_str_of(lookback));
-    }
-    if (rc != FW_OK)
-        rc = fw_err_set(err, FW_EINVAL, "the expression is too long");
-    else
         rc = cli_remote_ask(cli_remote_server(cli, &a->args),
                             range ? "/api/v1/query_range" : "/api/v1/query",
                             FW_STR(""), "", &form, a->arena, &answer, err);
@@ -247,6 +233,7 @@ static const struct fw_option query_options[] = {
 
 static const struct fw_option explain_options[] = {
     CLI_TIME_OPTIONS,
+    CLI_SERVER_OPTION,
     {0},
 };
 

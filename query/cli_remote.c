@@ -51,6 +51,30 @@ fw_rc cli_remote_add_time(struct fw_buf *form, const char *name, fw_ms t)
     return cli_remote_add(form, name, fw_str_of(text));
 }
 
+fw_rc cli_remote_query_form(struct fw_buf *form, const char *text,
+                            const struct fw_query_options *options,
+                            struct fw_err *err)
+{
+    char lookback[FW_DURATION_TEXT_BYTES];
+    bool range = options->step > 0;
+    fw_rc rc = cli_remote_add(form, "query", fw_str_of(text));
+
+    if (rc == FW_OK)
+        rc =
+            cli_remote_add_time(form, range ? "start" : "time", options->start);
+    if (rc == FW_OK && range)
+        rc = cli_remote_add_time(form, "end", options->end);
+    if (rc == FW_OK && range)
+        rc = cli_remote_add_time(form, "step", options->step);
+    if (rc == FW_OK && options->lookback > 0) {
+        (void)fw_format_duration(lookback, options->lookback);
+        rc = cli_remote_add(form, "lookback_delta", fw_str_of(lookback));
+    }
+    return rc == FW_OK
+               ? FW_OK
+               : fw_err_set(err, FW_EINVAL, "the expression is too long");
+}
+
 static fw_rc make_url(struct fw_buf *url, const char *server, const char *path,
                       struct fw_str part, const char *after)
 {

@@ -21,6 +21,11 @@ FW_CHECK fw_rc cli_remote_add(struct fw_buf *form, const char *name,
 FW_CHECK fw_rc cli_remote_add_time(struct fw_buf *form, const char *name,
                                    fw_ms t);
 
+/* The parameters of query and query_range for a question of the command. */
+FW_CHECK fw_rc cli_remote_query_form(struct fw_buf *form, const char *text,
+                                     const struct fw_query_options *options,
+                                     struct fw_err *err);
+
 /*
  * Asks SERVER/PATH and reads the answer; `part` is appended to the path,
  * percent-encoded, if it is not empty.

@@ -118,7 +118,7 @@ static fw_rc print_series(struct fw_cli *cli, struct fw_store *store,
 
 int cmd_series(struct fw_cli *cli, int argc, char **argv)
 {
-    struct fw_arena *arena = fw_arena_new(FW_MAX_QUERY_BYTES);
+    struct fw_arena *arena = fw_arena_new(fw_query_limits().max_bytes);
     struct fw_store *store = NULL;
     struct fw_err err = {0};
     struct fw_args args;
@@ -282,7 +282,7 @@ static fw_rc print_labels(struct fw_cli *cli, struct fw_store *store,
 /* `least` names must be given, at most one. */
 static int list_labels(struct fw_cli *cli, int argc, char **argv, int least)
 {
-    struct fw_arena *arena = fw_arena_new(FW_MAX_QUERY_BYTES);
+    struct fw_arena *arena = fw_arena_new(fw_query_limits().max_bytes);
     struct fw_store *store = NULL;
     struct fw_err err = {0};
     struct fw_args args;

@@ -84,10 +84,13 @@ static fw_rc add_series(struct gatherer *g, const struct fw_labels *labels,
                         size_t points, struct fw_result_series **out)
 {
     struct fw_arena *arena = g->ev->arena;
-    fw_rc rc = fw_grow(&g->series, &g->cap, g->count + 1, sizeof(*g->series),
-                       FW_MAX_QUERY_SERIES);
+    fw_rc rc = budget_points(g->ev->budget, points, g->ev->err);
     struct fw_result_series *s;
 
+    if (rc != FW_OK)
+        return rc;
+    rc = fw_grow(&g->series, &g->cap, g->count + 1, sizeof(*g->series),
+                 FW_MAX_QUERY_SERIES);
     if (rc == FW_ETOOBIG)
         return fw_err_set(g->ev->err, rc,
                           "the answer has more than %d series; aggregate or "
@@ -325,8 +328,8 @@ fw_rc query_run(const struct fw_query *query, const struct fw_source *src,
         .err = err,
         .start = options->start,
         .end = options->end,
-        .lookback =
-            options->lookback > 0 ? options->lookback : FW_QUERY_LOOKBACK_MS,
+        .lookback = options->lookback > 0 ? options->lookback
+                                          : fw_query_limits().lookback,
         .costs = costs,
         .budget = &budget,
         .crew = options->crew,
@@ -343,6 +346,9 @@ fw_rc query_run(const struct fw_query *query, const struct fw_source *src,
     budget_init(&budget, options);
     notes_init(&ev.notes, arena, query->text);
     rc = run_root(&ev, &grid, range, &made);
+    if (rc == FW_ETOOBIG && !atomic_load(&budget.struck) &&
+        fw_arena_capped(arena))
+        rc = budget_memory(&budget, err);
     if (rc != FW_OK)
         return rc;
     notes_finish(&ev.notes, &made);

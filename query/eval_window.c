@@ -177,6 +177,9 @@ static fw_rc take_inner_row(struct sink *sink, struct row *row)
             rc = samples_add(samples, grid_time(over->inner, i), row->v[i],
                              over->job.ev->err);
     }
+    if (rc == FW_OK)
+        rc = budget_steps(over->job.ev->budget, over->inner->count,
+                          over->job.ev->err);
     if (rc != FW_OK || samples->n == 0)
         return rc;
     over->reader.new_times = true;

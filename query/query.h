@@ -87,16 +87,51 @@ struct fw_crew *fw_crew_new(size_t threads);
 struct fw_crew *fw_crew_of_cores(void);
 void fw_crew_free(struct fw_crew *crew); /* NULL is fine */
 
+/* What one query may use, and how far an instant looks back. */
+struct fw_query_limits {
+    uint64_t max_samples; /* read; those that summaries stand for too */
+    uint64_t max_points;  /* of the answer */
+    uint64_t max_bytes;   /* of memory */
+    size_t max_series;    /* read */
+    fw_ms max_ms;         /* of time */
+    fw_ms lookback;       /* between an instant and its sample */
+};
+
+/* The limits that can strike; fw_query_limit_name() has the option's name. */
+enum fw_query_limit {
+    FW_LIMIT_SAMPLES,
+    FW_LIMIT_POINTS,
+    FW_LIMIT_MEMORY,
+    FW_LIMIT_SERIES,
+    FW_LIMIT_TIME,
+    FW_QUERY_LIMITS
+};
+
+/*
+ * The limits of every query of this program whose options do not say
+ * otherwise. At first those of storage/base/limits.h. fw_query_limits_set():
+ * before the first query; a 0 leaves that one as it is.
+ */
+struct fw_query_limits fw_query_limits(void);
+void fw_query_limits_set(const struct fw_query_limits *limits);
+
+/* "query_max_samples"; static. */
+const char *fw_query_limit_name(enum fw_query_limit limit);
+
+/* How many queries it has stopped since the program began. Any thread. */
+uint64_t fw_query_limit_struck(enum fw_query_limit limit);
+
+/* A 0 of these stands for what fw_query_limits() says. */
 struct fw_query_options {
-    fw_ms start, end;             /* instants; equal for an instant query */
-    fw_ms step;                   /* 0 with start == end */
-    fw_ms lookback;               /* 0: FW_QUERY_LOOKBACK_MS */
-    size_t max_series;            /* 0: FW_MAX_QUERY_SERIES */
-    uint64_t max_samples;         /* 0: FW_MAX_QUERY_SAMPLES */
+    fw_ms start, end; /* instants; equal for an instant query */
+    fw_ms step;       /* 0 with start == end */
+    fw_ms lookback;
+    size_t max_series;
+    uint64_t max_samples;
     const atomic_bool *cancel;    /* NULL, or set to stop it: FW_ECANCELED */
     const struct fw_clock *clock; /* for the time budget; NULL: none */
-    fw_ms max_ms;                 /* 0: FW_MAX_QUERY_MS */
-    struct fw_crew *crew;         /* NULL: this thread alone */
+    fw_ms max_ms;
+    struct fw_crew *crew; /* NULL: this thread alone */
 };
 
 enum fw_value_type {
@@ -133,6 +168,16 @@ FW_CHECK fw_rc fw_query_run(struct fw_query *query, const struct fw_source *src,
                             const struct fw_query_options *options,
                             struct fw_arena *arena, struct fw_result *result,
                             struct fw_err *err);
+
+/*
+ * Runs a query and appends its plan to `out`: a line for each step, with what
+ * it read, handed on and took. For people; the form may change.
+ */
+FW_CHECK fw_rc fw_query_explain(struct fw_query *query,
+                                const struct fw_source *src,
+                                const struct fw_query_options *options,
+                                struct fw_arena *arena, struct fw_buf *out,
+                                struct fw_err *err);
 
 /* The type an expression will have, and the expression printed back. */
 enum fw_value_type fw_query_type(const struct fw_query *query);

@@ -60,6 +60,9 @@ static fw_rc make_row(struct scan *scan, struct reader *reader, uint32_t series,
         return rc;
     if (reader->samples.n == 0 && reader->digest_count == 0)
         return FW_NONE;
+    rc = budget_steps(scan->ev->budget, scan->steps, &reader->err);
+    if (rc != FW_OK)
+        return rc;
     return scan->make(scan, reader, series, out);
 }
 

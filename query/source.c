@@ -126,6 +126,9 @@ fw_rc select_series(struct eval *ev, const struct node *selector, fw_ms from,
                                to, ev->budget->max_series, ev->arena, series,
                                count, ev->err);
 
+    /* The store says how many there are; the budget which option it is. */
+    if (rc == FW_ETOOBIG && !fw_arena_capped(ev->arena))
+        rc = budget_series(ev->budget, ev->budget->max_series + 1, ev->err);
     if (rc == FW_OK)
         rc = budget_series(ev->budget, *count, ev->err);
     if (rc == FW_OK && ev->costs != NULL)

@@ -14,7 +14,7 @@ fw_rc alert_view_open(struct alert_view *view, struct fw_cli *cli,
     fw_rc rc;
 
     view->cli = cli;
-    view->arena = fw_arena_new(FW_MAX_QUERY_BYTES);
+    view->arena = fw_arena_new(fw_query_limits().max_bytes);
     if (view->arena == NULL)
         return fw_err_set(err, FW_ENOMEM, "out of memory");
     rc = fw_cli_store_open(cli, &view->store, err);

@@ -42,6 +42,17 @@ static const struct fw_option serve_options[] = {
      "stop writing when less disk space is free (16 MiB)"},
     {"max-connections", 0, "COUNT", NULL,
      "past this many, the longest silent one is closed (1024)"},
+    {"query-timeout", 0, "SPAN", NULL, "stop a query after this (2m)"},
+    {"query-lookback-delta", 0, "SPAN", NULL,
+     "how old the sample of an instant may be (5m)"},
+    {"query-max-samples", 0, "COUNT", NULL,
+     "samples that one query may read (500M)"},
+    {"query-max-series", 0, "COUNT", NULL,
+     "series that one query may read (1M)"},
+    {"query-max-points", 0, "COUNT", NULL,
+     "points that one answer may have (50M)"},
+    {"query-max-memory", 0, "BYTES", NULL,
+     "memory that one query may use (1 GiB)"},
     {"collect", 0, "SPAN", NULL,
      "read this machine's values every so often, or off (15s)"},
     {"external-url", 0, "URL", NULL,
@@ -118,6 +129,20 @@ static const char *choose_data_dir(const struct fw_cli *cli,
     return cli->data_dir;
 }
 
+/* Before the first query; what a reload says of them waits for a restart. */
+static void set_query_limits(const struct config *config)
+{
+    const struct fw_query_limits limits = {
+        .max_samples = config->query_max_samples,
+        .max_points = config->query_max_points,
+        .max_bytes = config->query_max_memory,
+        .max_series = config->query_max_series,
+        .max_ms = config->query_timeout,
+        .lookback = config->query_lookback_delta};
+
+    fw_query_limits_set(&limits);
+}
+
 static int cmd_serve(struct fw_cli *cli, int argc, char **argv)
 {
     struct call call = {.cli = cli};
@@ -139,6 +164,7 @@ static int cmd_serve(struct fw_cli *cli, int argc, char **argv)
     }
     rc = load_config(&call, &config, &err);
     if (rc == FW_OK) {
+        set_query_limits(config);
         setup.config = config;
         setup.dir = choose_data_dir(cli, config);
         rc = serve_run(&setup, &err);

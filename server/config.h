@@ -170,6 +170,12 @@ struct config {
     uint32_t max_metric_series; /* 0: no limit */
     uint64_t disk_floor;        /* bytes */
     uint32_t max_connections;
+    uint64_t query_max_samples; /* of one query, as the four below */
+    uint64_t query_max_points;
+    uint64_t query_max_memory; /* bytes */
+    uint32_t query_max_series;
+    fw_ms query_timeout;
+    fw_ms query_lookback_delta;
     fw_ms collect;        /* between two readings of this host; 0: off */
     uint32_t page_budget; /* predicted pages a day and owner; 0: any number */
     fw_ms page_digest;    /* those held back wait so long for company */

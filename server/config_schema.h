@@ -9,22 +9,23 @@
 #include "server/config.h"
 
 enum config_type {
-    CONFIG_TEXT,     /* const char * */
-    CONFIG_URL,      /* const char *, http or https */
-    CONFIG_ADDRESS,  /* const char *, "HOST:PORT" or "off" */
-    CONFIG_EXPR,     /* const char *, a query */
-    CONFIG_BREACH,   /* const char *, "> 90" */
-    CONFIG_DURATION, /* fw_ms */
-    CONFIG_EVERY,    /* fw_ms, "off" is 0 */
-    CONFIG_COUNT,    /* uint32_t */
-    CONFIG_BYTES,    /* uint64_t */
-    CONFIG_SHARE,    /* double, above 0 and below 1 */
-    CONFIG_BOOL,     /* bool */
-    CONFIG_LEVEL,    /* enum fw_log_level */
-    CONFIG_TEXTS,    /* const char ** and a count */
-    CONFIG_LABELS,   /* struct config_label * and a count */
-    CONFIG_SECTION,  /* a map of `below`, filling the same struct */
-    CONFIG_LIST      /* a list of maps of `below`: items and a count */
+    CONFIG_TEXT,      /* const char * */
+    CONFIG_URL,       /* const char *, http or https */
+    CONFIG_ADDRESS,   /* const char *, "HOST:PORT" or "off" */
+    CONFIG_EXPR,      /* const char *, a query */
+    CONFIG_BREACH,    /* const char *, "> 90" */
+    CONFIG_DURATION,  /* fw_ms */
+    CONFIG_EVERY,     /* fw_ms, "off" is 0 */
+    CONFIG_COUNT,     /* uint32_t */
+    CONFIG_BIG_COUNT, /* uint64_t */
+    CONFIG_BYTES,     /* uint64_t */
+    CONFIG_SHARE,     /* double, above 0 and below 1 */
+    CONFIG_BOOL,      /* bool */
+    CONFIG_LEVEL,     /* enum fw_log_level */
+    CONFIG_TEXTS,     /* const char ** and a count */
+    CONFIG_LABELS,    /* struct config_label * and a count */
+    CONFIG_SECTION,   /* a map of `below`, filling the same struct */
+    CONFIG_LIST       /* a list of maps of `below`: items and a count */
 };
 
 struct config_key {
@@ -34,6 +35,7 @@ struct config_key {
     size_t count_offset; /* TEXTS, LABELS, LIST: of the size_t beside it */
     const char *initial; /* default as it would be written; NULL: none */
     bool required;
+    bool secret;        /* never shown: passwords, URLs that permit to post */
     double least, most; /* DURATION, EVERY (ms), COUNT, BYTES; 0, 0: any */
     const char *help;   /* a sentence without its full stop */
     const struct config_key *below;

@@ -112,8 +112,8 @@ static bool read_digits(struct fw_str *text, uint64_t *out)
     return true;
 }
 
-static fw_rc set_count(const struct config_key *key, struct fw_str text,
-                       uint32_t *field, struct fw_err *err)
+static fw_rc set_big_count(const struct config_key *key, struct fw_str text,
+                           uint64_t *field, struct fw_err *err)
 {
     struct fw_str rest = text;
     uint64_t v;
@@ -122,6 +122,17 @@ static fw_rc set_count(const struct config_key *key, struct fw_str text,
     if (!read_digits(&rest, &v) || rest.n != 0)
         return wrong(key, text, err);
     rc = check_number(key, (double)v, err);
+    if (rc == FW_OK)
+        *field = v;
+    return rc;
+}
+
+static fw_rc set_count(const struct config_key *key, struct fw_str text,
+                       uint32_t *field, struct fw_err *err)
+{
+    uint64_t v = 0;
+    fw_rc rc = set_big_count(key, text, &v, err);
+
     if (rc == FW_OK)
         *field = (uint32_t)v;
     return rc;
@@ -279,6 +290,8 @@ fw_rc config_value_set(const struct config_key *key, struct fw_str text,
         return set_span(key, text, field, err);
     case CONFIG_COUNT:
         return set_count(key, text, field, err);
+    case CONFIG_BIG_COUNT:
+        return set_big_count(key, text, field, err);
     case CONFIG_BYTES:
         return set_bytes(key, text, field, err);
     case CONFIG_SHARE:

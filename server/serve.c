@@ -24,6 +24,7 @@
 #include "server/dispatch.h"
 #include "server/http/api.h"
 #include "server/ingest/line_port.h"
+#include "server/loaded.h"
 #include "server/local/local_server.h"
 #include "server/notify/notifier.h"
 #include "server/sd_notify.h"
@@ -53,6 +54,7 @@ struct serve {
     char retention_text[FW_DURATION_TEXT_BYTES];
     char own_url[512];
     struct collector *collector;
+    struct loaded loaded;
     struct config *reloaded;       /* NULL: that of the setup; main thread */
     pthread_mutex_t alerting_lock; /* takes those two's locks inside */
     struct notifier *notifier;     /* alerting_lock; main thread sets it */
@@ -189,6 +191,7 @@ static void add_own_values(void *self, struct sample_set *set)
     struct serve *s = self;
 
     self_metrics_add(&s->metrics, set);
+    loaded_metrics_add(&s->loaded, set);
     (void)pthread_mutex_lock(&s->alerting_lock);
     self_metrics_add_alerting(s->watcher, s->notifier, set);
     self_metrics_add_rules(s->ruler, s->managers, set);
@@ -217,7 +220,7 @@ static fw_rc open_http(struct serve *s, struct fw_err *err)
         .clock = s->clock,
         .started = fw_clock_now(s->clock),
         .max_future = s->config->max_future,
-        .config_text = "",
+        .loaded = &s->loaded,
         .retention_text = s->retention_text,
         .counters = &s->api_counters,
         .metrics = add_own_values,
@@ -551,6 +554,17 @@ static void audit_reload(struct serve *s, const struct config *fresh)
         fw_log(FW_LOG_ERROR, "the audit log lacks this reload: %s", err.text);
 }
 
+/* For whoever asks which configuration is in force. */
+static void show_config(struct serve *s)
+{
+    struct fw_err err = {0};
+
+    if (loaded_set(&s->loaded, s->config, fw_clock_now(s->clock), &err) !=
+        FW_OK)
+        fw_log(FW_LOG_ERROR, "status/config does not show what is in force: %s",
+               err.text);
+}
+
 static fw_rc reload(struct serve *s, const struct serve_setup *setup,
                     struct fw_err *err)
 {
@@ -572,6 +586,7 @@ static fw_rc reload(struct serve *s, const struct serve_setup *setup,
         config_free(s->reloaded);
         s->reloaded = fresh;
         audit_reload(s, fresh);
+        show_config(s);
     }
     if (rc == FW_OK)
         fw_log(FW_LOG_INFO,
@@ -579,8 +594,10 @@ static fw_rc reload(struct serve *s, const struct serve_setup *setup,
                "groups of rules; other keys wait for a restart",
                fresh->watch_count, fresh->webhook_count,
                fresh->rules != NULL ? fresh->rules->count : 0);
-    else
+    else {
+        loaded_failed(&s->loaded);
         fw_log(FW_LOG_ERROR, "configuration not read again: %s", err->text);
+    }
     sd_notify_send("READY=1");
     return rc;
 }
@@ -663,6 +680,8 @@ fw_rc serve_run(const struct serve_setup *setup, struct fw_err *err)
     (void)pthread_mutex_init(&serve.alerting_lock, NULL);
     (void)pthread_mutex_init(&serve.reload_lock, NULL);
     (void)pthread_cond_init(&serve.reload_done, NULL);
+    loaded_init(&serve.loaded);
+    show_config(&serve);
     serve.main_thread = pthread_self();
     rc = start(&serve, setup->dir, err);
     if (rc == FW_OK)
@@ -674,6 +693,7 @@ fw_rc serve_run(const struct serve_setup *setup, struct fw_err *err)
     }
     stop(&serve);
     config_free(serve.reloaded);
+    loaded_release(&serve.loaded);
     (void)pthread_cond_destroy(&serve.reload_done);
     (void)pthread_mutex_destroy(&serve.reload_lock);
     (void)pthread_mutex_destroy(&serve.alerting_lock);

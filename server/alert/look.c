@@ -246,7 +246,7 @@ fw_rc look_at(struct watching *g, const struct watcher_sight *sight, fw_ms now,
 {
     struct look l = {.g = g,
                      .sight = sight,
-                     .arena = fw_arena_new(FW_MAX_QUERY_BYTES),
+                     .arena = fw_arena_new(fw_query_limits().max_bytes),
                      .now = now,
                      .gap = watching_gap(g->watch, FW_SECOND)};
     fw_rc rc;

@@ -213,7 +213,7 @@ fw_rc watch_load(struct fw_txn *txn, struct watching *watches, size_t n,
                  struct fw_err *err)
 {
     struct load l = {.txn = txn,
-                     .arena = fw_arena_new(FW_MAX_QUERY_BYTES),
+                     .arena = fw_arena_new(fw_query_limits().max_bytes),
                      .watches = watches,
                      .n = n,
                      .now = now,

@@ -31,7 +31,8 @@ void watching_init(struct watching *g, const struct config_watch *watch)
 
 fw_ms watching_gap(const struct config_watch *watch, fw_ms step)
 {
-    return longer(FW_QUERY_LOOKBACK_MS, longer(2 * watch->interval, 2 * step));
+    return longer(fw_query_limits().lookback,
+                  longer(2 * watch->interval, 2 * step));
 }
 
 fw_ms watched_gap(const struct watched *s, fw_ms gap)

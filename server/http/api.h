@@ -19,6 +19,8 @@
 enum api_write_protocol { API_REMOTE_WRITE, API_INFLUX, API_EXPOSITION };
 #define API_WRITE_PROTOCOLS 3
 
+struct loaded; /* server/loaded.h */
+
 struct api_counters {
     _Atomic uint64_t requests[API_WRITE_PROTOCOLS];
     _Atomic uint64_t stored[API_WRITE_PROTOCOLS];  /* samples */
@@ -36,7 +38,7 @@ struct api {
     const struct fw_clock *clock;
     fw_ms started;
     fw_ms max_future;
-    const char *config_text;    /* forewarn.yml as read, or "" */
+    struct loaded *loaded;      /* the configuration in force */
     const char *retention_text; /* "90d" */
     struct series_cache *cache;
     struct api_counters *counters;
@@ -68,6 +70,7 @@ extern const struct route api_routes[];
 /* ---- api_query.c ---- */
 void api_query(struct call *call);
 void api_query_range(struct call *call);
+void api_explain(struct call *call);
 void api_format_query(struct call *call);
 void api_parse_query(struct call *call);
 void api_query_exemplars(struct call *call);

@@ -25,7 +25,7 @@ static fw_rc newest(const struct federation *fed, uint32_t series, fw_ms *t,
                     double *v)
 {
     const struct fw_source *source = &fed->api->source;
-    fw_ms from = fed->now - FW_QUERY_LOOKBACK_MS + 1;
+    fw_ms from = fed->now - fw_query_limits().lookback + 1;
     struct fw_err err = {0};
     struct fw_run run;
     void *cursor;
@@ -134,7 +134,7 @@ void api_federate(struct call *call)
     fed->api = call->api;
     fed->now = fw_clock_now(call->api->clock);
     fed->names = reads_utf8(call) ? EXPOSITION_UTF8 : EXPOSITION_UNDERSCORES;
-    if (!api_select(call, asked, count, fed->now - FW_QUERY_LOOKBACK_MS,
+    if (!api_select(call, asked, count, fed->now - fw_query_limits().lookback,
                     fed->now, &fed->series, &fed->n))
         return;
     if (fed->n > 0)

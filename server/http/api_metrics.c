@@ -76,6 +76,11 @@ void api_metrics_add(const struct api *api, struct sample_set *set)
                    value_of(&c->query_failures), NULL);
     sample_set_add(set, "forewarn_query_samples_total",
                    value_of(&c->query_samples), NULL);
+    for (int i = 0; i < FW_QUERY_LIMITS; i++)
+        sample_set_add(set, "forewarn_query_limit_struck_total",
+                       (double)fw_query_limit_struck((enum fw_query_limit)i),
+                       "limit", fw_query_limit_name((enum fw_query_limit)i),
+                       NULL);
     if (api->cache != NULL)
         add_cache(api->cache, set);
     if (api->http != NULL)

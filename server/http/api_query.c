@@ -213,7 +213,8 @@ static void run(struct call *call, struct fw_query *query,
 static bool common_options(struct call *call, struct fw_query_options *options,
                            size_t *limit)
 {
-    fw_ms timeout = FW_MAX_QUERY_MS;
+    const fw_ms most = fw_query_limits().max_ms;
+    fw_ms timeout = most;
 
     if (!api_limit(call, limit) ||
         !api_duration(call, "timeout", false, &timeout) ||
@@ -221,7 +222,7 @@ static bool common_options(struct call *call, struct fw_query_options *options,
         return false;
     if (timeout < 1)
         timeout = 1;
-    options->max_ms = timeout < FW_MAX_QUERY_MS ? timeout : FW_MAX_QUERY_MS;
+    options->max_ms = timeout < most ? timeout : most;
     return true;
 }
 
@@ -289,6 +290,50 @@ void api_query_range(struct call *call)
         return;
     }
     run(call, query, &options, limit);
+}
+
+/* The plan as a string, so that any client of queries can show it. */
+void api_explain(struct call *call)
+{
+    struct fw_query_options options = {0};
+    struct fw_query *query;
+    struct fw_buf plan = FW_BUF_INIT(FW_MAX_REPLY_BYTES);
+    bool range = form_get(&call->form, "step").n > 0;
+    fw_ms at = fw_clock_now(call->api->clock);
+    struct fw_err err = {0};
+    struct fw_json json;
+    size_t limit;
+    fw_rc rc;
+
+    if (range ? !range_options(call, &options)
+              : !api_time(call, "time", false, &at))
+        return;
+    if (!common_options(call, &options, &limit) || !parse_query(call, &query))
+        return;
+    if (!range)
+        options.start = options.end = at;
+    options.clock = call->api->clock;
+    options.cancel = &call->cancel;
+    options.crew = call->api->crew;
+    rc = fw_query_explain(query, &call->api->source, &options, call->arena,
+                          &plan, &err);
+    err.rc = rc;
+    if (rc != FW_OK) {
+        call_failed(call, &err);
+    } else {
+        call_data_begin(call, &json);
+        fw_json_object(&json);
+        fw_json_key(&json, "resultType");
+        fw_json_text(&json, "string");
+        fw_json_key(&json, "result");
+        fw_json_array(&json);
+        fw_json_seconds(&json, options.start);
+        fw_json_str(&json, (struct fw_str){plan.data, plan.len});
+        fw_json_array_end(&json);
+        fw_json_object_end(&json);
+        call_data_end(call, &json);
+    }
+    fw_buf_release(&plan);
 }
 
 void api_format_query(struct call *call)

@@ -19,6 +19,7 @@ const struct route api_routes[] = {
     {ASK, "/api/v1/query", QUERY, api_query},
     {ASK, "/api/v1/query_range", QUERY, api_query_range},
     {ASK, "/api/v1/query_exemplars", QUERY, api_query_exemplars},
+    {ASK, "/api/v1/explain", QUERY, api_explain},
     {ASK, "/api/v1/format_query", HERE, api_format_query},
     {ASK, "/api/v1/parse_query", HERE, api_parse_query},
     {ASK, "/api/v1/series", QUERY, api_series},

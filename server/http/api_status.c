@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "server/http/api.h"
+#include "server/loaded.h"
 
 #define TOP_ENTRIES 10 /* of each list of status/tsdb */
 
@@ -22,6 +23,23 @@ static void put_number(struct fw_json *json, const char *key, int64_t value)
 {
     fw_json_key(json, key);
     fw_json_int(json, value);
+}
+
+/* Flags are texts in Prometheus, numbers too. */
+static void put_text_number(struct fw_json *json, const char *key, uint64_t v)
+{
+    char text[24];
+
+    (void)snprintf(text, sizeof(text), "%llu", (unsigned long long)v);
+    put_pair(json, key, text);
+}
+
+static void put_span(struct fw_json *json, const char *key, fw_ms span)
+{
+    char text[FW_DURATION_TEXT_BYTES];
+
+    (void)fw_format_duration(text, span);
+    put_pair(json, key, text);
 }
 
 static void put_time(struct fw_json *json, const char *key, fw_ms t)
@@ -59,6 +77,7 @@ void api_buildinfo(struct call *call)
 void api_runtimeinfo(struct call *call)
 {
     const struct api *api = call->api;
+    const struct loaded_state loaded = loaded_state(api->loaded);
     struct fw_store_stats stats;
     struct utsname host;
     struct fw_json json;
@@ -71,8 +90,8 @@ void api_runtimeinfo(struct call *call)
     put_pair(&json, "hostname", uname(&host) == 0 ? host.nodename : "");
     put_time(&json, "serverTime", fw_clock_now(api->clock));
     fw_json_key(&json, "reloadConfigSuccess");
-    fw_json_bool(&json, true);
-    put_time(&json, "lastConfigTime", api->started);
+    fw_json_bool(&json, loaded.good);
+    put_time(&json, "lastConfigTime", loaded.since);
     put_number(&json, "corruptionCount", (int64_t)stats.corrupt_found);
     put_number(&json, "goroutineCount", 0);
     put_number(&json, "GOMAXPROCS", sysconf(_SC_NPROCESSORS_ONLN));
@@ -86,13 +105,19 @@ void api_runtimeinfo(struct call *call)
 
 void api_config(struct call *call)
 {
+    struct fw_buf yaml = FW_BUF_INIT(FW_MAX_REPLY_BYTES);
     struct fw_json json;
 
-    call_data_begin(call, &json);
-    fw_json_object(&json);
-    put_pair(&json, "yaml", call->api->config_text);
-    fw_json_object_end(&json);
-    call_data_end(call, &json);
+    if (loaded_yaml(call->api->loaded, &yaml) == FW_OK) {
+        call_data_begin(call, &json);
+        fw_json_object(&json);
+        fw_json_key(&json, "yaml");
+        fw_json_str(&json, (struct fw_str){yaml.data, yaml.len});
+        fw_json_object_end(&json);
+        call_data_end(call, &json);
+    } else
+        call_error(call, 503, "unavailable", "out of memory");
+    fw_buf_release(&yaml);
 }
 
 /* The names are Prometheus's where the meaning is. */
@@ -100,10 +125,13 @@ void api_flags(struct call *call)
 {
     struct fw_json json;
 
+    const struct fw_query_limits limits = fw_query_limits();
+
     call_data_begin(call, &json);
     fw_json_object(&json);
-    put_pair(&json, "query.lookback-delta", "5m");
-    put_pair(&json, "query.timeout", "2m");
+    put_span(&json, "query.lookback-delta", limits.lookback);
+    put_text_number(&json, "query.max-samples", limits.max_samples);
+    put_span(&json, "query.timeout", limits.max_ms);
     put_pair(&json, "storage.tsdb.path", fw_store_dir(call->api->store));
     put_pair(&json, "storage.tsdb.retention.time", call->api->retention_text);
     put_pair(&json, "web.enable-admin-api",

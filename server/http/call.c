@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "query/query.h"
+
 void call_text(struct call *call, int status, const char *text)
 {
     struct reply *reply = &call->reply;
@@ -154,7 +156,7 @@ void call_run(struct call *call)
     bool later = call->route->place == ROUTE_WRITE;
     struct fw_err err = {0};
 
-    call->arena = fw_arena_new(FW_MAX_QUERY_BYTES);
+    call->arena = fw_arena_new(fw_query_limits().max_bytes);
     if (call->arena == NULL) {
         call_error(call, 503, NULL, "out of memory");
     } else if (parse_form(call, &err) != FW_OK) {

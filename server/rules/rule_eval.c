@@ -526,7 +526,7 @@ static void run_rule(struct group_run *g, size_t i, const struct rule_world *w,
                      .r = &g->rules[i],
                      .w = w,
                      .guard = guard,
-                     .arena = fw_arena_new(FW_MAX_QUERY_BYTES),
+                     .arena = fw_arena_new(fw_query_limits().max_bytes),
                      .ts = ts,
                      .err = &err};
     uint64_t began = now_ns(w);

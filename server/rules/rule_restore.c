@@ -96,7 +96,7 @@ static fw_rc restore_rule(struct rule_run *r, const struct rule_world *w,
                           const struct rule_restore *restore, fw_ms now,
                           const struct rule_guard *guard, struct fw_err *err)
 {
-    struct fw_arena *arena = fw_arena_new(FW_MAX_QUERY_BYTES);
+    struct fw_arena *arena = fw_arena_new(fw_query_limits().max_bytes);
     fw_ms from = now - restore->outage_tolerance;
     struct fw_series *series = NULL;
     size_t count = 0;

@@ -161,6 +161,11 @@ fw_rc fw_arena_err(const struct fw_arena *arena, struct fw_err *err)
     return fw_err_set(err, FW_ENOMEM, "out of memory");
 }
 
+bool fw_arena_capped(const struct fw_arena *arena)
+{
+    return arena->capped;
+}
+
 size_t fw_arena_used(const struct fw_arena *arena)
 {
     return arena->used;

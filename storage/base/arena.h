@@ -8,6 +8,7 @@
 #ifndef FW_STORAGE_BASE_ARENA_H
 #define FW_STORAGE_BASE_ARENA_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "storage/base/err.h"
@@ -33,6 +34,9 @@ char *fw_arena_printf(struct fw_arena *arena, const char *fmt, ...)
 
 /* Sets err to what made the last allocation fail and returns its code. */
 fw_rc fw_arena_err(const struct fw_arena *arena, struct fw_err *err);
+
+/* Whether the last allocation that failed was refused by the cap. */
+bool fw_arena_capped(const struct fw_arena *arena);
 
 size_t fw_arena_used(const struct fw_arena *arena); /* bytes handed out */
 

@@ -37,7 +37,7 @@ fw_rc fw_buf_reserve(struct fw_buf *buf, size_t more)
         return FW_OK;
     while (cap <= buf->len + more)
         cap = cap > SIZE_MAX / 2 ? buf->len + more + 1 : cap * 2;
-    if (cap > buf->max + 1)
+    if (buf->max < SIZE_MAX && cap > buf->max + 1)
         cap = buf->max + 1; /* one more than max, for the closing NUL */
     data = realloc(buf->data, cap);
     if (data == NULL)

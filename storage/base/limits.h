@@ -35,6 +35,7 @@
 #define FW_MAX_QUERY_BYTES ((size_t)1 << 30) /* memory of one query */
 #define FW_MAX_QUERY_SERIES 1000000          /* series one query may touch */
 #define FW_MAX_QUERY_SAMPLES 500000000       /* samples one query may read */
+#define FW_MAX_QUERY_RESULT 50000000         /* points of one answer */
 #define FW_MAX_QUERY_POINTS 11000            /* steps of a range query */
 #define FW_MAX_QUERY_MS 120000               /* time of one query */
 #define FW_MAX_REGEX_BYTES 4096

@@ -19,7 +19,7 @@ DOORS = (("lmdb.h", "storage/lmdb_env.c storage/lmdb_copy.c"),
          ("gsl/", "predict/numeric.c"),
          ("curl/", "server/notify/webhook.c server/notify/managers.c "
           "server/notify/email.c server/fetch.c"),
-         ("yaml.h", "server/yaml_tree.c"),
+         ("yaml.h", "server/yaml_tree.c server/yaml_out.c"),
          ("http_parser.h", "server/http/http_head.c"),
          ("snappy-c.h", "server/ingest/snappy.c"),
          ("xxhash.h", "storage/base/hash.c"),
