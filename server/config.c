@@ -161,6 +161,9 @@ static fw_rc walk_list(struct config_file *f, const struct config_key *key,
         else if (key->below == config_schedule_keys)
             rc = config_check_schedule(f, item, (struct config_schedule *)into,
                                        err);
+        else if (key->below == config_relabel_keys)
+            rc = config_check_relabel(f, item, (struct config_relabel *)into,
+                                      err);
         if (rc != FW_OK)
             return rc;
         /* Counted at once, so that the next one sees it as a neighbour. */

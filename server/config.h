@@ -86,6 +86,15 @@ struct config_alertmanager {
     int line;
 };
 
+/* One item of `alert_relabel_configs`. */
+struct config_relabel {
+    const char **source; /* labels */
+    size_t source_count;
+    const char *separator, *target, *regex, *replacement, *action;
+    uint32_t modulus; /* of hashmod */
+    int line;
+};
+
 /* One item of `schedules:`. */
 struct config_schedule {
     const char *name;
@@ -211,6 +220,8 @@ struct config {
     const char *external_url; /* NULL: none */
     struct config_alertmanager *alertmanagers;
     size_t alertmanager_count;
+    struct config_relabel *alert_relabels;
+    size_t alert_relabel_count;
     fw_ms rules_resend_delay, rules_for_grace_period;
     fw_ms rules_for_outage_tolerance;
 };

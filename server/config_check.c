@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "server/relabel.h"
 #include "server/schedule/cron.h"
 #include "storage/base/limits.h"
 
@@ -227,4 +228,16 @@ fw_rc config_check_schedule(const struct config_file *f, const struct node *map,
                          "a schedule needs a 'folder' or 'notify: true', or "
                          "nobody would see what it makes");
     return rc;
+}
+
+/* ---- relabelling ---- */
+
+fw_rc config_check_relabel(const struct config_file *f, const struct node *map,
+                           const struct config_relabel *rule,
+                           struct fw_err *err)
+{
+    struct fw_err inner = {0};
+    fw_rc rc = relabel_check(rule, &inner);
+
+    return rc == FW_OK ? FW_OK : config_fail(f, map, err, "%s", inner.text);
 }

@@ -34,6 +34,12 @@ FW_CHECK fw_rc config_check_schedule(const struct config_file *f,
                                      struct config_schedule *schedule,
                                      struct fw_err *err);
 
+/* The same for a rule of relabelling. */
+FW_CHECK fw_rc config_check_relabel(const struct config_file *f,
+                                    const struct node *map,
+                                    const struct config_relabel *rule,
+                                    struct fw_err *err);
+
 /* Fills `history` and `recover` where they were not given. */
 void config_watch_derive(struct config_watch *watch);
 

@@ -36,6 +36,7 @@ struct config_key {
     const char *initial; /* default as it would be written; NULL: none */
     bool required;
     bool secret;        /* never shown: passwords, URLs that permit to post */
+    bool may_be_empty;  /* TEXT */
     double least, most; /* DURATION, EVERY (ms), COUNT, BYTES; 0, 0: any */
     const char *help;   /* a sentence without its full stop */
     const struct config_key *below;
@@ -51,6 +52,8 @@ extern const struct config_key config_watch_keys[];
 extern const struct config_key config_webhook_keys[];
 extern const struct config_key config_schedule_keys[];
 extern const struct config_key config_notify_keys[];
+extern const struct config_key config_alerting_keys[];
+extern const struct config_key config_relabel_keys[];
 
 /* "a duration such as 90s, 5m or 1h30m": what a value of this type is. */
 const char *config_type_help(enum config_type type);

@@ -256,7 +256,8 @@ static fw_rc set_text(const struct config_key *key, struct fw_str text,
 {
     const char *copy;
 
-    if (text.n == 0 || memchr(text.p, '\0', text.n) != NULL ||
+    if ((text.n == 0 && !key->may_be_empty) ||
+        memchr(text.p, '\0', text.n) != NULL ||
         (key->type == CONFIG_URL && !is_url(text)) ||
         (key->type == CONFIG_ADDRESS && !is_address(text)))
         return wrong(key, text, err);

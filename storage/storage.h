@@ -101,6 +101,15 @@ FW_CHECK fw_rc fw_regex_groups(struct fw_regex *regex, struct fw_str text,
 /* The number of the group with that name, 0 where there is none. */
 size_t fw_regex_group_number(const struct fw_regex *regex, struct fw_str name);
 
+/*
+ * Adds `with`, its $1, ${1}, $name and $$ filled in, by the rules of Go's
+ * Regexp.Expand: a name is as long as it can be, an unknown one is empty, and
+ * a "$" that starts none stays. `groups` are those of fw_regex_groups().
+ */
+FW_CHECK fw_rc fw_regex_expand(const struct fw_regex *regex, struct fw_str with,
+                               const struct fw_str *groups, size_t count,
+                               struct fw_buf *out);
+
 /* ---- The store ----------------------------------------------------------- */
 
 struct fw_store;

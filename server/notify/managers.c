@@ -34,8 +34,11 @@
 struct peer {
     const struct config_alertmanager *config; /* NULL: the slot is free */
     char url[1024];
-    const struct config_dns *dns; /* it was found by; NULL: static */
-    bool seen;                    /* in this round of DNS */
+    char named[1024]; /* the URL by the name its certificate bears, or "" */
+    char host[512];
+    struct curl_slist *connect_to; /* where `named` really is */
+    const struct config_dns *dns;  /* it was found by; NULL: static */
+    bool seen;                     /* in this round of DNS */
     CURL *curl;
     struct curl_slist *headers;
     struct fw_buf body;
@@ -158,7 +161,8 @@ static CURLcode set_options(struct peer *p)
     curl_easy_reset(c); /* keeps the connection */
 #define SET(option, value)                                                     \
     rc = rc == CURLE_OK ? curl_easy_setopt(c, option, value) : rc
-    SET(CURLOPT_URL, p->url);
+    SET(CURLOPT_URL, p->named[0] != '\0' ? p->named : p->url);
+    SET(CURLOPT_CONNECT_TO, p->connect_to);
     SET(CURLOPT_PRIVATE, p);
     SET(CURLOPT_PROTOCOLS_STR, "http,https");
     SET(CURLOPT_FOLLOWLOCATION, 0L);
@@ -219,6 +223,12 @@ static void begin_post(struct managers *m, struct peer *p, unsigned bit)
     p->headers = NULL;
     if (rc == FW_OK && !add_header(p, "Content-Type: application/json"))
         rc = FW_ENOMEM;
+    if (rc == FW_OK && p->named[0] != '\0') {
+        char header[sizeof(p->host) + 8];
+
+        (void)snprintf(header, sizeof(header), "Host: %s", p->host);
+        rc = add_header(p, header) ? FW_OK : FW_ENOMEM;
+    }
     if (rc == FW_OK && set_options(p) != CURLE_OK)
         rc = fw_err_set(&err, FW_ENOMEM, "libcurl cannot be set up");
     if (rc == FW_OK)
@@ -288,10 +298,35 @@ static void drop_peer(struct managers *m, struct peer *p)
         (void)curl_multi_remove_handle(m->multi, p->curl);
     curl_easy_cleanup(p->curl);
     curl_slist_free_all(p->headers);
+    curl_slist_free_all(p->connect_to);
     fw_buf_release(&p->body);
     (void)pthread_mutex_lock(&m->peers_lock);
     *p = (struct peer){.m = m};
     (void)pthread_mutex_unlock(&m->peers_lock);
+}
+
+/*
+ * Prometheus checks the certificate of a target for `server_name`, if there is
+ * one, and asks for the target itself all the same. libcurl checks the host of
+ * the URL: so the URL bears that name, and CONNECT_TO leads to the target.
+ */
+static bool set_server_name(struct peer *p, const char *host)
+{
+    const char *name = p->config->login.server_name;
+    const char *port = strrchr(host, ':');
+    char to[sizeof(p->host) + 8];
+
+    if (name == NULL || strcmp(p->config->scheme, "https") != 0)
+        return true;
+    if (port != NULL && strchr(port, ']') != NULL)
+        port = NULL; /* within an address of IPv6 */
+    (void)snprintf(p->host, sizeof(p->host), "%s", host);
+    (void)snprintf(p->named, sizeof(p->named), "https://%s%s%s", name,
+                   port != NULL ? port : "",
+                   p->url + strlen("https://") + strlen(host));
+    (void)snprintf(to, sizeof(to), "::%s%s", p->host, port == NULL ? ":" : "");
+    p->connect_to = curl_slist_append(NULL, to);
+    return p->connect_to != NULL;
 }
 
 static void add_peer(struct managers *m,
@@ -319,7 +354,8 @@ static void add_peer(struct managers *m,
         }
     }
     fresh.curl = slot != NULL ? curl_easy_init() : NULL;
-    if (fresh.curl == NULL) {
+    if (fresh.curl == NULL || !set_server_name(&fresh, host)) {
+        curl_easy_cleanup(fresh.curl);
         fw_log(FW_LOG_ERROR, "Alertmanager %s is left out: %s", fresh.url,
                slot == NULL ? "there are 64 already" : "out of memory");
         return;

@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "server/relabel.h"
 #include "server/rules/rule_emit.h"
 #include "storage/base/json.h"
 #include "storage/base/limits.h"
@@ -92,6 +93,10 @@ fw_rc rule_notice_make(const struct rule_alert *a, const char *expr,
         if (fw_labels_get(&own, l->name).n == 0)
             rc = label_set_put(&set, l->name, l->value);
     }
+    if (rc == FW_OK)
+        rc = relabel_apply(w->relabel, &set, arena, err);
+    if (rc == FW_NONE)
+        return rc;
     labels = label_set_labels(&set);
     fw_json_init(&json, &text);
     if (rc == FW_OK)

@@ -13,6 +13,8 @@
 #include "server/rules/rule_file.h"
 #include "storage/base/hash.h"
 
+struct relabel; /* server/relabel.h */
+
 /* Where rules read and write. All borrowed. */
 struct rule_world {
     struct fw_source source;
@@ -26,6 +28,7 @@ struct rule_world {
     const atomic_bool *cancel;    /* NULL, or set to end queries */
     struct fw_labels external_labels;
     const char *external_url; /* "" where there is none */
+    struct relabel *relabel;  /* of alerts on their way out; may be NULL */
     fw_ms resend_delay;
     fw_ms lookback; /* 0: the default */
 };

@@ -15,6 +15,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "server/relabel.h"
 #include "server/rules/rule_notice.h"
 #include "server/rules/rule_table.h"
 #include "storage/base/log.h"
@@ -40,6 +41,7 @@ struct ruler {
     struct ruler_options o;
     const struct fw_clock *clock;
     struct fw_label *external; /* owned; of world.external_labels */
+    struct relabel *relabel;   /* owned; of world.relabel */
     struct rule_world world;   /* all but the sink */
     struct rule_restore restore;
     struct ruler_group *groups; /* owned */
@@ -159,6 +161,8 @@ static fw_rc gather(struct news *n, const struct rule_world *w,
                                   n->arena, &n->alerts[n->count], err);
             if (rc == FW_OK)
                 n->count++;
+            else if (rc == FW_NONE)
+                rc = FW_OK;
         }
     return rc;
 }
@@ -358,6 +362,7 @@ static int compare_labels(const void *a, const void *b)
 static fw_rc set_world(struct ruler *r, struct fw_err *err)
 {
     const struct config *c = r->o.config;
+    fw_rc rc;
 
     r->external = calloc(c->external_label_count + 1, sizeof(*r->external));
     if (r->external == NULL)
@@ -380,7 +385,10 @@ static fw_rc set_world(struct ruler *r, struct fw_err *err)
     };
     r->restore = (struct rule_restore){c->rules_for_outage_tolerance,
                                        c->rules_for_grace_period};
-    return FW_OK;
+    rc = relabel_new(c->alert_relabels, c->alert_relabel_count, &r->relabel,
+                     err);
+    r->world.relabel = r->relabel;
+    return rc;
 }
 
 static fw_rc make_groups(struct ruler *r, struct fw_err *err)
@@ -510,6 +518,7 @@ void ruler_close(struct ruler *r)
     }
     (void)pthread_cond_destroy(&r->changed);
     (void)pthread_mutex_destroy(&r->lock);
+    relabel_free(r->relabel);
     free(r->groups);
     free(r->external);
     free(r);
