@@ -2,13 +2,13 @@
 #include "server/relabel.h"
 
 #include <ctype.h>
-#include <openssl/evp.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "storage/base/bytes.h"
 #include "storage/base/letters.h"
+#include "storage/base/sha256.h"
 
 #define MAX_GROUPS 64
 #define ANY "(.*)" /* the default, which also matches nothing at all */
@@ -249,12 +249,13 @@ static fw_rc hash_mod(struct turn *t)
 {
     const struct config_relabel *c = t->one->config;
     struct fw_str value = text_of(&t->value);
-    unsigned char md5[EVP_MAX_MD_SIZE];
+    unsigned char md5[16];
     uint64_t number = 0;
     char text[24];
+    fw_rc rc = fw_md5(value.p, value.n, md5, t->err);
 
-    if (EVP_Digest(value.p, value.n, md5, NULL, EVP_md5(), NULL) != 1)
-        return fw_err_set(t->err, FW_ENOMEM, "MD5 cannot be computed");
+    if (rc != FW_OK)
+        return rc;
     for (int i = 8; i < 16; i++) /* the last half, as Prometheus reads it */
         number = number << 8 | md5[i];
     (void)snprintf(text, sizeof(text), "%llu",

@@ -10,7 +10,8 @@
 
 /*
  * Writes the alert's JSON into `arena`: its labels with the external ones that
- * it lacks, relabelled. FW_NONE: relabelling drops it. endsAt is when it was resolved, else how long this is good for.
+ * it lacks, relabelled. FW_NONE: relabelling drops it. endsAt is when it was
+ * resolved, else how long this is good for.
  */
 FW_CHECK fw_rc rule_notice_make(const struct rule_alert *a, const char *expr,
                                 const struct rule_world *w, fw_ms now,

@@ -2,6 +2,7 @@
 #include "storage/base/sha256.h"
 
 #include <openssl/evp.h>
+#include <string.h>
 
 static fw_rc failed(struct fw_err *err)
 {
@@ -87,4 +88,15 @@ bool fw_sha256_read_hex(const char *text, size_t n,
         out->bytes[i] = (unsigned char)(high << 4 | low);
     }
     return true;
+}
+
+fw_rc fw_md5(const void *bytes, size_t n, unsigned char out[16],
+             struct fw_err *err)
+{
+    unsigned char whole[EVP_MAX_MD_SIZE];
+
+    if (EVP_Digest(bytes, n, whole, NULL, EVP_md5(), NULL) != 1)
+        return fw_err_set(err, FW_EIO, "this OpenSSL has no MD5");
+    memcpy(out, whole, 16);
+    return FW_OK;
 }

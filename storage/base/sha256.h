@@ -46,4 +46,8 @@ void fw_sha256_hex(const struct fw_sha256_digest *digest,
 bool fw_sha256_read_hex(const char *text, size_t n,
                         struct fw_sha256_digest *out);
 
+/* MD5, for what others have fixed to it; nothing of ours relies on it. */
+FW_CHECK fw_rc fw_md5(const void *bytes, size_t n, unsigned char out[16],
+                      struct fw_err *err);
+
 #endif

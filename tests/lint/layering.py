@@ -24,7 +24,7 @@ DOORS = (("lmdb.h", "storage/lmdb_env.c storage/lmdb_copy.c"),
          ("snappy-c.h", "server/ingest/snappy.c"),
          ("xxhash.h", "storage/base/hash.c"),
          ("openssl/", "storage/base/sha256.c"),
-         ("glib.h", "storage/base/zone.c"))
+         ("glib.h", "storage/base/zone.c storage/base/letters.c"))
 
 
 def depth(room):
