@@ -10,6 +10,7 @@
 #define FIRST_CAP 4
 #define HOLD_CALLS 1024
 #define PACKS_AT_ONCE 64 /* a lock is held for: some tens of microseconds */
+#define FETCH_AHEAD 4    /* series: about as long as memory takes */
 #define TAIL_MAX ((uint32_t)1 << 24)
 #define BLOCKS_MAX ((uint32_t)1 << 24)
 #define STRIPE_SHIFT 6 /* neighbours share a lock: batches run over them */
@@ -611,6 +612,40 @@ static fw_rc cut_chunk(const struct head_chunk *chunk, size_t cut,
     return FW_OK;
 }
 
+void head_fetch_ahead(struct head *h, uint32_t id)
+{
+    uint32_t next = id + FETCH_AHEAD;
+    const struct head_series *s =
+        stripe(h, next) == stripe(h, id) ? head_get(h, next) : NULL;
+
+    if (s == NULL || s->data == NULL)
+        return;
+    for (size_t at = 0; at < s->area_bytes + 64; at += 64)
+        __builtin_prefetch(s->data + (size_t)s->tail_cap * 8 + at);
+}
+
+/* Gives back what a series without samples does not need. */
+static void empty_series(struct head_series *s)
+{
+    free(s->data);
+    s->data = NULL;
+    s->tail_cap = 0;
+    head_column_unref(s->column);
+    s->column = NULL;
+    s->column_at = 0;
+}
+
+/* The same of all of them, where no commit has been promised room. */
+static void empty_run(struct head_series *s)
+{
+    head_area_unref(head_area(s), s->area_bytes);
+    s->area_bytes = 0;
+    s->packed = 0;
+    s->settled = 0;
+    s->tail_n = 0;
+    empty_series(s);
+}
+
 /*
  * Drops the oldest `run` samples of chunks and tail. Since they were copied
  * chunks may have been packed together, so the end may lie inside of one.
@@ -624,6 +659,11 @@ static fw_rc drop_run(struct head_series *s, size_t run)
     size_t at = 0, next = 0;
     char *old, *data;
     size_t tail_bytes, rest;
+
+    if (run == (size_t)s->packed + s->tail_n && s->staged == 0) {
+        empty_run(s);
+        return FW_OK;
+    }
 
     while (left > 0 && at < s->area_bytes) {
         next = head_chunk_get(head_area(s), at, &chunk);
@@ -666,17 +706,6 @@ static fw_rc drop_run(struct head_series *s, size_t run)
     return FW_OK;
 }
 
-/* Gives back what a series without samples does not need. */
-static void empty_series(struct head_series *s)
-{
-    free(s->data);
-    s->data = NULL;
-    s->tail_cap = 0;
-    head_column_unref(s->column);
-    s->column = NULL;
-    s->column_at = 0;
-}
-
 fw_rc head_publish(struct head *h, uint32_t id, const struct block_ref *refs,
                    size_t ref_count, const struct head_leaving *leaving)
 {
@@ -687,6 +716,7 @@ fw_rc head_publish(struct head *h, uint32_t id, const struct block_ref *refs,
     fw_rc rc;
 
     head_lock(h, id);
+    head_fetch_ahead(h, id);
     cap = s->block_cap;
     full = full_samples(s);
     before = head_count(s);

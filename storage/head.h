@@ -162,6 +162,12 @@ struct head_hold {
 void head_let_go(struct head_hold *hold);
 void head_hold_release(struct head_hold *hold);
 
+/*
+ * Fetches what a series some way ahead has in memory, for one who goes from
+ * series to series. The caller holds the lock of `id`.
+ */
+void head_fetch_ahead(struct head *h, uint32_t id);
+
 enum head_verdict {
     HEAD_ACCEPTED,  /* room is reserved: apply or unstage it */
     HEAD_LATE,      /* the same, behind the newest of its series */
@@ -301,6 +307,10 @@ struct head_snap {
     fw_ms *t; /* owned: what head_snap_unpack() made */
     double *v;
     size_t n, cap;
+    bool same_times; /* t and n are what the unpacking before made, too */
+    uint64_t *held;  /* owned: the chunks whose times are in t, by id */
+    size_t held_count, held_cap;
+    size_t held_n; /* times there, the tail's too */
 };
 
 void head_snap_clear(struct head_snap *snap);

@@ -28,6 +28,7 @@ void head_snap_release(struct head_snap *snap)
     free(snap->area);
     free(snap->items);
     free(snap->t);
+    free(snap->held);
     *snap = (struct head_snap){0};
 }
 
@@ -56,6 +57,8 @@ static fw_rc take_chunks(struct head_snap *snap, const struct head_series *s,
     size_t first = 0, end = 0, samples = 0;
     struct head_chunk chunk;
 
+    if (from == INT64_MIN && to == INT64_MAX) /* no need to look at them */
+        return take_area(snap, s, 0, s->area_bytes, s->packed);
     for (size_t at = 0; at < s->area_bytes;) {
         size_t next = head_chunk_get(head_area(s), at, &chunk);
 
@@ -173,6 +176,8 @@ static fw_rc room_for(struct head_snap *snap, size_t n)
     snap->t = t;
     snap->v = (double *)(void *)(t + n);
     snap->cap = n;
+    snap->held_count = 0;
+    snap->held_n = 0;
     return FW_OK;
 }
 
@@ -197,24 +202,67 @@ static void merge_late(struct head_snap *snap)
     }
 }
 
+/* Whether chunk number `i` has the times that are in snap->t already. */
+static bool has_times_of(const struct head_snap *snap, size_t i, uint64_t id)
+{
+    return i < snap->held_count && snap->held[i] == id;
+}
+
+/* Unpacks the times of a chunk, unless the series before had the same. */
+static fw_rc put_times(struct head_snap *snap, size_t i,
+                       const struct head_times *times)
+{
+    fw_rc rc;
+
+    if (has_times_of(snap, i, times->id))
+        return FW_OK;
+    snap->same_times = false;
+    snap->held_count = i; /* what comes behind is overwritten */
+    rc = fw_grow(&snap->held, &snap->held_cap, i + 1, sizeof(*snap->held),
+                 SIZE_MAX / sizeof(*snap->held));
+    if (rc != FW_OK)
+        return rc;
+    head_times_get(times, snap->t + snap->n);
+    snap->held[i] = times->id;
+    snap->held_count = i + 1;
+    return FW_OK;
+}
+
+static void put_tail(struct head_snap *snap)
+{
+    for (size_t i = 0; i < snap->tail_n; i++, snap->n++) {
+        snap->same_times =
+            snap->same_times && snap->t[snap->n] == snap->items[i].t;
+        snap->t[snap->n] = snap->items[i].t;
+        memcpy(snap->v + snap->n, &snap->items[i].bits, sizeof(*snap->v));
+    }
+}
+
 fw_rc head_snap_unpack(struct head_snap *snap)
 {
     fw_rc rc = room_for(snap, snap->run + snap->late_n);
     struct head_chunk chunk;
+    size_t chunks = 0;
 
     if (rc != FW_OK)
         return rc;
     snap->n = 0;
-    for (size_t at = 0; at < snap->area_bytes;) {
+    snap->same_times = snap->held_n == snap->run && snap->late_n == 0;
+    for (size_t at = 0; at < snap->area_bytes; chunks++) {
         at = head_chunk_get(snap->area, at, &chunk);
-        head_times_get(chunk.times, snap->t + snap->n);
+        rc = put_times(snap, chunks, chunk.times);
+        if (rc != FW_OK)
+            return rc;
         head_chunk_values(&chunk, snap->v + snap->n);
         snap->n += chunk.n;
     }
-    for (size_t i = 0; i < snap->tail_n; i++, snap->n++) {
-        snap->t[snap->n] = snap->items[i].t;
-        memcpy(snap->v + snap->n, &snap->items[i].bits, sizeof(*snap->v));
+    snap->held_count = chunks; /* the tail overwrites what was behind them */
+    put_tail(snap);
+    snap->held_n = snap->n;
+    if (snap->late_n > 0) {
+        merge_late(snap);
+        snap->held_count = 0;
+        snap->held_n = 0;
     }
-    merge_late(snap);
     return FW_OK;
 }

@@ -2,8 +2,10 @@
 /*
  * seal.c - see seal.h.
  *
- * A step copies the samples of some series, encodes them without any lock and
- * commits each partition once. The order makes every crash harmless:
+ * A step takes series after series: copies what is packed of it under its
+ * lock, and without one unpacks and encodes it at once, while it is near. When
+ * there is enough each partition is committed once. The order makes every
+ * crash harmless:
  *
  *   1. meta/: labels of all series, partitions planned
  *   2. part/: segments, with the watermark in the same commit
@@ -22,18 +24,15 @@
 #include "storage/meta.h"
 #include "storage/registry_page.h"
 
-#define STEP_SAMPLES ((size_t)2 << 20) /* copied at once: 32 MiB */
-#define NOTHING_LEFT UINT64_MAX
+#define STEP_BYTES ((size_t)16 << 20) /* of blocks before a commit */
 
 /* The samples of one series that this step seals. */
 struct item {
     uint32_t series;
-    size_t at, n; /* in the step's arrays */
-    size_t run;   /* of those, from chunks and tail */
+    size_t n;   /* samples */
+    size_t run; /* of those, from chunks and tail */
     size_t first_ref, ref_count;
-    struct values_hint hint; /* of the series, for its blocks here */
-    bool has_sealed;
-    fw_ms sealed_max;
+    size_t late_at, late_n; /* in the step's times, if some were late: all */
 };
 
 /* What goes to one partition. */
@@ -50,12 +49,13 @@ struct step {
     uint64_t applied; /* the last record shown when copying began */
     struct item *items;
     size_t item_count, item_cap;
-    fw_ms *t;
-    size_t t_cap;
-    double *v;
-    size_t v_cap;
-    size_t n;
-    struct head_snap snap;
+    struct head_snap snap; /* the series being encoded */
+    bool has_sealed;       /* it has blocks, */
+    fw_ms sealed_max;      /* the newest of which ends here */
+    uint64_t times_id;     /* counts the times that came by in the snap */
+    fw_ms *late;           /* owned: times of series that had late samples */
+    size_t late_n, late_cap;
+    size_t bytes; /* of blocks, and what they take beside, about */
     struct block_ref *refs;
     size_t ref_count, ref_cap;
     struct target **targets;
@@ -79,7 +79,8 @@ static void step_clear(struct step *s)
     s->target_count = 0;
     s->item_count = 0;
     s->ref_count = 0;
-    s->n = 0;
+    s->late_n = 0;
+    s->bytes = 0;
 }
 
 static void step_release(struct step *s)
@@ -87,8 +88,7 @@ static void step_release(struct step *s)
     step_clear(s);
     head_snap_release(&s->snap);
     free(s->items);
-    free(s->t);
-    free(s->v);
+    free(s->late);
     free(s->refs);
     free(s->targets);
 }
@@ -131,60 +131,61 @@ static fw_rc take_locked(struct step *step, struct head_series *s, enum due due,
     if (rc != FW_OK)
         return rc;
     item->run = step->snap.run;
-    item->hint = step->snap.hint;
-    item->has_sealed = s->block_count > 0;
-    item->sealed_max = s->sealed_max;
+    step->has_sealed = s->block_count > 0;
+    step->sealed_max = s->sealed_max;
     if (due == DUE_WHOLE)
         s->flags |= HEAD_LEAVES;
     return FW_OK;
 }
 
-/* Puts what was taken of a series into the step's arrays. */
+/* Unpacks what was taken of a series. */
 static fw_rc unpack(struct step *step, struct item *item)
 {
     struct head_snap *snap = &step->snap;
     fw_rc rc = head_snap_unpack(snap);
 
-    if (rc == FW_OK)
-        rc = fw_grow(&step->t, &step->t_cap, step->n + snap->n,
-                     sizeof(*step->t), SIZE_MAX / 16);
-    if (rc == FW_OK)
-        rc = fw_grow(&step->v, &step->v_cap, step->n + snap->n,
-                     sizeof(*step->v), SIZE_MAX / 16);
     if (rc != FW_OK)
         return rc;
-    memcpy(step->t + step->n, snap->t, snap->n * sizeof(*step->t));
-    memcpy(step->v + step->n, snap->v, snap->n * sizeof(*step->v));
     item->n = snap->n;
-    step->n += snap->n;
+    step->times_id += snap->same_times ? 0 : 1;
+    if (snap->late_n == 0)
+        return FW_OK;
+    rc = fw_grow(&step->late, &step->late_cap, step->late_n + snap->n,
+                 sizeof(*step->late), SIZE_MAX / 16);
+    if (rc != FW_OK)
+        return rc;
+    memcpy(step->late + step->late_n, snap->t, snap->n * sizeof(*snap->t));
+    item->late_at = step->late_n;
+    item->late_n = snap->n;
+    step->late_n += snap->n;
     return FW_OK;
 }
 
+/* Takes what is due of a series into step->snap; FW_NONE: nothing. */
 static fw_rc copy_series(struct step *step, uint32_t id,
                          const struct seal_order *order)
 {
     struct head_series *s = head_get(&step->store->head, id);
-    struct item item = {.series = id, .at = step->n};
+    struct item item = {.series = id};
     enum due due;
     fw_rc rc;
 
     if (s == NULL)
-        return FW_OK;
+        return FW_NONE;
     rc = fw_grow(&step->items, &step->item_cap, step->item_count + 1,
                  sizeof(*step->items), UINT32_MAX);
     if (rc != FW_OK)
         return rc;
     head_lock(&step->store->head, id);
     due = due_locked(s, order);
+    head_fetch_ahead(&step->store->head, id);
     if (due != DUE_NOT)
         rc = take_locked(step, s, due, &item);
     head_unlock(&step->store->head, id);
-    if (due == DUE_NOT || rc != FW_OK)
-        return rc;
+    if (rc != FW_OK || due == DUE_NOT)
+        return rc == FW_OK ? FW_NONE : rc;
     step->items[step->item_count++] = item; /* so that it may stay */
-    rc = unpack(step, &step->items[step->item_count - 1]);
-    head_snap_clear(&step->snap);
-    return rc;
+    return unpack(step, &step->items[step->item_count - 1]);
 }
 
 /* ---- Encoding -------------------------------------------------------------
@@ -225,7 +226,6 @@ static fw_rc target_of(struct step *s, fw_ms t, struct target **out,
 static fw_rc close_segment(struct step *s, struct target *target)
 {
     struct fw_str value = {0};
-    char *copy;
     fw_rc rc;
 
     if (target->writer.n == 0)
@@ -236,30 +236,30 @@ static fw_rc close_segment(struct step *s, struct target *target)
                      sizeof(*target->segments), UINT32_MAX);
     if (rc != FW_OK)
         return rc;
-    copy = malloc(value.n);
-    if (copy == NULL)
-        return FW_ENOMEM;
-    memcpy(copy, value.p, value.n);
-    target->segments[target->count++] = (struct fw_str){copy, value.n};
+    target->segments[target->count++] =
+        (struct fw_str){segment_writer_take(&target->writer), value.n};
     segment_writer_clear(&target->writer);
     return FW_OK;
 }
 
-static fw_rc put_block(struct step *s, struct target *target, struct item *item,
-                       const fw_ms *t, const double *v, size_t n)
+static fw_rc put_block(struct step *s, struct target *target,
+                       const struct item *item, size_t from, size_t n)
 {
+    struct head_snap *snap = &s->snap;
     struct block_ref ref;
     fw_rc rc = fw_grow(&s->refs, &s->ref_cap, s->ref_count + 1,
                        sizeof(*s->refs), SIZE_MAX / sizeof(*s->refs));
 
+    segment_writer_times(&target->writer, s->times_id);
     if (rc == FW_OK)
-        rc = segment_writer_add(&target->writer, item->series, t, v, n,
-                                &item->hint, &ref);
+        rc = segment_writer_add(&target->writer, item->series, snap->t + from,
+                                snap->v + from, n, &snap->hint, &ref);
     if (rc != FW_OK)
         return rc;
     ref.part = target->part->index;
     ref.segment = target->part->next_segment + (uint32_t)target->count;
     s->refs[s->ref_count++] = ref;
+    s->bytes += ref.bytes + sizeof(ref);
     return segment_writer_full(&target->writer) ? close_segment(s, target)
                                                 : FW_OK;
 }
@@ -270,7 +270,7 @@ static fw_rc put_block(struct step *s, struct target *target, struct item *item,
  */
 static fw_rc encode_item(struct step *s, struct item *item, struct fw_err *err)
 {
-    const fw_ms *t = s->t + item->at;
+    const fw_ms *t = s->snap.t;
     fw_rc rc = FW_OK;
 
     item->first_ref = s->ref_count;
@@ -286,12 +286,12 @@ static fw_rc encode_item(struct step *s, struct item *item, struct fw_err *err)
         while (end > i + 1 && t[end - 1] > target->part->last)
             end = i +
                   head_lower_bound(t + i, end - 1 - i, target->part->last + 1);
-        edge = item->has_sealed && t[i] <= item->sealed_max &&
-                       item->sealed_max < INT64_MAX
-                   ? i + head_lower_bound(t + i, end - i, item->sealed_max + 1)
-                   : end;
+        edge =
+            s->has_sealed && t[i] <= s->sealed_max && s->sealed_max < INT64_MAX
+                ? i + head_lower_bound(t + i, end - i, s->sealed_max + 1)
+                : end;
         end = edge < end ? edge : end;
-        rc = put_block(s, target, item, t + i, s->v + item->at + i, end - i);
+        rc = put_block(s, target, item, i, end - i);
         i = end;
     }
     item->ref_count = s->ref_count - item->first_ref;
@@ -373,7 +373,9 @@ static fw_rc publish(struct step *s, struct fw_err *err)
 
     for (size_t i = 0; i < s->item_count && rc == FW_OK; i++) {
         const struct item *item = &s->items[i];
-        struct head_leaving leaving = {item->run, s->t + item->at, item->n};
+        struct head_leaving leaving = {
+            item->run, item->late_n > 0 ? s->late + item->late_at : NULL,
+            item->late_n};
 
         rc = head_publish(&s->store->head, item->series,
                           s->refs + item->first_ref, item->ref_count, &leaving);
@@ -382,24 +384,24 @@ static fw_rc publish(struct step *s, struct fw_err *err)
     return rc == FW_OK ? FW_OK : fw_err_set(err, rc, "out of memory");
 }
 
-static fw_rc finish_step(struct step *s, struct seal_state *state,
+/*
+ * To find the edge all series are looked at, so only the last step of a round
+ * does; before, partitions keep the watermark they have.
+ */
+static fw_rc finish_step(struct step *s, struct seal_state *state, bool last,
                          struct fw_err *err)
 {
-    uint64_t edge;
-    fw_rc rc = FW_OK;
+    uint64_t edge = 1;
+    fw_rc rc = seal_save_registry(s->store, state, err);
 
-    for (size_t i = 0; i < s->item_count && rc == FW_OK; i++)
-        rc = encode_item(s, &s->items[i], err);
-    if (rc == FW_OK)
-        rc = seal_save_registry(s->store, state, err);
     if (rc == FW_OK) {
-        edge = edge_after(s);
+        edge = last ? edge_after(s) : 1;
         rc = commit_targets(s, edge, err);
-        if (rc == FW_OK)
-            rc = publish(s, err);
-        if (rc == FW_OK)
-            journal_allow_trim(&s->store->journal, edge);
     }
+    if (rc == FW_OK)
+        rc = publish(s, err);
+    if (rc == FW_OK && last)
+        journal_allow_trim(&s->store->journal, edge);
     step_clear(s);
     return rc;
 }
@@ -409,6 +411,19 @@ static void begin_copying(struct step *s)
 {
     s->applied = atomic_load(&s->store->head.applied);
     s->store->head.leaving_seq = s->applied + 1;
+}
+
+static fw_rc seal_series(struct step *step, uint32_t id,
+                         const struct seal_order *order, struct fw_err *err)
+{
+    fw_rc rc = copy_series(step, id, order);
+
+    if (rc == FW_OK)
+        rc = encode_item(step, &step->items[step->item_count - 1], err);
+    else if (rc != FW_NONE)
+        (void)fw_err_set(err, rc, "out of memory");
+    head_snap_clear(&step->snap);
+    return rc == FW_NONE ? FW_OK : rc;
 }
 
 fw_rc seal_round(struct fw_store *store, struct seal_state *state,
@@ -421,16 +436,14 @@ fw_rc seal_round(struct fw_store *store, struct seal_state *state,
 
     begin_copying(&step);
     for (uint32_t id = 0; id < limit && rc == FW_OK; id++) {
-        rc = copy_series(&step, id, order);
-        if (rc != FW_OK)
-            rc = fw_err_set(err, rc, "out of memory");
-        else if (step.n >= STEP_SAMPLES) {
-            rc = finish_step(&step, state, err);
+        rc = seal_series(&step, id, order, err);
+        if (rc == FW_OK && step.bytes >= STEP_BYTES) {
+            rc = finish_step(&step, state, false, err);
             begin_copying(&step);
         }
     }
     if (rc == FW_OK)
-        rc = finish_step(&step, state, err);
+        rc = finish_step(&step, state, true, err);
     step_release(&step);
     if (rc != FW_OK)
         (void)atomic_fetch_add(&store->counters.seal_failures, 1);

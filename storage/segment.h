@@ -44,11 +44,23 @@ void segment_summarise(struct segment_block *b, const double *v, size_t n);
 /* ---- Writing --------------------------------------------------------------
  */
 
+#define SEGMENT_KNOWN 4
+
+/* Times that are in a column, told by where they are. */
+struct segment_known {
+    const fw_ms *t;
+    size_t n;
+    uint32_t column;
+};
+
 struct segment_writer {
     struct segment_block *blocks; /* owned */
     size_t n, cap;
     struct segment_column *columns; /* owned; see segment_writer.c */
     size_t column_count, column_cap;
+    uint64_t times_id; /* of the caller's times; 0: they have none */
+    struct segment_known known[SEGMENT_KNOWN];
+    size_t known_count;
     struct fw_buf column_bytes;
     struct fw_buf data;
     struct fw_buf out;
@@ -60,6 +72,13 @@ struct segment_writer {
 void segment_writer_init(struct segment_writer *w);
 void segment_writer_release(struct segment_writer *w);
 void segment_writer_clear(struct segment_writer *w);
+
+/*
+ * Says that from now on the memory that times are handed in from holds the
+ * times `id`: as long as it is the same nobody has written there, and the
+ * writer need not look at them again. 0 for memory that changes.
+ */
+void segment_writer_times(struct segment_writer *w, uint64_t id);
 
 /*
  * Adds n samples (1 to 4096, times strictly rising) and tells in *ref where
@@ -87,6 +106,9 @@ void segment_writer_rewind(struct segment_writer *w, struct segment_mark mark);
 /* The finished value; it belongs to the writer until that is cleared. */
 FW_CHECK fw_rc segment_writer_finish(struct segment_writer *w,
                                      uint64_t journal_seq, struct fw_str *out);
+
+/* Makes it the caller's, who frees it. */
+char *segment_writer_take(struct segment_writer *w);
 
 /* ---- Reading --------------------------------------------------------------
  */

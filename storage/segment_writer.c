@@ -9,6 +9,7 @@
 #include "storage/base/bytes.h"
 #include "storage/base/crc32c.h"
 #include "storage/base/hash.h"
+#include "storage/codec/kernels.h"
 #include "storage/codec/times.h"
 #include "storage/deflate.h"
 #include "storage/segment.h"
@@ -51,6 +52,7 @@ void segment_writer_clear(struct segment_writer *w)
 {
     w->n = 0;
     w->column_count = 0;
+    w->known_count = 0;
     fw_buf_clear(&w->column_bytes);
     fw_buf_clear(&w->data);
     fw_buf_clear(&w->out);
@@ -77,6 +79,7 @@ void segment_writer_rewind(struct segment_writer *w, struct segment_mark mark)
 {
     w->n = mark.n;
     w->column_count = mark.columns;
+    w->known_count = 0;
     w->column_bytes.len = mark.column_bytes;
     w->data.len = mark.data;
 }
@@ -88,14 +91,12 @@ void segment_writer_rewind(struct segment_writer *w, struct segment_mark mark)
 static fw_rc add_column(struct segment_writer *w, const fw_ms *t, size_t n,
                         uint32_t *out)
 {
-    struct segment_column column = {
-        .hash = {fw_hash64(t, n * sizeof(*t), 0),
-                 fw_hash64(t, n * sizeof(*t), 0x9E3779B97F4A7C15u)},
-        .n = (uint32_t)n};
+    struct segment_column column = {.n = (uint32_t)n};
     size_t cap = w->column_cap;
     char *to;
     fw_rc rc;
 
+    fw_hash128(t, n * sizeof(*t), 0, column.hash);
     for (size_t i = w->column_count; i > 0; i--)
         if (w->columns[i - 1].n == n &&
             memcmp(w->columns[i - 1].hash, column.hash, sizeof(column.hash)) ==
@@ -121,6 +122,31 @@ static fw_rc add_column(struct segment_writer *w, const fw_ms *t, size_t n,
     w->columns[w->column_count] = column;
     *out = (uint32_t)w->column_count++;
     return FW_OK;
+}
+
+void segment_writer_times(struct segment_writer *w, uint64_t id)
+{
+    if (w->times_id != id)
+        w->known_count = 0;
+    w->times_id = id;
+}
+
+/* The same, without looking at times that are known to be in a column. */
+static fw_rc find_column(struct segment_writer *w, const fw_ms *t, size_t n,
+                         uint32_t *out)
+{
+    struct segment_known *known = w->known;
+    fw_rc rc;
+
+    for (size_t i = 0; i < w->known_count; i++)
+        if (known[i].t == t && known[i].n == n) {
+            *out = known[i].column;
+            return FW_OK;
+        }
+    rc = add_column(w, t, n, out);
+    if (rc == FW_OK && w->times_id != 0 && w->known_count < SEGMENT_KNOWN)
+        known[w->known_count++] = (struct segment_known){t, n, *out};
+    return rc;
 }
 
 static uint32_t block_crc(uint32_t series, const void *bytes, size_t n)
@@ -149,8 +175,12 @@ static fw_rc add_data(struct segment_writer *w, const double *v, size_t n,
     return FW_OK;
 }
 
-/* Neumaier's summation: the error of each addition is kept and added last. */
-void segment_summarise(struct segment_block *b, const double *v, size_t n)
+/*
+ * Neumaier's summation: the error of each addition is kept and added last. The
+ * way for all values there are; summarise_plain() answers the same bits,
+ * sooner.
+ */
+static void summarise_any(struct segment_block *b, const double *v, size_t n)
 {
     double sum = 0, rest = 0, before = NAN;
 
@@ -158,8 +188,6 @@ void segment_summarise(struct segment_block *b, const double *v, size_t n)
     b->max = NAN;
     b->nans = 0;
     b->increase = 0;
-    memcpy(&b->first, &v[0], sizeof(b->first));
-    memcpy(&b->last, &v[n - 1], sizeof(b->last));
     for (size_t i = 0; i < n; i++) {
         double x = v[i];
         double next = sum + x;
@@ -182,6 +210,74 @@ void segment_summarise(struct segment_block *b, const double *v, size_t n)
     b->sum = sum + rest;
 }
 
+/* The first of v that is zero: of two zeros the order decides. */
+static double first_zero(const double *v)
+{
+    while (*v != 0)
+        v++;
+    return *v;
+}
+
+/*
+ * The same in vectors as far as that can be: only the three chains of
+ * additions, whose order is part of their result, are not. They run side by
+ * side, the sums a group ahead, so that the processor waits for them once.
+ * False if a value is no number, or a sum too large for one.
+ */
+static bool summarise_plain(struct segment_block *b, const double *v, size_t n)
+{
+    const struct codec_kernels *kernels = codec_kernels();
+    double sums[CODEC_GROUP + 1] = {0};
+    double errors[CODEC_GROUP], rises[CODEC_GROUP];
+    double rest = 0, increase = 0, sum = 0, before = v[0];
+    size_t m = 0, done = 0; /* of the group before: its size, and added */
+
+    b->nans = 0;
+    b->min = b->max = v[0];
+    kernels->extremes(v, n, &b->min, &b->max);
+    for (size_t i = 0; i < n; i += m) {
+        size_t behind = m;
+
+        m = n - i < CODEC_GROUP ? n - i : CODEC_GROUP;
+        sums[0] = sum;
+        for (done = 0; done < m && done < behind; done++) {
+            sum += v[i + done];
+            sums[done + 1] = sum;
+            rest += errors[done];
+            increase += rises[done];
+        }
+        for (size_t k = done; k < m; k++) {
+            sum += v[i + k];
+            sums[k + 1] = sum;
+        }
+        for (size_t k = done; k < behind; k++) {
+            rest += errors[k];
+            increase += rises[k];
+        }
+        kernels->steps(v + i, sums, m, before, errors, rises);
+        before = v[i + m - 1];
+    }
+    for (size_t k = 0; k < m; k++) {
+        rest += errors[k];
+        increase += rises[k];
+    }
+    b->sum = sum + rest;
+    b->increase = increase;
+    if (b->min == 0)
+        b->min = first_zero(v);
+    if (b->max == 0)
+        b->max = first_zero(v);
+    return isfinite(sum) && isfinite(rest);
+}
+
+void segment_summarise(struct segment_block *b, const double *v, size_t n)
+{
+    memcpy(&b->first, &v[0], sizeof(b->first));
+    memcpy(&b->last, &v[n - 1], sizeof(b->last));
+    if (!summarise_plain(b, v, n))
+        summarise_any(b, v, n);
+}
+
 fw_rc segment_writer_add(struct segment_writer *w, uint32_t series,
                          const fw_ms *t, const double *v, size_t n,
                          struct values_hint *hint, struct block_ref *ref)
@@ -193,7 +289,7 @@ fw_rc segment_writer_add(struct segment_writer *w, uint32_t series,
 
     FW_ASSERT(n > 0 && n <= SEGMENT_SAMPLES_MAX);
     if (rc == FW_OK)
-        rc = add_column(w, t, n, &block.column);
+        rc = find_column(w, t, n, &block.column);
     if (rc == FW_OK)
         rc = add_data(w, v, n, hint, &block);
     if (rc != FW_OK)
@@ -378,4 +474,12 @@ fw_rc segment_writer_finish(struct segment_writer *w, uint64_t journal_seq,
     put_header(w, off_columns, off_data, used, journal_seq, deflated);
     *out = (struct fw_str){w->out.data, w->out.len};
     return FW_OK;
+}
+
+char *segment_writer_take(struct segment_writer *w)
+{
+    char *out = w->out.data;
+
+    w->out = (struct fw_buf)FW_BUF_INIT(SEGMENT_MAX * 3);
+    return out;
 }

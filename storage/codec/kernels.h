@@ -118,6 +118,19 @@ struct codec_kernels {
 
     /* The inverse of unpack; may write up to 8 bytes past the packed ones. */
     void (*pack)(const uint64_t *u, size_t n, unsigned width, uint8_t *out);
+
+    /* -- summaries, of values that are no NaN -- */
+
+    /* Lowers *min and raises *max to those of v; a zero may have any sign. */
+    void (*extremes)(const double *v, size_t n, double *min, double *max);
+
+    /*
+     * Of n values behind `before`, with the running sums[0] to sums[n]: what
+     * each addition lost, and how much each value rises, a fall being a rise
+     * from 0. n is at most CODEC_GROUP.
+     */
+    void (*steps)(const double *v, const double *sums, size_t n, double before,
+                  double *errors, double *rises);
 };
 
 extern const double codec_power10[CODEC_DECIMALS_MAX + 1];

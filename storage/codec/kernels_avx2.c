@@ -382,6 +382,8 @@ const struct codec_kernels *kernels_avx2(void)
         .lengths = plain_lengths,
         .quotients = plain_quotients,
         .pack = plain_pack,
+        .extremes = plain_extremes,
+        .steps = plain_steps,
     };
     bool able =
         __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&

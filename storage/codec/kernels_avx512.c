@@ -679,6 +679,8 @@ const struct codec_kernels *kernels_avx512(void)
         .lengths = avx512_lengths,
         .quotients = avx512_quotients,
         .pack = avx512_pack,
+        .extremes = plain_extremes,
+        .steps = plain_steps,
     };
     bool able = __builtin_cpu_supports("avx512f") &&
                 __builtin_cpu_supports("avx512bw") &&

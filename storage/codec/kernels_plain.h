@@ -242,4 +242,53 @@ static inline void plain_pack(const uint64_t *u, size_t n, unsigned width,
         fw_put_le64(out, word);
 }
 
+/*
+ * Lanes, so that the compiler may use vectors: of equal extremes (zeros of two
+ * signs) another one is taken than in order.
+ */
+static inline void plain_extremes(const double *v, size_t n, double *min,
+                                  double *max)
+{
+    double low[8], high[8];
+    size_t whole = n / 8 * 8;
+
+    for (size_t j = 0; j < 8; j++) {
+        low[j] = *min;
+        high[j] = *max;
+    }
+    for (size_t i = 0; i < whole; i += 8)
+        for (size_t j = 0; j < 8; j++) {
+            low[j] = v[i + j] < low[j] ? v[i + j] : low[j];
+            high[j] = v[i + j] > high[j] ? v[i + j] : high[j];
+        }
+    for (size_t i = whole; i < n; i++) {
+        low[0] = v[i] < low[0] ? v[i] : low[0];
+        high[0] = v[i] > high[0] ? v[i] : high[0];
+    }
+    for (size_t j = 1; j < 8; j++) {
+        low[0] = low[j] < low[0] ? low[j] : low[0];
+        high[0] = high[j] > high[0] ? high[j] : high[0];
+    }
+    *min = low[0];
+    *max = high[0];
+}
+
+/*
+ * The error of an addition is a double, and this is it, whichever of the two
+ * is larger [Knuth, TAOCP 2, 4.2.2, theorem B].
+ */
+static inline void plain_steps(const double *v, const double *sums, size_t n,
+                               double before, double *errors, double *rises)
+{
+    for (size_t i = 0; i < n; i++) {
+        double part = sums[i + 1] - sums[i];
+
+        errors[i] = (sums[i] - (sums[i + 1] - part)) + (v[i] - part);
+    }
+    for (size_t i = 1; i < n; i++)
+        rises[i] = v[i] - (v[i] >= v[i - 1] ? v[i - 1] : 0.0);
+    if (n > 0)
+        rises[0] = v[0] - (v[0] >= before ? before : 0.0);
+}
+
 #endif

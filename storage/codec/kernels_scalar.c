@@ -166,6 +166,8 @@ const struct codec_kernels *kernels_scalar(void)
         .lengths = plain_lengths,
         .quotients = plain_quotients,
         .pack = plain_pack,
+        .extremes = plain_extremes,
+        .steps = plain_steps,
     };
 
     return &kernels;

@@ -371,6 +371,36 @@ static void counting_agrees(void **state)
 }
 
 /* The proof beside divide8 says always; here are a few million times. */
+/* What it adds up to is tested in test_segment.c; here only that all agree. */
+static void compare_summing(const struct codec_kernels *a,
+                            const struct codec_kernels *b,
+                            struct synth_rng *rng)
+{
+    double v[CODEC_ROOM], sums[CODEC_ROOM + 1] = {0};
+    double errors[2][CODEC_ROOM], rises[2][CODEC_ROOM];
+    double min[2] = {1, 1}, max[2] = {1, 1};
+    size_t n = some_count(rng) % (CODEC_GROUP + 1);
+
+    for (size_t i = 0; i < n; i++) {
+        v[i] = (double)(int64_t)below(rng, 4000) / 100 - 20;
+        sums[i + 1] = sums[i] + v[i];
+    }
+    a->steps(v, sums, n, -0.0, errors[0], rises[0]);
+    b->steps(v, sums, n, -0.0, errors[1], rises[1]);
+    assert_memory_equal(errors[0], errors[1], n * sizeof(double));
+    assert_memory_equal(rises[0], rises[1], n * sizeof(double));
+    a->extremes(v, n, &min[0], &max[0]);
+    b->extremes(v, n, &min[1], &max[1]);
+    assert_true(min[0] == min[1] && max[0] == max[1]);
+}
+
+static void summing_agrees(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 5; i++)
+        with_each(compare_summing);
+}
+
 static void quotients_are_those_of_the_division(void **state)
 {
     (void)state;
@@ -444,6 +474,7 @@ int main(void)
         cmocka_unit_test(lookups_agree_and_refuse_bad_ranks),
         cmocka_unit_test(decimals_agree),
         cmocka_unit_test(counting_agrees),
+        cmocka_unit_test(summing_agrees),
         cmocka_unit_test(quotients_are_those_of_the_division),
         cmocka_unit_test(the_unary_tables_count_zeros),
         cmocka_unit_test(the_best_kernels_are_used_until_told_otherwise),

@@ -136,6 +136,84 @@ static void the_directory_knows_the_values(void **state)
     assert_true(isnan(b.min) && isnan(b.max) && b.sum == 0);
 }
 
+/* Sample by sample, as docs/formats/segment.md says it. */
+static void summarise_slowly(struct segment_block *b, const double *v, size_t n)
+{
+    double sum = 0, rest = 0, before = NAN;
+
+    *b = (struct segment_block){.min = NAN, .max = NAN};
+    for (size_t i = 0; i < n; i++) {
+        double next = sum + v[i];
+
+        if (isnan(v[i])) {
+            b->nans++;
+            continue;
+        }
+        if (isinf(next))
+            rest = 0;
+        else if (fabs(sum) >= fabs(v[i]))
+            rest += (sum - next) + v[i];
+        else
+            rest += (v[i] - next) + sum;
+        sum = next;
+        b->min = isnan(b->min) || v[i] < b->min ? v[i] : b->min;
+        b->max = isnan(b->max) || v[i] > b->max ? v[i] : b->max;
+        if (!isnan(before))
+            b->increase += v[i] >= before ? v[i] - before : v[i];
+        before = v[i];
+    }
+    b->sum = sum + rest;
+}
+
+static double some_value(struct synth_rng *rng, uint64_t manner)
+{
+    uint64_t bits = synth_u64(rng);
+    double any;
+
+    memcpy(&any, &bits, sizeof(any));
+    switch (manner) {
+    case 0:
+        return any; /* of any size, NaN now and then */
+    case 1:
+        return (double)(int64_t)(bits % 2001) - 1000;
+    case 2:
+        return (bits & 7) < 3 ? -0.0 : (bits & 7) < 6 ? 0.0 : 0.25;
+    case 3:
+        return (bits & 127) == 0 ? INFINITY : (double)(bits >> 40) / 100;
+    case 4:
+        return (bits & 1) != 0 ? 1e308 : -1e308;
+    default:
+        return (double)(bits >> 44) / 1000 * ((bits & 1) != 0 ? 1e12 : 1);
+    }
+}
+
+static bool same(double a, double b)
+{
+    return memcmp(&a, &b, sizeof(a)) == 0 || (isnan(a) && isnan(b));
+}
+
+static void summaries_are_those_of_the_slow_way(void **state)
+{
+    struct synth_rng rng = synth_seed(fixture_seed());
+    static double v[SEGMENT_SAMPLES_MAX];
+
+    (void)state;
+    for (int i = 0; i < 3000; i++) {
+        size_t n = 1 + synth_u64(&rng) % (i % 50 == 0 ? 4096 : 600);
+        struct segment_block is = {0}, want;
+
+        for (size_t k = 0; k < n; k++)
+            v[k] = some_value(&rng, (uint64_t)i % 6);
+        segment_summarise(&is, v, n);
+        summarise_slowly(&want, v, n);
+        assert_int_equal(is.nans, want.nans);
+        assert_true(same(is.min, want.min) && same(is.max, want.max));
+        assert_true(same(is.sum, want.sum));
+        assert_true(same(is.increase, want.increase));
+        assert_true(same(is.first, v[0]) && same(is.last, v[n - 1]));
+    }
+}
+
 /* Random doubles that come again and again: a stream finds what blocks hide. */
 static void cold_data_are_deflated_where_that_pays(void **state)
 {
@@ -225,6 +303,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(what_is_written_is_read),
         cmocka_unit_test(series_of_one_scrape_share_their_times),
         cmocka_unit_test(the_directory_knows_the_values),
+        cmocka_unit_test(summaries_are_those_of_the_slow_way),
         cmocka_unit_test(cold_data_are_deflated_where_that_pays),
         cmocka_unit_test(cut_segments_are_refused),
     };
