@@ -167,14 +167,14 @@ start_server() {
     "$binary" serve --data "$work/data" --config "$work/forewarn.yml" \
         2>>"$work/server.log" &
     server=$!
-    for _ in $(seq 100); do
+    for _ in $(seq 600); do
         address=$(sed -n 's/.*msg="ready".* line=\([^ ]*\).*/\1/p' \
             "$work/server.log")
         [ -z "$address" ] || return 0
         kill -0 "$server" 2>/dev/null || die "the server ended"
         sleep 0.1
     done
-    die "the server is not ready after ten seconds"
+    die "the server is not ready after a minute"
 }
 
 ask() {
@@ -292,7 +292,7 @@ printf '%s  the process that writes: %s\n' \
     "$(sed -n '1s/^head: //p' "$work/writer.err")"
 
 title "5. It is graded by what happened"
-for _ in $(seq 50); do
+for _ in $(seq 300); do
     ! has_log 'score DiskFull' || break
     sleep 0.2
 done

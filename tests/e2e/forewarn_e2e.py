@@ -24,6 +24,7 @@ import http.server
 import json
 import os
 import pathlib
+import random
 import re
 import shlex
 import shutil
@@ -55,6 +56,36 @@ def wait_until(true, what, seconds=PATIENCE, every=0.02):
             raise AssertionError("waited %g s in vain for %s" %
                                  (seconds, what))
         time.sleep(every)
+
+
+class Sleeper:
+    """Sleeps 0.1 s at a time and keeps by how much that was too long: how late
+    whatever should run each second runs on this machine, at the moment."""
+
+    def __init__(self):
+        self.worst = 0.0
+        self.stop = threading.Event()
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def _run(self):
+        last = time.monotonic()
+        while not self.stop.wait(0.1):
+            now = time.monotonic()
+            self.worst = max(self.worst, now - last - 0.1)
+            last = now
+
+
+def free_port():
+    """A port nobody listens on. Not one of those the kernel gives to clients:
+    it would be another's before our peer has opened it."""
+    while True:
+        port = random.randrange(10000, 30000)
+        with socket.socket() as s:
+            try:
+                s.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                pass
 
 
 def logfmt(line):

@@ -5,7 +5,7 @@ import time
 import urllib.error
 import urllib.request
 
-from forewarn_e2e import Case, main, wait_until
+from forewarn_e2e import PATIENCE, Case, main, wait_until
 
 
 class AlertApi(Case):
@@ -39,7 +39,7 @@ watches:
 
     def data(self, path):
         url = "http://%s/api/v1/%s" % (self.server.ready["http"], path)
-        with urllib.request.urlopen(url, timeout=20) as reply:
+        with urllib.request.urlopen(url, timeout=PATIENCE) as reply:
             got = json.load(reply)
         self.assertEqual(got["status"], "success")
         return got["data"]

@@ -9,9 +9,8 @@ import struct
 import subprocess
 import termios
 import threading
-import time
 
-from forewarn_e2e import BIN, Case, main, run
+from forewarn_e2e import BIN, PATIENCE, Case, main, run
 
 
 class Cli(Case):
@@ -58,7 +57,7 @@ class Cli(Case):
         child = subprocess.Popen([BIN, "help"], stdout=subprocess.PIPE,
                                  stderr=subprocess.PIPE)
         child.stdout.close()
-        self.assertEqual(child.wait(20), 0)
+        self.assertEqual(child.wait(PATIENCE), 0)
         self.assertEqual(child.stderr.read(), b"")
         child.stderr.close()
 
@@ -117,7 +116,7 @@ class Cli(Case):
             out += more
         os.close(leader)
         child.stderr.close()
-        self.assertEqual(child.wait(20), 0)
+        self.assertEqual(child.wait(PATIENCE), 0)
         return out.decode()
 
     def test_a_terminal_is_a_terminal_through_the_server_too(self):
@@ -143,7 +142,7 @@ class Cli(Case):
                        struct.pack("<I", 1) + b"\0",
                        os.urandom(4096)):
             with socket.socket(socket.AF_UNIX) as s:
-                s.settimeout(20)
+                s.settimeout(PATIENCE)
                 s.connect(path)
                 s.sendall(bytes_)
                 s.shutdown(socket.SHUT_WR)
@@ -159,7 +158,7 @@ class Cli(Case):
             body = struct.pack("<HHHHI", 1, 0, 80, 24, len(words)) + \
                 b"".join(struct.pack("<I", len(w)) + w for w in words)
             with socket.socket(socket.AF_UNIX) as s:
-                s.settimeout(20)
+                s.settimeout(PATIENCE)
                 s.connect(os.path.join(server.data, "forewarn.sock"))
                 s.sendall(struct.pack("<II", 0x53574c46, len(body)) + body)
                 answer = b""
@@ -181,9 +180,7 @@ class Cli(Case):
             with socket.socket(socket.AF_UNIX) as s:
                 s.connect(os.path.join(server.data, "forewarn.sock"))
                 s.sendall(struct.pack("<II", 0x53574c46, len(body)) + body)
-        begun = time.monotonic()
         self.assertIn("wave_v", self.ask(server).out)
-        self.assertLess(time.monotonic() - begun, 15)
         server.stop()
 
     def test_many_callers_at_once(self):

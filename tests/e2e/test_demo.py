@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# ctest: timeout=240 serial
+# ctest: timeout=900 serial
 """The demo, shortened: it foretells, it is right, it leaves nothing behind."""
 import os
 import pathlib
@@ -7,7 +7,7 @@ import signal
 import subprocess
 import time
 
-from forewarn_e2e import BIN, TOP, Case, main
+from forewarn_e2e import BIN, PATIENCE, TOP, Case, main, wait_until
 
 DEMO = str(TOP / "packaging" / "demo" / "demo.sh")
 
@@ -28,18 +28,26 @@ class Demo(Case):
     def nothing_left(self, group):
         self.assertEqual(list(self.tmp.iterdir()), [])
         self.assertNotIn(str(self.tmp), mounts())
-        for _ in range(50):
+
+        def gone():
             try:
                 os.killpg(group, 0)
             except ProcessLookupError:
-                return
-            time.sleep(0.1)
-        self.fail("processes of the demo are still there")
+                return True
+            return False
+
+        wait_until(gone, "the processes of the demo to end")
 
     def test_it_foretells_and_is_right(self):
-        demo = self.start_demo(40)
-        self.addCleanup(demo.kill)
-        out, _ = demo.communicate(timeout=200)
+        # It is of real time: a machine that is busy with other things may need
+        # more of it to see what comes.
+        for seconds in (40, 150):
+            demo = self.start_demo(seconds)
+            self.addCleanup(demo.kill)
+            out, _ = demo.communicate(timeout=5 * seconds + 100)
+            if demo.returncode == 0 and "predicted: < 5 within" in out:
+                break
+            print(out, flush=True)
         self.assertEqual(demo.returncode, 0, out)
         self.assertRegex(out, r"predicted: < 5 within")
         self.assertRegex(out, r"breached: now [0-9.]+, limit < 5")
@@ -60,7 +68,7 @@ class Demo(Case):
             seen += line
         time.sleep(3)
         os.killpg(demo.pid, signal.SIGINT)
-        demo.communicate(timeout=30)
+        demo.communicate(timeout=PATIENCE)
         self.assertEqual(demo.returncode, 130)
         self.nothing_left(demo.pid)
 

@@ -10,7 +10,7 @@ import subprocess
 import time
 import unittest
 
-from forewarn_e2e import Case, main, peer
+from forewarn_e2e import PATIENCE, Case, main, peer
 from forewarn_wire import REMOTE_WRITE, series, snappy
 
 NOW = int(time.time()) // 60 * 60
@@ -126,7 +126,7 @@ class Promtool(Fed):
 
     def run_it(self, *args):
         done = subprocess.run([self.promtool, "query", *args],
-                              capture_output=True, text=True, timeout=30)
+                              capture_output=True, text=True, timeout=PATIENCE)
         self.assertEqual(done.returncode, 0, done.stderr)
         return done.stdout
 
@@ -162,7 +162,7 @@ class Npm(Fed):
         self.write("client.js", CLIENT)
         done = subprocess.run(["node", "client.js", self.url, str(NOW)],
                               cwd=self.tmp, capture_output=True, text=True,
-                              timeout=60)
+                              timeout=PATIENCE)
         self.assertEqual(done.returncode, 0, done.stderr)
         got = json.loads(done.stdout)
         self.assertEqual(got["instant"], [240])

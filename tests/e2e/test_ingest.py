@@ -114,10 +114,13 @@ class Ingest(Case):
 
     def test_a_flood_of_bad_lines_does_not_flood_the_log(self):
         server = self.quiet()
+        begun = time.monotonic()
         with server.line_client() as line:
             line.send(*["bad line number %d" % i for i in range(5000)])
             line.sync()
-        self.assertLess(len(server.log), 50)
+            # Ten are named at once, and more only as time goes by.
+            turns = 2 + (time.monotonic() - begun) // 10
+        self.assertLess(len(server.log), 30 + 12 * turns)
 
     def test_two_tokens_and_a_limit(self):
         server = self.quiet("--max-series", "2")
@@ -336,7 +339,7 @@ LoadPlugin write_tsdb
             return "g.edge1.load.load.shortterm" in got and \
                 "memory.cached" in got
 
-        wait_until(found, "collectd's values", 40, every=0.5)
+        wait_until(found, "collectd's values", every=0.5)
         self.assertFalse([x for x in server.log if "bad line" in x],
                          server.log)
 

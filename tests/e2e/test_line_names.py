@@ -9,7 +9,7 @@ import time
 import urllib.parse
 import urllib.request
 
-from forewarn_e2e import Case, main, peer, wait_until
+from forewarn_e2e import PATIENCE, Case, free_port, main, peer, wait_until
 
 T = 1700000000
 
@@ -58,14 +58,8 @@ DIFFERENT_TIME = {"g.fraction"}
 OURS_ONLY = {"o.milli"}
 
 
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
 def send(port, lines):
-    with socket.create_connection(("127.0.0.1", port), 20) as s:
+    with socket.create_connection(("127.0.0.1", port), PATIENCE) as s:
         s.sendall(("\n".join(lines) + "\n").encode())
         s.shutdown(socket.SHUT_WR)
         while s.recv(4096):
@@ -85,7 +79,7 @@ class Names(Case):
 
         def ask(path):
             url = "http://127.0.0.1:%d%s" % (http, path)
-            with urllib.request.urlopen(url, timeout=20) as answer:
+            with urllib.request.urlopen(url, timeout=PATIENCE) as answer:
                 return answer.read().decode()
 
         def up():
@@ -105,8 +99,8 @@ class Names(Case):
             return [json.loads(row) for row in
                     ask("/api/v1/export?match[]=" + match).splitlines()]
 
-        # What it does not take never comes, so this is no wait for all.
-        end = time.monotonic() + 8
+        # What it does not take never comes; then they are told apart below.
+        end = time.monotonic() + PATIENCE
         rows = exported()
         while len(rows) < wanted and time.monotonic() < end:
             time.sleep(0.3)

@@ -15,14 +15,13 @@ import math
 import os
 import random
 import re
-import socket
 import subprocess
 import unittest
 import urllib.error
 import urllib.parse
 import urllib.request
 
-from forewarn_e2e import Case, main, peer, run, wait_until
+from forewarn_e2e import Case, free_port, main, peer, run, wait_until
 
 T0 = 1700000000
 STEP = 15
@@ -475,12 +474,6 @@ def notes(answer):
 
 
 # ---- The test ---------------------------------------------------------------
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
 
 class ByName(Maker):
     """Expressions to which it matters when a metric name goes. Without info():

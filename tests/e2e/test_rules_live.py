@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-# ctest: labels=peers timeout=240
+# ctest: labels=peers timeout=600
 """test_rules_live - the same rule file on the same data, evaluated by Forewarn
 and by a real Prometheus 3: the same series at the same instants; and real
 Alertmanagers, old and new, that are told by both and notify once.
@@ -15,7 +15,6 @@ import json
 import os
 import pathlib
 import re
-import socket
 import subprocess
 import threading
 import time
@@ -23,16 +22,20 @@ import unittest
 import urllib.parse
 import urllib.request
 
-from forewarn_e2e import TOP, Case, Webhook, main, peer, wait_until
+from forewarn_e2e import (PATIENCE, TOP, Case, Sleeper, Webhook, free_port,
+                          main, peer, wait_until)
 
 SECONDS = 14  # of the story the page tells
+BACK = 6  # seconds by which the rules look back
 
 RULES = """
 groups:
   - name: differential
     interval: 1s
-    query_offset: 4s
+    query_offset: 6s
     rules:
+      - record: tick
+        expr: vector(1)
       - record: job:story:sum
         expr: sum by (job) (story)
         labels: {kind: sum}
@@ -62,14 +65,8 @@ STORY = {
 }
 
 
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
 def get(url):
-    with urllib.request.urlopen(url, timeout=10) as answer:
+    with urllib.request.urlopen(url, timeout=PATIENCE) as answer:
         return json.loads(answer.read())
 
 
@@ -151,7 +148,7 @@ class Story(Case):
     def amtool(self, suite, url, *words):
         return subprocess.run(
             [peer("amtool", suite), "--alertmanager.url=http://" + url,
-             *words], text=True, timeout=30, capture_output=True,
+             *words], text=True, timeout=PATIENCE, capture_output=True,
             stdin=subprocess.DEVNULL)
 
     def begin(self):
@@ -212,10 +209,11 @@ class Story(Case):
     def compare(self, prometheus, began):
         """Every series of both, but for the first seconds, in which one may
         have begun before the other."""
-        end = int(time.time()) - 6
+        end = int(time.time()) - BACK - 4
         seconds = end - (began + 3)
         self.assertGreater(seconds, 10)
-        for name in ("job:story:sum", "ALERTS", "ALERTS_FOR_STATE", "gone"):
+        for name in ("tick", "job:story:sum", "ALERTS", "ALERTS_FOR_STATE",
+                     "gone"):
             want = self.series(prometheus, name, seconds, end)
             self.assertTrue(want, name)
             for server in self.forewarn:
@@ -242,20 +240,40 @@ class Story(Case):
             return re.sub(r'(T\d\d:\d\d:\d\d)(\.\d{1,3})?\d*Z', r"\1", text)
 
         for server in self.forewarn:
-            for _ in range(8):
+            end = time.monotonic() + PATIENCE
+            while True:
                 want, got = shape(prometheus), shape(self.where(server))
-                if stamp(want) == stamp(got):
+                if stamp(want) == stamp(got) or time.monotonic() > end:
                     break
                 time.sleep(0.3)
             self.assertEqual(stamp(got), stamp(want))
 
     def test_prometheus_and_forewarn_tell_the_same_story(self):
+        """Both look each second, by the machine's clock. Where the machine
+        does not let anything run each second, they cannot be compared."""
+        for turn in range(3):
+            sleeper = Sleeper()
+            try:
+                self.tell_the_story()
+                return
+            except AssertionError:
+                if sleeper.worst < 0.7:
+                    raise
+                print("what should run each second came %.1f s late; again" %
+                      sleeper.worst, flush=True)
+            finally:
+                sleeper.stop.set()
+            self.doCleanups()
+            self.setUp()
+        self.skipTest("this machine is too busy for what runs each second")
+
+    def tell_the_story(self):
         prometheus = self.begin()
         wait_until(lambda: self.page.began, "the first scrape")
         began = int(time.time())
         time.sleep(10)
         self.check_alertmanagers()
-        time.sleep(max(0, began + SECONDS + 6 - time.time()))
+        time.sleep(max(0, began + SECONDS + BACK + 4 - time.time()))
         self.compare(prometheus, began)
         self.check_api(prometheus)
         self.check_hook()

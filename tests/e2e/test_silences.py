@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 
-from forewarn_e2e import TOP, Case, main, run, wait_until
+from forewarn_e2e import PATIENCE, TOP, Case, main, run, wait_until
 
 RULES = """
 groups:
@@ -126,7 +126,7 @@ class Silences(Case):
         def ask(*words):
             done = subprocess.run(
                 [tool, "--alertmanager.url=http://%s:%d" %
-                 self.server.addr("http"), *words], text=True, timeout=30,
+                 self.server.addr("http"), *words], text=True, timeout=PATIENCE,
                 capture_output=True, stdin=subprocess.DEVNULL)
             self.assertEqual(done.returncode, 0, done)
             return done.stdout
