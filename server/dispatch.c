@@ -9,19 +9,16 @@
  */
 #include "server/dispatch.h"
 
-#include <errno.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "server/alert/record_codec.h"
 #include "server/alert_list.h"
 #include "server/dispatch_json.h"
 #include "server/notify/outbox.h"
 #include "server/rules/rule_emit.h"
+#include "server/stepper.h"
 #include "storage/base/log.h"
 
 #define T_GROUPS "groups"
@@ -57,10 +54,7 @@ struct dispatch {
     struct group *groups;               /* owned */
     size_t count, cap;
     bool failing; /* said so in the log already */
-    pthread_t thread;
-    pthread_mutex_t lock; /* leaf */
-    pthread_cond_t changed;
-    bool stop; /* lock */
+    struct stepper stepper;
 };
 
 /* ---- groups ---- */
@@ -633,7 +627,6 @@ fw_rc dispatch_open(const struct dispatch_options *options,
                     struct dispatch **out, struct fw_err *err)
 {
     struct dispatch *d = calloc(1, sizeof(*d));
-    pthread_condattr_t attr;
     fw_rc rc = FW_OK;
 
     if (d == NULL)
@@ -641,11 +634,7 @@ fw_rc dispatch_open(const struct dispatch_options *options,
     d->o = *options;
     if (d->o.clock == NULL)
         d->o.clock = fw_clock_system();
-    (void)pthread_mutex_init(&d->lock, NULL);
-    (void)pthread_condattr_init(&attr);
-    (void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    (void)pthread_cond_init(&d->changed, &attr);
-    (void)pthread_condattr_destroy(&attr);
+    stepper_init(&d->stepper);
     d->arena = fw_arena_new((size_t)16 << 20);
     if (d->arena == NULL)
         rc = fw_err_set(err, FW_ENOMEM, "out of memory");
@@ -668,47 +657,32 @@ void dispatch_close(struct dispatch *d)
         release_group(&d->groups[i]);
     free(d->groups);
     fw_arena_free(d->arena);
-    (void)pthread_cond_destroy(&d->changed);
-    (void)pthread_mutex_destroy(&d->lock);
+    stepper_release(&d->stepper);
     free(d);
 }
 
-/* True once it is to stop. */
-static bool wait_a_step(struct dispatch *d)
+static fw_ms step_and_rest(void *self)
 {
-    struct timespec until;
-    bool stop;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += STEP_MS / 1000;
-    (void)pthread_mutex_lock(&d->lock);
-    while (!d->stop)
-        if (pthread_cond_timedwait(&d->changed, &d->lock, &until) == ETIMEDOUT)
-            break;
-    stop = d->stop;
-    (void)pthread_mutex_unlock(&d->lock);
-    return stop;
-}
-
-static void *run(void *self)
-{
-    while (!wait_a_step(self))
-        dispatch_step(self);
-    return NULL;
+    dispatch_step(self);
+    return STEP_MS;
 }
 
 fw_rc dispatch_start(const struct dispatch_options *options,
                      struct dispatch **out, struct fw_err *err)
 {
     struct dispatch *d = NULL;
+    struct stepper_task task = {
+        .name = "dispatcher", .step = step_and_rest, .first = STEP_MS};
     fw_rc rc = dispatch_open(options, &d, err);
 
-    if (rc == FW_OK && pthread_create(&d->thread, NULL, run, d) != 0) {
-        dispatch_close(d);
-        return fw_err_set(err, FW_EIO, "the dispatcher's thread cannot start");
-    }
+    if (rc != FW_OK)
+        return rc;
+    task.self = d;
+    rc = stepper_start(&d->stepper, &task, 1, err);
     if (rc == FW_OK)
         *out = d;
+    else
+        dispatch_close(d);
     return rc;
 }
 
@@ -716,10 +690,6 @@ void dispatch_stop(struct dispatch *d)
 {
     if (d == NULL)
         return;
-    (void)pthread_mutex_lock(&d->lock);
-    d->stop = true;
-    (void)pthread_cond_signal(&d->changed);
-    (void)pthread_mutex_unlock(&d->lock);
-    (void)pthread_join(d->thread, NULL);
+    stepper_stop(&d->stepper);
     dispatch_close(d);
 }

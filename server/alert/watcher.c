@@ -9,12 +9,9 @@
  */
 #include "server/alert/watcher.h"
 
-#include <errno.h>
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "server/alert/card.h"
 #include "server/alert/follow.h"
@@ -26,6 +23,7 @@
 #include "server/alert/watch_load.h"
 #include "server/notify/outbox.h"
 #include "server/notify/silence.h"
+#include "server/stepper.h"
 #include "storage/base/limits.h"
 #include "storage/base/log.h"
 
@@ -53,10 +51,7 @@ struct watcher {
     fw_ms pruned_at;
     _Atomic uint64_t looks, failures, series, active, predictions, scores;
     _Atomic uint64_t silent, held, backtests_refused, bytes;
-    pthread_t thread;
-    pthread_mutex_t lock; /* leaf */
-    pthread_cond_t changed;
-    bool stop; /* lock */
+    struct stepper stepper;
 };
 
 /* ---- telling
@@ -571,23 +566,14 @@ static void count_series(struct watcher *w)
     atomic_store(&w->bytes, bytes);
 }
 
-static bool stopping(struct watcher *w)
-{
-    bool stop;
-
-    (void)pthread_mutex_lock(&w->lock);
-    stop = w->stop;
-    (void)pthread_mutex_unlock(&w->lock);
-    return stop;
-}
-
 fw_ms watcher_step(struct watcher *w)
 {
     uint64_t next = UINT64_MAX, mono = 0;
     bool looked = false;
     fw_ms now;
 
-    for (size_t i = 0; i < w->o.watch_count && !stopping(w); i++) {
+    for (size_t i = 0; i < w->o.watch_count && !stepper_stopping(&w->stepper);
+         i++) {
         struct watching *g = &w->watches[i];
 
         mono = fw_clock_mono_ns(w->o.clock);
@@ -632,7 +618,6 @@ fw_rc watcher_open(const struct watcher_options *options, struct watcher **out,
     struct watcher *w = calloc(1, sizeof(*w));
     struct fw_txn *txn = NULL;
     size_t dropped = 0;
-    pthread_condattr_t attr;
     fw_rc rc;
 
     if (w == NULL)
@@ -648,11 +633,7 @@ fw_rc watcher_open(const struct watcher_options *options, struct watcher **out,
     w->pruned_at = fw_clock_now(w->o.clock);
     w->budgets.per_day = w->o.page_budget;
     w->budgets.digest = w->o.page_digest;
-    (void)pthread_mutex_init(&w->lock, NULL);
-    (void)pthread_condattr_init(&attr);
-    (void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    (void)pthread_cond_init(&w->changed, &attr);
-    (void)pthread_condattr_destroy(&attr);
+    stepper_init(&w->stepper);
     w->watches = calloc(w->o.watch_count + 1, sizeof(*w->watches));
     if (w->watches == NULL) {
         rc = fw_err_set(err, FW_ENOMEM, "out of memory");
@@ -693,56 +674,33 @@ void watcher_close(struct watcher *w)
     testing_release(&w->testing);
     budgets_release(&w->budgets);
     clear_outgoing(w);
-    (void)pthread_cond_destroy(&w->changed);
-    (void)pthread_mutex_destroy(&w->lock);
+    stepper_release(&w->stepper);
     free(w->outgoing);
     free(w->watches);
     free(w);
 }
 
-/* Waits `ms`, or until stopped. */
-static void wait_for(struct watcher *w, fw_ms ms)
+static fw_ms step(void *self)
 {
-    struct timespec until;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += ms / 1000;
-    until.tv_nsec += (ms % 1000) * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000;
-    }
-    (void)pthread_mutex_lock(&w->lock);
-    while (!w->stop)
-        if (pthread_cond_timedwait(&w->changed, &w->lock, &until) == ETIMEDOUT)
-            break;
-    (void)pthread_mutex_unlock(&w->lock);
-}
-
-static void *run(void *self)
-{
-    struct watcher *w = self;
-
-    while (!stopping(w)) {
-        fw_ms wait = watcher_step(w);
-
-        wait_for(w, wait < LONGEST_WAIT ? wait : LONGEST_WAIT);
-    }
-    return NULL;
+    return watcher_step(self);
 }
 
 fw_rc watcher_start(const struct watcher_options *options, struct watcher **out,
                     struct fw_err *err)
 {
     struct watcher *w = NULL;
+    struct stepper_task task = {
+        .name = "watcher", .step = step, .longest = LONGEST_WAIT};
     fw_rc rc = watcher_open(options, &w, err);
 
-    if (rc == FW_OK && pthread_create(&w->thread, NULL, run, w) != 0) {
-        watcher_close(w);
-        return fw_err_set(err, FW_EIO, "the watcher's thread cannot start");
-    }
+    if (rc != FW_OK)
+        return rc;
+    task.self = w;
+    rc = stepper_start(&w->stepper, &task, 1, err);
     if (rc == FW_OK)
         *out = w;
+    else
+        watcher_close(w);
     return rc;
 }
 
@@ -750,11 +708,7 @@ void watcher_stop(struct watcher *w)
 {
     if (w == NULL)
         return;
-    (void)pthread_mutex_lock(&w->lock);
-    w->stop = true;
-    (void)pthread_cond_signal(&w->changed);
-    (void)pthread_mutex_unlock(&w->lock);
-    (void)pthread_join(w->thread, NULL);
+    stepper_stop(&w->stepper);
     watcher_close(w);
 }
 

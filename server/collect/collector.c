@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "server/collect/collector.h"
 
-#include <pthread.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "server/collect/host.h"
 #include "server/ingest/line.h"
+#include "server/stepper.h"
 #include "storage/base/log.h"
 
 #define MOUNT_PATIENCE_MS 2000
@@ -22,10 +21,8 @@ struct collector {
     struct sample_set set;
     char instance[256];
     unsigned failures; /* rounds in a row */
-    pthread_t thread;
-    pthread_mutex_t lock; /* leaf */
-    pthread_cond_t changed;
-    bool stopping; /* lock */
+    struct stepper stepper;
+    uint64_t due_ns; /* its thread: monotonic, of the round after this one */
 };
 
 static void name_instance(struct collector *c)
@@ -83,61 +80,28 @@ static void collect(struct collector *c)
         c->failures = 0;
 }
 
-static struct timespec later(struct timespec t, fw_ms span)
-{
-    t.tv_sec += (time_t)(span / 1000);
-    t.tv_nsec += (long)(span % 1000) * 1000000;
-    if (t.tv_nsec >= 1000000000) {
-        t.tv_sec++;
-        t.tv_nsec -= 1000000000;
-    }
-    return t;
-}
-
-static bool is_past(struct timespec t)
-{
-    struct timespec now;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec > t.tv_sec ||
-           (now.tv_sec == t.tv_sec && now.tv_nsec >= t.tv_nsec);
-}
-
-/* Waits until `due`. False when the collector is to stop. */
-static bool wait_until(struct collector *c, struct timespec due)
-{
-    bool stopping;
-
-    (void)pthread_mutex_lock(&c->lock);
-    while (!c->stopping && !is_past(due))
-        (void)pthread_cond_timedwait(&c->changed, &c->lock, &due);
-    stopping = c->stopping;
-    (void)pthread_mutex_unlock(&c->lock);
-    return !stopping;
-}
-
-static void *work(void *self)
+/* Rounds keep their distance; what was missed is left out. */
+static fw_ms step(void *self)
 {
     struct collector *c = self;
-    struct timespec due;
+    const uint64_t every = (uint64_t)c->options.every * 1000000;
+    uint64_t now = fw_clock_mono_ns(c->options.clock);
 
-    (void)pthread_setname_np(pthread_self(), "collector");
-    (void)clock_gettime(CLOCK_MONOTONIC, &due);
-    do {
-        collect(c);
-        do /* rounds that were missed are left out */
-            due = later(due, c->options.every);
-        while (is_past(due));
-    } while (wait_until(c, due));
-    return NULL;
+    if (c->due_ns == 0)
+        c->due_ns = now;
+    collect(c);
+    now = fw_clock_mono_ns(c->options.clock);
+    do
+        c->due_ns += every;
+    while (c->due_ns <= now);
+    return (fw_ms)((c->due_ns - now + 999999) / 1000000);
 }
 
 static void release(struct collector *c)
 {
     mount_probe_release(&c->mounts);
     sample_set_release(&c->set);
-    (void)pthread_cond_destroy(&c->changed);
-    (void)pthread_mutex_destroy(&c->lock);
+    stepper_release(&c->stepper);
     free(c);
 }
 
@@ -145,8 +109,7 @@ fw_rc collector_start(const struct collector_options *options,
                       struct collector **out, struct fw_err *err)
 {
     struct collector *c = calloc(1, sizeof(*c));
-    pthread_condattr_t attr;
-    int failed;
+    fw_rc rc;
 
     if (c == NULL)
         return fw_err_set(err, FW_ENOMEM, "no memory for the collector");
@@ -158,33 +121,27 @@ fw_rc collector_start(const struct collector_options *options,
                       .sys = options->sys != NULL ? options->sys : "/sys",
                       .mounts = &c->mounts,
                       .ticks_per_second = sysconf(_SC_CLK_TCK)};
-    (void)pthread_condattr_init(&attr);
-    (void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    (void)pthread_mutex_init(&c->lock, NULL);
-    (void)pthread_cond_init(&c->changed, &attr);
-    (void)pthread_condattr_destroy(&attr);
+    stepper_init(&c->stepper);
     name_instance(c);
     if (sample_set_init(&c->set) != FW_OK) {
         release(c);
         return fw_err_set(err, FW_ENOMEM, "no memory for the collector");
     }
-    failed = pthread_create(&c->thread, NULL, work, c);
-    if (failed != 0) {
+    rc = stepper_start(
+        &c->stepper,
+        &(struct stepper_task){.name = "collector", .step = step, .self = c}, 1,
+        err);
+    if (rc == FW_OK)
+        *out = c;
+    else
         release(c);
-        return fw_err_sys(err, failed, "cannot start the collector");
-    }
-    *out = c;
-    return FW_OK;
+    return rc;
 }
 
 void collector_stop(struct collector *collector)
 {
     if (collector == NULL)
         return;
-    (void)pthread_mutex_lock(&collector->lock);
-    collector->stopping = true;
-    (void)pthread_cond_signal(&collector->changed);
-    (void)pthread_mutex_unlock(&collector->lock);
-    (void)pthread_join(collector->thread, NULL);
+    stepper_stop(&collector->stepper);
     release(collector);
 }

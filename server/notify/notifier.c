@@ -9,16 +9,14 @@
  */
 #include "server/notify/notifier.h"
 
-#include <errno.h>
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "server/notify/command.h"
 #include "server/notify/email.h"
 #include "server/notify/outbox.h"
 #include "server/notify/webhook.h"
+#include "server/stepper.h"
 #include "storage/base/log.h"
 
 #define FIRST_PAUSE_MS 1000
@@ -44,11 +42,7 @@ struct notifier {
     struct fw_buf bodies; /* notifier thread */
     uint64_t *done;       /* notifier thread: ids to remove */
     size_t done_count, done_cap;
-    pthread_t thread;
-    pthread_mutex_t lock; /* leaf */
-    pthread_cond_t changed;
-    bool stop;  /* lock */
-    bool woken; /* lock */
+    struct stepper stepper;
     _Atomic uint64_t delivered, failed, dropped;
 };
 
@@ -198,16 +192,6 @@ static fw_rc remove_done(struct notifier *n, struct fw_err *err)
     return rc;
 }
 
-static bool stopping(struct notifier *n)
-{
-    bool stop;
-
-    (void)pthread_mutex_lock(&n->lock);
-    stop = n->stop;
-    (void)pthread_mutex_unlock(&n->lock);
-    return stop;
-}
-
 /* True if something was settled, so that more may be ready at once. */
 static bool pass(struct notifier *n)
 {
@@ -216,7 +200,7 @@ static bool pass(struct notifier *n)
     bool settled;
 
     for (size_t i = 0; rc == FW_OK && i < n->receiver_count; i++)
-        if (n->receivers[i].note != 0 && !stopping(n))
+        if (n->receivers[i].note != 0 && !stepper_stopping(&n->stepper))
             post(n, &n->receivers[i]);
     settled = n->done_count > 0;
     if (rc == FW_OK)
@@ -226,37 +210,16 @@ static bool pass(struct notifier *n)
     return rc == FW_OK && settled;
 }
 
-/* Until woken, stopped, or the idle time is over. */
-static void wait_for_news(struct notifier *n)
+static fw_ms step(void *self)
 {
-    struct timespec until;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += IDLE_MS / 1000;
-    (void)pthread_mutex_lock(&n->lock);
-    while (!n->stop && !n->woken)
-        if (pthread_cond_timedwait(&n->changed, &n->lock, &until) == ETIMEDOUT)
-            break;
-    n->woken = false;
-    (void)pthread_mutex_unlock(&n->lock);
-}
-
-static void *run(void *self)
-{
-    struct notifier *n = self;
-
-    while (!stopping(n))
-        if (!pass(n))
-            wait_for_news(n);
-    return NULL;
+    return pass(self) ? 0 : IDLE_MS;
 }
 
 static void release(struct notifier *n)
 {
     webhook_close(n->client);
     fw_buf_release(&n->bodies);
-    (void)pthread_cond_destroy(&n->changed);
-    (void)pthread_mutex_destroy(&n->lock);
+    stepper_release(&n->stepper);
     free(n->done);
     free(n->receivers);
     free(n);
@@ -266,7 +229,6 @@ fw_rc notifier_start(const struct notifier_options *options,
                      struct notifier **out, struct fw_err *err)
 {
     struct notifier *n = calloc(1, sizeof(*n));
-    pthread_condattr_t attr;
     fw_rc rc;
 
     if (n == NULL)
@@ -274,19 +236,18 @@ fw_rc notifier_start(const struct notifier_options *options,
     n->store = options->store;
     n->clock = options->clock != NULL ? options->clock : fw_clock_system();
     fw_buf_init(&n->bodies, (size_t)128 << 20);
-    (void)pthread_mutex_init(&n->lock, NULL);
-    (void)pthread_condattr_init(&attr);
-    (void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    (void)pthread_cond_init(&n->changed, &attr);
-    (void)pthread_condattr_destroy(&attr);
+    stepper_init(&n->stepper);
     n->receiver_count = options->webhook_count;
     n->receivers = calloc(n->receiver_count + 1, sizeof(*n->receivers));
     rc = n->receivers != NULL ? webhook_open(&n->client, err)
                               : fw_err_set(err, FW_ENOMEM, "out of memory");
     for (size_t i = 0; rc == FW_OK && i < n->receiver_count; i++)
         n->receivers[i].hook = &options->webhooks[i];
-    if (rc == FW_OK && pthread_create(&n->thread, NULL, run, n) != 0)
-        rc = fw_err_set(err, FW_EIO, "the notifier's thread cannot start");
+    if (rc == FW_OK)
+        rc = stepper_start(
+            &n->stepper,
+            &(struct stepper_task){.name = "notifier", .step = step, .self = n},
+            1, err);
     if (rc == FW_OK)
         *out = n;
     else
@@ -296,23 +257,15 @@ fw_rc notifier_start(const struct notifier_options *options,
 
 void notifier_wake(struct notifier *n)
 {
-    if (n == NULL)
-        return;
-    (void)pthread_mutex_lock(&n->lock);
-    n->woken = true;
-    (void)pthread_cond_signal(&n->changed);
-    (void)pthread_mutex_unlock(&n->lock);
+    if (n != NULL)
+        stepper_wake(&n->stepper);
 }
 
 void notifier_stop(struct notifier *n)
 {
     if (n == NULL)
         return;
-    (void)pthread_mutex_lock(&n->lock);
-    n->stop = true;
-    (void)pthread_cond_signal(&n->changed);
-    (void)pthread_mutex_unlock(&n->lock);
-    (void)pthread_join(n->thread, NULL);
+    stepper_stop(&n->stepper);
     release(n);
 }
 

@@ -9,21 +9,17 @@
  */
 #include "server/rules/ruler.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "server/relabel.h"
 #include "server/rules/rule_notice.h"
 #include "server/rules/rule_table.h"
+#include "server/stepper.h"
 #include "storage/base/log.h"
 
-#define MAX_THREADS 16
-#define LONGEST_WAIT                                                           \
-    (5 * FW_SECOND) /* a clock that steps is noticed by then                   \
-                     */
+#define LONGEST_WAIT (5 * FW_SECOND) /* a clock that is set is seen by then */
 #define PRUNE_EVERY FW_HOUR
 #define NOTICE_ARENA_BYTES ((size_t)256 << 20)
 
@@ -48,11 +44,8 @@ struct ruler {
     size_t count;
     bool fresh;      /* no process before it handed over */
     fw_ms pruned_at; /* lock */
-    pthread_t threads[MAX_THREADS];
-    size_t thread_count;
     pthread_mutex_t lock;
-    pthread_cond_t changed;
-    atomic_bool stop;
+    struct stepper stepper;
 };
 
 /* ---- where rules write ---- */
@@ -376,7 +369,7 @@ static fw_rc set_world(struct ruler *r, struct fw_err *err)
     r->world = (struct rule_world){
         .source = fw_source_of_store(r->o.store),
         .clock = r->clock,
-        .cancel = &r->stop,
+        .cancel = &r->stepper.stop,
         .external_labels = {r->external, c->external_label_count},
         .external_url = c->external_url != NULL     ? c->external_url
                         : r->o.external_url != NULL ? r->o.external_url
@@ -479,7 +472,6 @@ fw_rc ruler_open(const struct ruler_options *options, struct ruler *previous,
                  struct ruler **out, struct fw_err *err)
 {
     struct ruler *r = calloc(1, sizeof(*r));
-    pthread_condattr_t attr;
     fw_rc rc;
 
     if (r == NULL)
@@ -489,10 +481,7 @@ fw_rc ruler_open(const struct ruler_options *options, struct ruler *previous,
     r->fresh = previous == NULL;
     r->pruned_at = fw_clock_now(r->clock);
     (void)pthread_mutex_init(&r->lock, NULL);
-    (void)pthread_condattr_init(&attr);
-    (void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    (void)pthread_cond_init(&r->changed, &attr);
-    (void)pthread_condattr_destroy(&attr);
+    stepper_init(&r->stepper);
     rc = set_world(r, err);
     if (rc == FW_OK)
         rc = make_groups(r, err);
@@ -516,7 +505,7 @@ void ruler_close(struct ruler *r)
         fw_batch_release(&r->groups[i].batch);
         (void)pthread_mutex_destroy(&r->groups[i].lock);
     }
-    (void)pthread_cond_destroy(&r->changed);
+    stepper_release(&r->stepper);
     (void)pthread_mutex_destroy(&r->lock);
     relabel_free(r->relabel);
     free(r->groups);
@@ -524,64 +513,28 @@ void ruler_close(struct ruler *r)
     free(r);
 }
 
-static void wait_for(struct ruler *r, fw_ms ms)
+/* One group: what is due next may be another thread's. */
+static fw_ms step(void *self)
 {
-    struct timespec until;
+    fw_ms wait = 0;
 
-    (void)clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += ms / 1000;
-    until.tv_nsec += (ms % 1000) * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000;
-    }
-    (void)pthread_mutex_lock(&r->lock);
-    while (!atomic_load(&r->stop))
-        if (pthread_cond_timedwait(&r->changed, &r->lock, &until) == ETIMEDOUT)
-            break;
-    (void)pthread_mutex_unlock(&r->lock);
-}
-
-static void *run(void *self)
-{
-    struct ruler *r = self;
-
-    while (!atomic_load(&r->stop)) {
-        fw_ms wait = 0;
-
-        if (!step_once(r, &wait))
-            wait_for(r, wait < LONGEST_WAIT ? wait : LONGEST_WAIT);
-    }
-    return NULL;
+    return step_once(self, &wait) ? 0 : wait;
 }
 
 fw_rc ruler_start(struct ruler *r, struct fw_err *err)
 {
+    struct stepper_task task = {
+        .name = "ruler", .step = step, .self = r, .longest = LONGEST_WAIT};
     size_t want = r->o.threads == 0 ? 2 : r->o.threads;
 
-    if (want > r->count)
-        want = r->count;
-    while (r->thread_count < want && r->thread_count < MAX_THREADS) {
-        if (pthread_create(&r->threads[r->thread_count], NULL, run, r) != 0) {
-            ruler_stop(r);
-            return fw_err_set(err, FW_EIO, "a thread for rules cannot start");
-        }
-        r->thread_count++;
-    }
-    return FW_OK;
+    return stepper_start(&r->stepper, &task, want < r->count ? want : r->count,
+                         err);
 }
 
 void ruler_stop(struct ruler *r)
 {
-    if (r == NULL)
-        return;
-    (void)pthread_mutex_lock(&r->lock);
-    atomic_store(&r->stop, true);
-    (void)pthread_cond_broadcast(&r->changed);
-    (void)pthread_mutex_unlock(&r->lock);
-    for (size_t i = 0; i < r->thread_count; i++)
-        (void)pthread_join(r->threads[i], NULL);
-    r->thread_count = 0;
+    if (r != NULL)
+        stepper_stop(&r->stepper);
 }
 
 /* ---- what it knows ---- */

@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "server/schedule/scheduler.h"
 
-#include <errno.h>
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "server/alert/notice.h"
 #include "server/alert/record_codec.h"
@@ -14,6 +11,7 @@
 #include "server/notify/outbox.h"
 #include "server/schedule/cron.h"
 #include "server/schedule/page.h"
+#include "server/stepper.h"
 #include "storage/base/limits.h"
 #include "storage/base/log.h"
 
@@ -34,10 +32,7 @@ struct scheduler {
     struct scheduler_options o;
     struct planned *plans; /* owned */
     _Atomic uint64_t runs, failures;
-    pthread_t thread;
-    pthread_mutex_t lock; /* leaf */
-    pthread_cond_t changed;
-    bool stop; /* lock */
+    struct stepper stepper;
 };
 
 /* ---- when it last ran
@@ -205,21 +200,12 @@ static void run_due(struct scheduler *s, struct planned *plan, fw_ms now)
     plan->next = cron_next(&plan->cron, plan->zone, now);
 }
 
-static bool stopping(struct scheduler *s)
-{
-    bool stop;
-
-    (void)pthread_mutex_lock(&s->lock);
-    stop = s->stop;
-    (void)pthread_mutex_unlock(&s->lock);
-    return stop;
-}
-
 fw_ms scheduler_step(struct scheduler *s)
 {
     fw_ms wait = LONGEST_WAIT;
 
-    for (size_t i = 0; i < s->o.schedule_count && !stopping(s); i++) {
+    for (size_t i = 0;
+         i < s->o.schedule_count && !stepper_stopping(&s->stepper); i++) {
         struct planned *plan = &s->plans[i];
         fw_ms now = fw_clock_now(s->o.clock);
 
@@ -264,7 +250,6 @@ fw_rc scheduler_open(const struct scheduler_options *options,
 {
     struct scheduler *s = calloc(1, sizeof(*s));
     struct fw_txn *txn = NULL;
-    pthread_condattr_t attr;
     fw_rc rc;
 
     if (s == NULL)
@@ -272,11 +257,7 @@ fw_rc scheduler_open(const struct scheduler_options *options,
     s->o = *options;
     if (s->o.clock == NULL)
         s->o.clock = fw_clock_system();
-    (void)pthread_mutex_init(&s->lock, NULL);
-    (void)pthread_condattr_init(&attr);
-    (void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    (void)pthread_cond_init(&s->changed, &attr);
-    (void)pthread_condattr_destroy(&attr);
+    stepper_init(&s->stepper);
     s->plans = calloc(s->o.schedule_count + 1, sizeof(*s->plans));
     if (s->plans == NULL)
         rc = fw_err_set(err, FW_ENOMEM, "out of memory");
@@ -302,51 +283,32 @@ void scheduler_close(struct scheduler *s)
         return;
     for (size_t i = 0; s->plans != NULL && i < s->o.schedule_count; i++)
         fw_zone_close(s->plans[i].zone);
-    (void)pthread_cond_destroy(&s->changed);
-    (void)pthread_mutex_destroy(&s->lock);
+    stepper_release(&s->stepper);
     free(s->plans);
     free(s);
 }
 
-static void wait_for(struct scheduler *s, fw_ms ms)
+static fw_ms step(void *self)
 {
-    struct timespec until;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += ms / 1000;
-    until.tv_nsec += (ms % 1000) * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000;
-    }
-    (void)pthread_mutex_lock(&s->lock);
-    while (!s->stop)
-        if (pthread_cond_timedwait(&s->changed, &s->lock, &until) == ETIMEDOUT)
-            break;
-    (void)pthread_mutex_unlock(&s->lock);
-}
-
-static void *run(void *self)
-{
-    struct scheduler *s = self;
-
-    while (!stopping(s))
-        wait_for(s, scheduler_step(s));
-    return NULL;
+    return scheduler_step(self);
 }
 
 fw_rc scheduler_start(const struct scheduler_options *options,
                       struct scheduler **out, struct fw_err *err)
 {
     struct scheduler *s = NULL;
+    struct stepper_task task = {
+        .name = "scheduler", .step = step, .longest = LONGEST_WAIT};
     fw_rc rc = scheduler_open(options, &s, err);
 
-    if (rc == FW_OK && pthread_create(&s->thread, NULL, run, s) != 0) {
-        scheduler_close(s);
-        return fw_err_set(err, FW_EIO, "the scheduler's thread cannot start");
-    }
+    if (rc != FW_OK)
+        return rc;
+    task.self = s;
+    rc = stepper_start(&s->stepper, &task, 1, err);
     if (rc == FW_OK)
         *out = s;
+    else
+        scheduler_close(s);
     return rc;
 }
 
@@ -354,11 +316,7 @@ void scheduler_stop(struct scheduler *s)
 {
     if (s == NULL)
         return;
-    (void)pthread_mutex_lock(&s->lock);
-    s->stop = true;
-    (void)pthread_cond_signal(&s->changed);
-    (void)pthread_mutex_unlock(&s->lock);
-    (void)pthread_join(s->thread, NULL);
+    stepper_stop(&s->stepper);
     scheduler_close(s);
 }
 
