@@ -296,7 +296,7 @@ static fw_rc call(struct trun *run, const struct tcommand *command,
     }
     if (rc != FW_OK)
         return rc;
-    rc = f->call(run, args, n, out, &inner);
+    rc = f->call(f, run, args, n, out, &inner);
     if (rc == FW_EINVAL)
         return fail_at(run, command->text, "error calling %s: %s", f->name,
                        inner.text);

@@ -168,8 +168,9 @@ struct tfunction {
      * number, 'S' samples, 'p' one sample, 'a' anything.
      */
     const char *takes;
-    fw_rc (*call)(struct trun *run, const struct tv *args, size_t n,
-                  struct tv *out, struct fw_err *err);
+    fw_rc (*call)(const struct tfunction *self, struct trun *run,
+                  const struct tv *args, size_t n, struct tv *out,
+                  struct fw_err *err);
 };
 
 const struct tfunction *tfunction_find(struct fw_str name);
