@@ -6,7 +6,6 @@
 #include "predict/breach_tasks.h"
 #include "predict/forecast_job.h"
 #include "predict/forecast_print.h"
-#include "storage/base/file.h"
 
 #define OUT_BYTES ((size_t)4 << 30)
 #define TASKS_BYTES ((size_t)2 << 30)
@@ -29,6 +28,17 @@ static const char *const formats[] = {"table", "chart", "csv", "json", NULL};
         {"bounds", 0, "LOW,HIGH", NULL,                                        \
          "limits the values cannot leave, as in 0,1 or 0,"},                   \
         {"level", 0, "PERCENT", "95", "of the interval"},                      \
+        {"event", 0, "EVENT", NULL,                                            \
+         "a planned change, as in "                                            \
+         "'at=2026-11-27T10:00Z,delta=+200GB,why=migration'; as often as "     \
+         "there are"},                                                         \
+        {"exclude", 0, "FROM/TO", NULL,                                        \
+         "a time not to learn from, as in "                                    \
+         "'2026-11-01T02:00Z/2026-11-01T04:00Z,every=7d'; as often as there "  \
+         "are"},                                                               \
+        {"events", 0, "FILE", NULL, "a file of both, as CSV or JSON"},         \
+        {"time-zone", 0, "ZONE", NULL,                                         \
+         "by whose clocks days and weeks go, as in Europe/Berlin"},            \
         {"point-only", 0, NULL, NULL, "no interval, several times as fast"},   \
         {"skip-bad", 0, NULL, NULL, "go on without the bad rows of a file"},   \
     {                                                                          \
@@ -81,6 +91,17 @@ static int fail(struct fw_cli *cli, struct fw_err *err, fw_rc rc)
     return fw_cli_fail(cli, err);
 }
 
+static void tell(struct fw_cli *cli, struct fw_str name, const char *what,
+                 const char *why)
+{
+    struct fw_buf shown = FW_BUF_INIT(65536);
+
+    if (fw_add_visible(&shown, name) == FW_OK)
+        (void)fprintf(cli->err, "%s%s%s%s\n", shown.len > 0 ? shown.data : "",
+                      shown.len > 0 ? ": " : "", what, why);
+    fw_buf_release(&shown);
+}
+
 /* A tool that reads CSV sees no rows for a series that cannot be told; a
  * person is told why. */
 static size_t told(struct fw_cli *cli, const struct forecast_row *rows,
@@ -92,15 +113,12 @@ static size_t told(struct fw_cli *cli, const struct forecast_row *rows,
         const struct fw_forecast *f = rows[i].forecast;
 
         n += f->verdict != FW_CANNOT_TELL;
-        if (say && f->verdict == FW_CANNOT_TELL) {
-            struct fw_buf shown = FW_BUF_INIT(65536);
-
-            if (fw_add_visible(&shown, rows[i].name) == FW_OK)
-                (void)fprintf(cli->err, "%s%scannot tell: %s\n",
-                              shown.len > 0 ? shown.data : "",
-                              shown.len > 0 ? ": " : "", f->why);
-            fw_buf_release(&shown);
-        }
+        if (!say)
+            continue;
+        if (f->verdict == FW_CANNOT_TELL)
+            tell(cli, rows[i].name, "cannot tell: ", f->why);
+        if (f->counter)
+            tell(cli, rows[i].name, "", fw_forecast_hint(f));
     }
     return n;
 }
@@ -199,7 +217,7 @@ static fw_rc read_tasks(struct fw_cli *cli, const char *path,
                         struct fw_err *err)
 {
     struct csv_report report;
-    fw_rc rc = fw_file_read(path, file, err);
+    fw_rc rc = job_read_file(path, file, err);
 
     if (rc == FW_OK)
         rc = csv_read_tasks(

@@ -567,3 +567,33 @@ out:
                           TASKS_MOST);
     return rc;
 }
+
+/* ---- Anything else ------------------------------------------------------- */
+
+fw_rc csv_walk(struct fw_str text, struct fw_arena *arena, csv_take take,
+               void *self)
+{
+    struct fw_str names[COLUMNS_MOST];
+    struct reader r;
+    size_t columns = 0;
+    fw_rc rc;
+
+    reader_start(&r, text, arena);
+    while ((rc = next_row(&r)) == FW_OK) {
+        if (blank(&r))
+            continue;
+        if (columns == 0) {
+            columns = r.fields;
+            memcpy(names, r.field, columns * sizeof(names[0]));
+            continue;
+        }
+        for (size_t i = 0; rc == FW_OK && i < columns && i < r.fields; i++)
+            if (r.field[i].n > 0)
+                rc = take(self, r.line, names[i], r.field[i]);
+        if (rc == FW_OK)
+            rc = take(self, r.line, FW_STR(""), FW_STR(""));
+        if (rc != FW_OK)
+            return rc;
+    }
+    return rc == FW_END ? FW_OK : rc;
+}

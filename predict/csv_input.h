@@ -41,6 +41,15 @@ FW_CHECK fw_rc csv_read_series(struct fw_str text, struct fw_arena *arena,
                                struct csv_series **out, size_t *count,
                                struct csv_report *report, struct fw_err *err);
 
+/*
+ * Walks a file whose first row names its columns, handing over one field after
+ * the other (empty ones are not) and the end of each row with an empty name.
+ */
+typedef fw_rc (*csv_take)(void *self, size_t line, struct fw_str name,
+                          struct fw_str value);
+FW_CHECK fw_rc csv_walk(struct fw_str text, struct fw_arena *arena,
+                        csv_take take, void *self);
+
 /* One question of `breach --tasks`. */
 struct csv_task {
     struct fw_str task, series;

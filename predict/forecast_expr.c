@@ -9,6 +9,7 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "predict/counter.h"
 #include "predict/predict.h"
 #include "storage/base/limits.h"
 
@@ -82,6 +83,37 @@ static fw_ms spacing_of(const struct fw_result_series *s)
     return n > 0 ? (s->t[s->n - 1] - s->t[s->n - 1 - n]) / (fw_ms)n : 0;
 }
 
+/* FW_NONE for a series without a limit: as in a binary operation, there is no
+ * answer to it. */
+static fw_rc forecast_one(struct fw_result_series *s,
+                          const struct fw_limits *limits,
+                          const struct fw_forecast_options *options,
+                          struct fw_arena *arena,
+                          struct fw_forecast_series *out, struct fw_err *err)
+{
+    struct fw_forecast_options o = *options;
+    struct fw_breach breach;
+    fw_rc rc;
+
+    *out = (struct fw_forecast_series){
+        .labels = s->labels,
+        .current = s->n > 0 ? s->v[s->n - 1] : NAN,
+        .current_at = s->n > 0 ? s->t[s->n - 1] : options->now,
+        .spacing = spacing_of(s),
+        .limit = o.breach != NULL ? o.breach->limit : NAN};
+    if (limits != NULL && o.breach != NULL) {
+        breach = *o.breach;
+        breach.limit = out->limit = fw_limits_of(limits, &s->labels);
+        if (!isfinite(breach.limit))
+            return FW_NONE;
+        o.breach = &breach;
+    }
+    rc = fw_forecast_run(s->t, s->v, s->n, &o, arena, &out->forecast, err);
+    if (rc == FW_OK)
+        out->forecast->counter = counter_named(&s->labels, s->v, s->n);
+    return rc;
+}
+
 fw_rc fw_forecast_expr(struct fw_str expr, const struct fw_source *src,
                        fw_ms history, const struct fw_forecast_options *options,
                        struct fw_arena *arena, struct fw_forecast_series **out,
@@ -89,6 +121,8 @@ fw_rc fw_forecast_expr(struct fw_str expr, const struct fw_source *src,
 {
     struct fw_result result = {0};
     struct fw_forecast_series *all;
+    struct fw_limits *limits = NULL;
+    size_t kept = 0;
     fw_rc rc;
 
     if (history <= 0)
@@ -101,22 +135,22 @@ fw_rc fw_forecast_expr(struct fw_str expr, const struct fw_source *src,
         return fw_err_set(err, FW_ETOOBIG,
                           "%zu series; %d is the most for one forecast",
                           result.count, FW_MAX_FORECAST_SERIES);
+    if (options->limit_expr.n > 0)
+        rc = fw_limits_fetch(expr, options->limit_expr, src, options->now,
+                             history, arena, &limits, err);
+    if (rc != FW_OK)
+        return rc;
     all = fw_arena_calloc(arena, result.count + 1, sizeof(*all));
     if (all == NULL)
         return fw_arena_err(arena, err);
     for (size_t i = 0; i < result.count; i++) {
-        struct fw_result_series *s = &result.series[i];
-
-        all[i].labels = s->labels;
-        all[i].current = s->n > 0 ? s->v[s->n - 1] : NAN;
-        all[i].current_at = s->n > 0 ? s->t[s->n - 1] : options->now;
-        all[i].spacing = spacing_of(s);
-        rc = fw_forecast_run(s->t, s->v, s->n, options, arena, &all[i].forecast,
-                             err);
-        if (rc != FW_OK)
+        rc = forecast_one(&result.series[i], limits, options, arena, &all[kept],
+                          err);
+        if (rc != FW_OK && rc != FW_NONE)
             return rc;
+        kept += rc == FW_OK;
     }
     *out = all;
-    *count = result.count;
+    *count = kept;
     return FW_OK;
 }

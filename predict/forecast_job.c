@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "predict/gunzip.h"
 #include "predict/samples.h"
 #include "storage/base/file.h"
 #include "storage/base/limits.h"
@@ -12,6 +13,7 @@
 #define INPUT_BYTES ((size_t)8 << 30)
 #define HISTORY_DEFAULT (14 * FW_DAY)
 #define STEPS_MOST 100000
+#define EVENTS_BYTES ((size_t)1 << 20)
 
 static fw_rc bounds(const char *text, struct fw_forecast_options *o,
                     struct fw_err *err)
@@ -95,6 +97,72 @@ static fw_rc numbers(struct forecast_job *job, struct fw_cli *cli,
     return rc;
 }
 
+/* ---- What is known beforehand -------------------------------------------- */
+
+static fw_rc read_events(struct forecast_job *job, const char *path, fw_ms now,
+                         struct fw_err *err)
+{
+    struct fw_buf file = FW_BUF_INIT(EVENTS_BYTES);
+    struct fw_event *read;
+    size_t n;
+    fw_rc rc = job_read_file(path, &file, err);
+
+    if (rc == FW_OK)
+        rc = fw_events_read(
+            (struct fw_str){file.data != NULL ? file.data : "", file.len}, now,
+            job->arena, &read, &n, err);
+    fw_buf_release(&file);
+    if (rc != FW_OK)
+        return fw_err_prefix(err, "%s", path);
+    memcpy(job->events, read, n * sizeof(*read));
+    job->options.event_count = n;
+    return FW_OK;
+}
+
+static fw_rc add_event(struct forecast_job *job, const char *text, bool exclude,
+                       fw_ms now, struct fw_err *err)
+{
+    struct fw_event *out = &job->events[job->options.event_count];
+    fw_rc rc;
+
+    if (job->options.event_count == FW_MAX_EVENTS)
+        return fw_err_set(err, FW_EINVAL, "more than %d events", FW_MAX_EVENTS);
+    rc = exclude ? fw_exclude_parse(fw_str_of(text), now, job->arena, out, err)
+                 : fw_event_parse(fw_str_of(text), now, job->arena, out, err);
+    job->options.event_count += rc == FW_OK;
+    return rc;
+}
+
+static fw_rc known(struct forecast_job *job, struct fw_cli *cli,
+                   const struct fw_args *args, fw_ms now, struct fw_err *err)
+{
+    const char *path = fw_args_get(cli, args, "events"), *text;
+    const char *zone = fw_args_get(cli, args, "time-zone");
+    fw_rc rc = FW_OK;
+
+    job->events =
+        fw_arena_calloc(job->arena, FW_MAX_EVENTS, sizeof(*job->events));
+    if (job->events == NULL)
+        return fw_arena_err(job->arena, err);
+    if (zone != NULL)
+        rc = fw_zone_open(zone, &job->zone, err);
+    if (rc == FW_ENOTFOUND)
+        rc = err->rc = FW_EINVAL; /* a word of the caller's, not an answer */
+    if (rc == FW_OK && path != NULL)
+        rc = read_events(job, path, now, err);
+    for (size_t i = 0;
+         rc == FW_OK && (text = fw_args_each(cli, args, "event", i)) != NULL;
+         i++)
+        rc = add_event(job, text, false, now, err);
+    for (size_t i = 0;
+         rc == FW_OK && (text = fw_args_each(cli, args, "exclude", i)) != NULL;
+         i++)
+        rc = add_event(job, text, true, now, err);
+    job->options.events = job->events;
+    job->options.zone = job->zone;
+    return rc;
+}
+
 fw_rc job_init(struct forecast_job *job, struct fw_cli *cli,
                const struct fw_args *args, const char *limit,
                struct fw_err *err)
@@ -112,7 +180,13 @@ fw_rc job_init(struct forecast_job *job, struct fw_cli *cli,
         return rc;
     if (limit != NULL) {
         for_ms = job->breach.for_ms;
-        rc = fw_breach_parse(fw_str_of(limit), &job->breach, err);
+        rc = fw_breach_parse_limit(fw_str_of(limit), &job->breach,
+                                   &job->options.limit_expr, err);
+        if (rc == FW_OK && job->options.limit_expr.n > 0 && job->input != NULL)
+            rc = fw_err_set(err, FW_EINVAL,
+                            "the limit of a file is a number, as in '> 90'; "
+                            "'%s' has none",
+                            limit);
         if (rc != FW_OK)
             return rc;
         job->breach.for_ms = for_ms;
@@ -132,14 +206,31 @@ fw_rc job_init(struct forecast_job *job, struct fw_cli *cli,
     job->arena = fw_arena_new(ARENA_BYTES);
     if (job->arena == NULL)
         return fw_err_set(err, FW_ENOMEM, "out of memory");
-    return FW_OK;
+    return known(job, cli, args, now, err);
 }
 
 void job_release(struct forecast_job *job)
 {
     fw_arena_free(job->arena);
     job->arena = NULL;
+    fw_zone_close(job->zone);
+    job->zone = NULL;
     fw_buf_release(&job->file);
+}
+
+fw_rc job_read_file(const char *path, struct fw_buf *out, struct fw_err *err)
+{
+    struct fw_buf packed = FW_BUF_INIT(out->max);
+    fw_rc rc = fw_file_read(path, out, err);
+
+    if (rc != FW_OK || out->len == 0 ||
+        !gunzip_is((struct fw_str){out->data, out->len}))
+        return rc;
+    packed = *out;
+    fw_buf_init(out, packed.max);
+    rc = gunzip_all((struct fw_str){packed.data, packed.len}, out, err);
+    fw_buf_release(&packed);
+    return rc == FW_OK ? rc : fw_err_prefix(err, "%s", path);
 }
 
 void job_complain(struct fw_cli *cli, const char *path,
@@ -171,7 +262,7 @@ fw_rc job_read_input(struct forecast_job *job, struct fw_cli *cli,
                      struct fw_err *err)
 {
     struct csv_report report;
-    fw_rc rc = fw_file_read(job->input, &job->file, err);
+    fw_rc rc = job_read_file(job->input, &job->file, err);
 
     if (rc != FW_OK)
         return rc;
@@ -232,6 +323,7 @@ static fw_rc run_file(struct forecast_job *job, struct fw_cli *cli,
         row->name = s->name;
         row->current = newest > 0 ? s->v[newest - 1] : NAN;
         row->current_at = newest > 0 ? s->t[newest - 1] : job->options.now;
+        row->limit = job->has_breach ? job->breach.limit : NAN;
         rc = fw_forecast_run(s->t, s->v, newest, &job->options, job->arena,
                              &row->forecast, err);
         if (rc != FW_OK)
@@ -279,7 +371,8 @@ static fw_rc run_expr(struct forecast_job *job, struct fw_cli *cli,
         (*rows)[i] = (struct forecast_row){{copy, name.len},
                                            series[i].forecast,
                                            series[i].current,
-                                           series[i].current_at};
+                                           series[i].current_at,
+                                           series[i].limit};
     }
     if (rc == FW_ENOMEM)
         rc = fw_err_set(err, rc, "out of memory for %zu series", n);

@@ -14,11 +14,14 @@ struct forecast_row {
     struct fw_forecast *forecast;
     double current; /* NaN if there is none */
     fw_ms current_at;
+    double limit; /* NaN if none is asked about */
 };
 
 struct forecast_job {
     struct fw_forecast_options options;
     struct fw_breach breach;
+    struct fw_event *events; /* FW_MAX_EVENTS of them */
+    struct fw_zone *zone;    /* owned; NULL: UTC */
     bool has_breach, has_at;
     fw_ms history;
     size_t steps;      /* the horizon in steps of a file's own; 0: a span */
@@ -43,6 +46,10 @@ void job_release(struct forecast_job *job);
 FW_CHECK fw_rc job_read_input(struct forecast_job *job, struct fw_cli *cli,
                               struct csv_series **series, size_t *count,
                               struct fw_err *err);
+
+/* The bytes of a file, unpacked if it is gzipped, in `out`. */
+FW_CHECK fw_rc job_read_file(const char *path, struct fw_buf *out,
+                             struct fw_err *err);
 
 /* Says on cli->err which rows of a file were bad, and why. */
 void job_complain(struct fw_cli *cli, const char *path,

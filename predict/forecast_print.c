@@ -155,6 +155,13 @@ void forecast_json(struct fw_json *json, const struct fw_forecast *f,
     fw_json_bool(json, f->beats_naive);
     fw_json_key(json, "assumes");
     fw_json_text(json, f->assumes);
+    fw_json_key(json, "known");
+    fw_json_text(json, f->known != NULL ? f->known : "");
+    fw_json_key(json, "hint");
+    if (f->counter)
+        fw_json_text(json, fw_forecast_hint(f));
+    else
+        fw_json_null(json);
     fw_json_key(json, "scores");
     json_scores(json, f);
     fw_json_key(json, "breach");
@@ -186,6 +193,8 @@ static fw_rc print_json(const struct forecast_row *rows, size_t count,
         fw_json_double(&json, rows[i].current);
         fw_json_key(&json, "current_at");
         fw_json_seconds(&json, rows[i].current_at);
+        fw_json_key(&json, "limit");
+        fw_json_double(&json, rows[i].limit);
         fw_json_key(&json, "answer");
         forecast_json(&json, rows[i].forecast, false);
         fw_json_object_end(&json);
@@ -323,10 +332,17 @@ static fw_rc words(const struct forecast_row *row,
                    f->why);
     if (rc == FW_OK)
         rc = wrap(out, "  shape    ", line, columns);
+    if (rc == FW_OK && f->counter)
+        rc = wrap(out, "  hint     ", fw_forecast_hint(f), columns);
+    if (rc == FW_OK && f->known != NULL && *f->known != '\0')
+        rc = wrap(out, "  known    ", f->known, columns);
     if (f->verdict == FW_CANNOT_TELL)
         return rc;
     if (look->breach != NULL) {
-        passage_words(f, look->breach, look->horizon, line, sizeof(line));
+        struct fw_breach breach = *look->breach;
+
+        breach.limit = row->limit;
+        passage_words(f, &breach, look->horizon, line, sizeof(line));
         if (rc == FW_OK)
             rc = wrap(out, "  breach   ", line, columns);
     }
@@ -368,7 +384,7 @@ static fw_rc chart(const struct forecast_row *row,
     size_t shown = HISTORY_SHOWN * f->n, skip, marks = 0;
     struct fw_chart_line lines[2] = {{.title = FW_STR("seen")},
                                      {.title = FW_STR("forecast")}};
-    double limit = look->breach != NULL ? look->breach->limit : 0.0;
+    double limit = look->breach != NULL ? row->limit : 0.0;
     fw_ms mark[1];
     struct fw_chart c = {.lines = lines,
                          .line_count = 2,

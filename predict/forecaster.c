@@ -6,6 +6,8 @@
  * 1e-300 behave like anything else; what leaves is in the units that came.
  * Everything but the answer lives in a scratch arena that dies with the call.
  */
+#include "predict/forecaster.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -469,10 +471,10 @@ static fw_rc predict_it(struct run *r)
     return r->o->breach != NULL ? fill_passage(r) : FW_OK;
 }
 
-fw_rc fw_forecast_run(const fw_ms *t, const double *v, size_t n,
-                      const struct fw_forecast_options *options,
-                      struct fw_arena *arena, struct fw_forecast **out,
-                      struct fw_err *err)
+fw_rc forecast_plain(const fw_ms *t, const double *v, size_t n,
+                     const struct fw_forecast_options *options,
+                     struct fw_arena *arena, struct fw_forecast **out,
+                     struct fw_err *err)
 {
     struct run r = {.o = options, .arena = arena};
     struct samples_question q = {
@@ -491,6 +493,7 @@ fw_rc fw_forecast_run(const fw_ms *t, const double *v, size_t n,
         goto out;
     }
     r.f->level = options->level != 0.0 ? options->level : LEVEL_DEFAULT;
+    r.f->known = "";
     rc = samples_resample(t, v, n, &q, arena, &r.grid, err);
     if (rc == FW_OK)
         rc = fill_history(&r);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "predict/numeric.h"
 
+#include <gsl/gsl_cdf.h>
 #include <gsl/gsl_errno.h>
 #include <gsl/gsl_fft_halfcomplex.h>
 #include <gsl/gsl_fft_real.h>
@@ -191,6 +192,16 @@ double numeric_rng_student(struct numeric_rng *rng, double freedom)
 
 /* Shell's sort with Ciura's gaps [Ciura 2001]: no calls, no heap walks; for
  * the few hundred values we have, several times as fast as GSL's heap sort. */
+double numeric_normal_share(double x)
+{
+    return gsl_cdf_ugaussian_P(x);
+}
+
+double numeric_normal_quantile(double share)
+{
+    return gsl_cdf_ugaussian_Pinv(share);
+}
+
 void numeric_sort(double *v, size_t n)
 {
     static const size_t gaps[] = {701, 301, 132, 57, 23, 10, 4, 1};

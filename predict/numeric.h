@@ -50,6 +50,10 @@ size_t numeric_rng_index(struct numeric_rng *rng, size_t n); /* 0 ... n-1 */
 double numeric_rng_gauss(struct numeric_rng *rng);           /* N(0, 1) */
 double numeric_rng_student(struct numeric_rng *rng, double freedom); /* t */
 
+/* Of the standard normal distribution: the share below x, and its inverse. */
+double numeric_normal_share(double x);
+double numeric_normal_quantile(double share);
+
 void numeric_sort(double *v, size_t n);
 /* The q-quantile of sorted values (n > 0), linear between them (type 7). */
 double numeric_quantile(const double *sorted, size_t n, double q);

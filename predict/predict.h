@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "query/query.h"
+#include "storage/base/zone.h"
 
 /* ---- The question -----------------------------------------------------------
  */
@@ -33,6 +34,52 @@ FW_CHECK fw_rc fw_breach_parse(struct fw_str text, struct fw_breach *out,
                                struct fw_err *err);
 /* "> 90", into a buffer of FW_DOUBLE_TEXT_BYTES + 8. */
 void fw_breach_print(const struct fw_breach *breach, char *out);
+/* The same, or a limit that is an expression, "> node_capacity": then *expr is
+ * that part of `text` and out->limit is 0. Else *expr is empty. */
+FW_CHECK fw_rc fw_breach_parse_limit(struct fw_str text, struct fw_breach *out,
+                                     struct fw_str *expr, struct fw_err *err);
+
+/*
+ * What is known beforehand. A change is added to the values from `at` on (to
+ * `until`, if that is set); an exclusion is a time [at, until) whose samples
+ * are not learnt from. Either may come again `every` so often, by the clocks of
+ * the options' zone where that is whole days.
+ */
+struct fw_event {
+    bool exclude;
+    fw_ms at;
+    fw_ms until; /* 0: for good (changes only) */
+    fw_ms every; /* 0: once */
+    double delta;
+    const char *amount; /* the delta as it was written, "+200GB" */
+    const char *why;    /* "" for no reason given */
+};
+
+/* "at=TIME,delta=-200GB,why=...", and if need be `for=2h` or `every=7d`; the
+ * reason comes last and may hold commas. Texts live in the arena. */
+FW_CHECK fw_rc fw_event_parse(struct fw_str text, fw_ms now,
+                              struct fw_arena *arena, struct fw_event *out,
+                              struct fw_err *err);
+/* "FROM/TO", and if need be ",every=7d" and ",why=...". */
+FW_CHECK fw_rc fw_exclude_parse(struct fw_str text, fw_ms now,
+                                struct fw_arena *arena, struct fw_event *out,
+                                struct fw_err *err);
+/* "200", "-200GB", "1.5GiB", "+3k": a number with a factor of 1000 or 1024; B
+ * behind it says nothing more. */
+FW_CHECK fw_rc fw_amount_parse(struct fw_str text, double *out,
+                               struct fw_err *err);
+/*
+ * Events of a file, as CSV (columns at, delta, until, for, every, why; a row
+ * without delta is left out of what is learnt) or as JSON: an array of objects
+ * with these keys. At most FW_MAX_EVENTS; the first at *out, in the arena.
+ */
+FW_CHECK fw_rc fw_events_read(struct fw_str text, fw_ms now,
+                              struct fw_arena *arena, struct fw_event **out,
+                              size_t *count, struct fw_err *err);
+/* True if a change lies in (from, to]. */
+bool fw_events_change(const struct fw_event *events, size_t n,
+                      const struct fw_zone *zone, fw_ms from, fw_ms to);
+#define FW_MAX_EVENTS 64
 
 struct fw_forecast_options {
     fw_ms now;                 /* the forecast starts after this instant */
@@ -47,6 +94,13 @@ struct fw_forecast_options {
     /* Several times as fast: the cheap models, tried from few moments; lower
      * and upper are NaN, and no score has a coverage. */
     bool point_only;
+    const struct fw_event *events;
+    size_t event_count;
+    /* Days and weeks go by the clocks of this zone; NULL: by UTC. Borrowed. */
+    const struct fw_zone *zone;
+    /* fw_forecast_expr() only: the limit of each series is what this gives for
+     * it at `now`, and breach->limit says nothing. Empty: breach->limit. */
+    struct fw_str limit_expr;
 };
 
 /* ---- The answer
@@ -111,7 +165,13 @@ struct fw_forecast {
                           was tested: sentences */
     bool has_passage;
     struct fw_passage passage;
+    const char *known; /* the events that count here: sentences, or "" */
+    bool counter;      /* it seems to be one: fw_forecast_hint() */
 };
+
+/* What is to be said besides, "" if nothing: "this looks like a counter; use
+ * rate()". Static. */
+const char *fw_forecast_hint(const struct fw_forecast *forecast);
 
 const char *fw_verdict_name(enum fw_verdict verdict);
 const char *fw_reason_name(enum fw_reason reason);
@@ -137,6 +197,7 @@ struct fw_forecast_series {
     double current; /* newest value, NaN if none */
     fw_ms current_at;
     fw_ms spacing; /* mean distance of the newest samples; 0: unknown */
+    double limit;  /* of this very series; NaN: none is asked about */
 };
 FW_CHECK fw_rc fw_forecast_expr(struct fw_str expr, const struct fw_source *src,
                                 fw_ms history,
@@ -144,6 +205,20 @@ FW_CHECK fw_rc fw_forecast_expr(struct fw_str expr, const struct fw_source *src,
                                 struct fw_arena *arena,
                                 struct fw_forecast_series **out, size_t *count,
                                 struct fw_err *err);
+
+/*
+ * The limits that an expression gives for the series of another, as if they
+ * stood left and right of a binary operator of PromQL at `now`: one limit may
+ * serve many series (group_left), on(...) and ignoring(...) may lead it.
+ */
+struct fw_limits; /* in the arena */
+FW_CHECK fw_rc fw_limits_fetch(struct fw_str expr, struct fw_str limit_expr,
+                               const struct fw_source *src, fw_ms now,
+                               fw_ms history, struct fw_arena *arena,
+                               struct fw_limits **out, struct fw_err *err);
+/* NaN if there is none for these labels (their name does not count). */
+double fw_limits_of(const struct fw_limits *limits,
+                    const struct fw_labels *labels);
 
 /*
  * The samples such a forecast is made of, from the last `span` before

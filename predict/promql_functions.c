@@ -29,6 +29,8 @@ static fw_rc run(const struct fw_window_call *call,
     fw_rc rc =
         fw_forecast_run(call->t, call->v, call->n, options, arena, out, err);
 
+    if (rc == FW_OK && (*out)->counter)
+        *call->note = fw_forecast_hint(*out);
     if (rc == FW_OK && (*out)->verdict == FW_CANNOT_TELL)
         return FW_NONE;
     return rc;

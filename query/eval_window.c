@@ -4,6 +4,7 @@
  * gives the samples of one series after the other, and a window function one
  * value per step.
  */
+#include <stdatomic.h>
 #include <stddef.h>
 
 #include "query/digest.h"
@@ -52,6 +53,7 @@ struct over {
 static fw_rc call_outside(const struct window_job *job, double *out)
 {
     double numbers[EVAL_MAX_ARGS];
+    const char *note = NULL;
     struct walk w = walk_begin(job);
 
     while (walk_next(&w)) {
@@ -61,7 +63,8 @@ static fw_rc call_outside(const struct window_job *job, double *out)
                                       .from = w.from,
                                       .to = w.to,
                                       .numbers = numbers,
-                                      .texts = job->texts};
+                                      .texts = job->texts,
+                                      .note = &note};
         fw_rc rc;
 
         out[w.step] = absent();
@@ -78,6 +81,8 @@ static fw_rc call_outside(const struct window_job *job, double *out)
         if (rc != FW_OK)
             return rc;
     }
+    if (note != NULL && job->said != NULL)
+        atomic_store(job->said, note);
     return FW_OK;
 }
 
@@ -274,10 +279,13 @@ fw_rc call_window(struct eval *ev, const struct node *call,
 {
     bool keeps = (call->function->flags & FN_KEEPS_NAME) != 0;
     const struct node *range = NULL;
+    _Atomic(const char *) said = NULL;
+    const char *note;
     struct unnamer u;
-    struct over over = {.sink = {take_inner_row},
-                        .next = keeps ? sink : &u.sink,
-                        .job = {.grid = grid, .ev = ev, .call = call}};
+    struct over over = {
+        .sink = {take_inner_row},
+        .next = keeps ? sink : &u.sink,
+        .job = {.grid = grid, .ev = ev, .call = call, .said = &said}};
     fw_rc rc = bind_arguments(ev, call, &over, &range);
 
     if (rc != FW_OK)
@@ -288,5 +296,8 @@ fw_rc call_window(struct eval *ev, const struct node *call,
         rc = run_on_selector(ev, &over, range->args[0]);
     else
         rc = run_on_subquery(ev, &over, range);
+    note = atomic_load(&said);
+    if (note != NULL)
+        notes_add(&ev->notes, NOTE_INFO, range->span, "%s", note);
     return unnamer_finish(&u, rc);
 }

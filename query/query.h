@@ -246,6 +246,7 @@ struct fw_window_call {
     fw_ms from, to; /* the window: from < t <= to; `to` is the step's instant */
     const double *numbers;
     const struct fw_str *texts;
+    const char **note; /* out: static text for the answer's annotations */
 };
 typedef fw_rc (*fw_window_function)(const struct fw_window_call *call,
                                     double *out, struct fw_err *err);

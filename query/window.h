@@ -35,6 +35,7 @@ struct window_job {
     struct scratch *geometry; /* what a function keeps while times are old */
     struct eval *ev;
     const struct node *call;
+    _Atomic(const char *) *said; /* by a function of a room above; NULL: none */
 };
 
 struct walk {

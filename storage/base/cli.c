@@ -102,6 +102,15 @@ struct parse {
     size_t count;
 };
 
+static void take_value(struct fw_args *args, int option, const char *arg)
+{
+    args->value[option] = arg != NULL ? arg : "";
+    if (args->given_count == FW_CLI_MAX_GIVEN)
+        return;
+    args->given[args->given_count] = option;
+    args->given_value[args->given_count++] = args->value[option];
+}
+
 static error_t take(int key, char *arg, struct argp_state *state)
 {
     struct parse *parse = state->input;
@@ -116,14 +125,14 @@ static error_t take(int key, char *arg, struct argp_state *state)
         return 0;
     }
     if (key >= ARGP_KEY_FIRST && key < ARGP_KEY_FIRST + (int)parse->count) {
-        parse->args->value[key - ARGP_KEY_FIRST] = arg != NULL ? arg : "";
+        take_value(parse->args, key - ARGP_KEY_FIRST, arg);
         return 0;
     }
     /* Short letters arrive as themselves. */
     for (size_t i = 0; i < parse->count; i++)
         if (parse->cli->command->options[i].letter != 0 &&
             key == parse->cli->command->options[i].letter) {
-            parse->args->value[i] = arg != NULL ? arg : "";
+            take_value(parse->args, (int)i, arg);
             return 0;
         }
     return ARGP_ERR_UNKNOWN;
@@ -194,6 +203,17 @@ static int index_of(const struct fw_cli *cli, const char *name)
 
     FW_ASSERT(o != NULL); /* a command asks for an option it never declared */
     return (int)(o - cli->command->options);
+}
+
+const char *fw_args_each(const struct fw_cli *cli, const struct fw_args *args,
+                         const char *name, size_t i)
+{
+    int option = index_of(cli, name);
+
+    for (size_t j = 0; j < args->given_count; j++)
+        if (args->given[j] == option && i-- == 0)
+            return args->given_value[j];
+    return NULL;
 }
 
 const char *fw_args_get(const struct fw_cli *cli, const struct fw_args *args,

@@ -72,12 +72,17 @@ struct fw_command {
 };
 
 #define FW_CLI_MAX_OPTIONS 48
+#define FW_CLI_MAX_GIVEN 128 /* later ones are not kept */
 
 /* The outcome of parsing: values in the order of the command's options. */
 struct fw_args {
     const char *value[FW_CLI_MAX_OPTIONS]; /* text, "" for a switch, or NULL */
     char **rest;                           /* what is not an option */
     int rest_count;
+    /* Every option as it came, for those that may be given again. */
+    int given[FW_CLI_MAX_GIVEN];
+    const char *given_value[FW_CLI_MAX_GIVEN];
+    size_t given_count;
 };
 
 /* Every command has these besides its own: --data, --help. */
@@ -95,6 +100,9 @@ FW_CHECK fw_rc fw_cli_parse(struct fw_cli *cli, int argc, char **argv,
 /* The value of option `name` (its default where not given), or NULL. */
 const char *fw_args_get(const struct fw_cli *cli, const struct fw_args *args,
                         const char *name);
+/* The i-th value (from 0) that was given for an option, or NULL. */
+const char *fw_args_each(const struct fw_cli *cli, const struct fw_args *args,
+                         const char *name, size_t i);
 bool fw_args_has(const struct fw_cli *cli, const struct fw_args *args,
                  const char *name);
 

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """forecast and breach: files, tasks, a store; what they print and exit with."""
 import csv
+import gzip
 import io
 import json
 import math
@@ -115,6 +116,87 @@ class Forecast(Case):
         row = json.loads(got.out)[0]
         self.assertIn('host="a"', row["series"])
         self.assertGreater(row["answer"]["breach"]["probability"], 0.9)
+
+    def test_a_counter_is_named_wherever_it_is_asked(self):
+        path = self.file("a.csv", [(1700000000 + 60 * i, 7 * i + i % 3)
+                                   for i in range(200)])
+        words = "this looks like a counter; use rate()"
+        flat = lambda text: " ".join(text.split())
+        got = self.cli("forecast", "--input", path, "--horizon", "1h")
+        self.assertIn(words, flat(got.out))
+        got = self.cli("breach", "--input", path, "> 9000", "--horizon", "1h",
+                       "--format", "csv")
+        self.assertIn(words, got.err)
+        got = self.cli("breach", "--input", path, "> 9000", "--horizon", "1h",
+                       "--format", "json")
+        self.assertIn(words, json.loads(got.out)[0]["answer"]["hint"])
+
+    def test_a_gzipped_file_is_read_as_it_is(self):
+        path = pathlib.Path(self.file("a.csv", ramp(200)))
+        packed = self.folder / "a.csv.gz"
+        packed.write_bytes(gzip.compress(path.read_bytes()[:900]) +
+                           gzip.compress(path.read_bytes()[900:]))
+        ask = ("--horizon", "1h", "--format", "csv")
+        plain = self.cli("forecast", "--input", str(path), *ask)
+        self.assertEqual(plain.out, self.cli("forecast", "--input",
+                                             str(packed), *ask).out)
+        packed.write_bytes(packed.read_bytes()[:200])
+        got = self.cli("forecast", "--input", str(packed), *ask, rc=2)
+        self.assertIn("gzip", got.err)
+
+    def test_what_is_planned_counts(self):
+        rows = [(1700000000 + 3600 * i, 100 + (7 * i) % 5)
+                for i in range(336)]
+        path = self.file("a.csv", rows)
+        ask = ("breach", "--input", path, "> 130", "--horizon", "2d",
+               "--format", "json")
+        event = "at=%d,delta=+40,why=a move, of all" % (rows[-1][0] + 86400)
+        file = self.folder / "events.json"
+        file.write_text(json.dumps([{"at": rows[-1][0] + 86400, "delta": 40,
+                                     "why": "a move, of all"}]))
+        before = json.loads(self.cli(*ask).out)[0]["answer"]["breach"]
+        self.assertLess(before["probability"], 0.1)
+        for more in (("--event", event), ("--events", str(file))):
+            after = json.loads(self.cli(*ask, *more).out)[0]["answer"]
+            self.assertGreater(after["breach"]["probability"], 0.9)
+            self.assertAlmostEqual(86400, after["breach"]["p50_s"], delta=7200)
+            self.assertIn("because a move, of all", after["known"])
+        got = self.cli(*ask, "--event", "delta=3", rc=2)
+        self.assertIn("an event needs at and delta", got.err)
+        got = self.cli(*ask, "--exclude", "yesterday", rc=2)
+        self.assertIn("FROM/TO", got.err)
+        self.cli(*ask, "--exclude", "1700000000/1700007200,every=1d,why=backup",
+                 "--time-zone", "Europe/Berlin")
+        got = self.cli(*ask, "--time-zone", "Mars/Olympus", rc=2)
+        self.assertIn("no time zone", got.err)
+
+    def test_a_limit_may_be_another_series(self):
+        server = self.serve("--collect", "off")
+        with server.line_client() as line:
+            for t, v in ramp(120):
+                for host, room in (("a", 130), ("b", 900), ("c", 0)):
+                    line.send("disk,host=%s used=%r %d" % (host, v, t * 10**9))
+                    if room:
+                        line.send("disk,host=%s room=%d %d" %
+                                  (host, room, t * 10**9))
+            line.sync()
+        ask = ("--horizon", "1h", "--at", "1700007140", "--format", "json",
+               "--data", server.data)
+        rows = json.loads(self.cli("breach", "disk_used", "> disk_room",
+                                   *ask).out)
+        self.assertEqual([130, 900], [row["limit"] for row in rows])
+        chances = [row["answer"]["breach"]["probability"] for row in rows]
+        self.assertGreater(chances[0], 0.9)
+        self.assertLess(chances[1], 0.1)
+        rows = json.loads(self.cli("breach", "disk_used",
+                                   "> on() (min(disk_room) + 5)", *ask).out)
+        self.assertEqual([135] * 3, [row["limit"] for row in rows])
+        got = self.cli("breach", "disk_used", "> disk_room(", *ask, rc=2)
+        self.assertIn("the limit 'disk_room('", got.err)
+        path = self.file("a.csv", ramp(50))
+        got = self.cli("breach", "--input", path, "> disk_room", "--horizon",
+                       "1h", rc=2)
+        self.assertIn("the limit of a file is a number", got.err)
 
 
 if __name__ == "__main__":
