@@ -25,8 +25,9 @@
 #include <unistd.h>
 
 #include "storage/base/bytes.h"
+#include "storage/lmdb_heads.h"
 
-#define PAGE 4096
+#define PAGE LMDB_PAGE
 #define PAGE_HEADER 16
 #define NODE_HEADER 8
 #define META_MAGIC 0xBEEFC0DEu
@@ -308,47 +309,109 @@ static fw_rc check_meta_page(struct checker *c, uint64_t number,
     return FW_OK;
 }
 
-static fw_rc check_all(struct checker *c)
+static fw_rc check_heads(struct checker *c, uint8_t heads[2][PAGE])
 {
-    uint8_t pages[2][PAGE];
     uint64_t txn[2];
-    struct table free_pages, main_table;
-    const uint8_t *newest;
     fw_rc rc = FW_OK;
 
     for (unsigned i = 0; i < 2 && rc == FW_OK; i++) {
-        rc = read_page(c, i, pages[i]);
+        rc = read_page(c, i, heads[i]);
         if (rc == FW_OK)
-            rc = check_meta_page(c, i, pages[i]);
+            rc = check_meta_page(c, i, heads[i]);
     }
     if (rc != FW_OK)
         return rc;
     /* Commits alternate between the two, so their numbers are neighbours. */
-    txn[0] = fw_get_le64(pages[0] + 144);
-    txn[1] = fw_get_le64(pages[1] + 144);
+    txn[0] = fw_get_le64(heads[0] + LMDB_HEAD_TXN);
+    txn[1] = fw_get_le64(heads[1] + LMDB_HEAD_TXN);
     if (txn[0] > txn[1] + 1 || txn[1] > txn[0] + 1 || txn[0] % 2 != 0 ||
         (txn[1] % 2 != 1 && txn[1] != 0))
         return wrong(c, 0, "its transaction numbers are wrong");
-    newest = txn[1] > txn[0] ? pages[1] : pages[0];
-    c->last = fw_get_le64(newest + 136);
+    return FW_OK;
+}
+
+/* All that a head leads to. */
+static fw_rc check_trees(struct checker *c, const uint8_t *head)
+{
+    struct table free_pages = table_of(head + 40);
+    struct table main_table = table_of(head + 88);
+    fw_rc rc;
+
+    c->last = fw_get_le64(head + 136);
     if (c->last > c->file_pages * 2 + (1u << 18))
         return wrong(c, 0, "its count of pages is wrong");
-    free_pages = table_of(newest + 40);
-    main_table = table_of(newest + 88);
+    memset(c->seen, 0, c->file_pages / 8 + 1);
     rc = check_table(c, &main_table, false);
     return rc == FW_OK ? check_table(c, &free_pages, true) : rc;
 }
 
-fw_rc lmdb_check_file(const char *path, struct fw_err *err)
+/* The hidden head, as it is; where LMDB gave it up it does not fit together. */
+static bool is_whole(struct checker *c, const uint8_t *head)
+{
+    struct fw_err ignored = {0};
+    struct fw_err *err = c->err;
+    fw_rc rc;
+
+    c->err = &ignored;
+    rc = check_trees(c, head);
+    c->err = err;
+    return rc == FW_OK;
+}
+
+static fw_rc write_number(struct checker *c, const struct lmdb_heads_mend *mend)
+{
+    uint8_t bytes[8];
+    off_t at = (off_t)mend->head * PAGE + LMDB_HEAD_TXN;
+    int fd = open(c->path, O_WRONLY | O_CLOEXEC);
+    fw_rc rc = FW_OK;
+
+    fw_put_le64(bytes, mend->number);
+    if (fd < 0 || pwrite(fd, bytes, sizeof(bytes), at) != sizeof(bytes) ||
+        fsync(fd) != 0)
+        rc = fw_err_sys(c->err, errno, "cannot mend %s", c->path);
+    if (fd >= 0)
+        (void)close(fd);
+    return rc;
+}
+
+static fw_rc check_all(struct checker *c, bool mend, bool *hides)
+{
+    uint8_t heads[2][PAGE];
+    struct lmdb_heads_mend by = {0};
+    enum lmdb_heads_verdict verdict;
+    unsigned newest;
+    fw_rc rc = check_heads(c, heads);
+
+    if (rc != FW_OK)
+        return rc;
+    newest = fw_get_le64(heads[1] + LMDB_HEAD_TXN) >
+                     fw_get_le64(heads[0] + LMDB_HEAD_TXN)
+                 ? 1
+                 : 0;
+    verdict = lmdb_heads_judge(c->fd, heads, &by);
+    if (verdict == LMDB_HEADS_WRONG)
+        return wrong(c, newest, "its transaction number is wrong");
+    if (verdict == LMDB_HEADS_HIDDEN && is_whole(c, heads[1 - newest])) {
+        if (mend)
+            return write_number(c, &by);
+        *hides = true;
+    }
+    return check_trees(c, heads[newest]);
+}
+
+fw_rc lmdb_check_file(const char *path, bool mend, bool *hides,
+                      struct fw_err *err)
 {
     struct checker c = {.path = path, .err = err};
+    bool hidden = false;
     struct stat st;
     fw_rc rc = FW_OK;
 
     c.fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (c.fd < 0 && errno != ENOENT)
+        return fw_err_sys(err, errno, "cannot open %s", path);
     if (c.fd < 0)
-        return errno == ENOENT ? FW_OK
-                               : fw_err_sys(err, errno, "cannot open %s", path);
+        goto out;
     if (fstat(c.fd, &st) != 0) {
         rc = fw_err_sys(err, errno, "cannot look at %s", path);
         goto out;
@@ -360,10 +423,13 @@ fw_rc lmdb_check_file(const char *path, struct fw_err *err)
     if (c.seen == NULL)
         rc = fw_err_set(err, FW_ENOMEM, "out of memory");
     else
-        rc = check_all(&c);
+        rc = check_all(&c, mend, &hidden);
 out:
+    if (rc == FW_OK)
+        *hides = hidden;
     free(c.seen);
-    (void)close(c.fd);
+    if (c.fd >= 0)
+        (void)close(c.fd);
     return rc;
 }
 
@@ -384,7 +450,7 @@ bool lmdb_check_unborn(const char *path)
 {
     uint8_t pages[2 * PAGE + 1];
     struct fw_err err = {0};
-    bool unborn = false;
+    bool unborn = false, hides = false;
     ssize_t n;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
 
@@ -397,7 +463,8 @@ bool lmdb_check_unborn(const char *path)
 
         unborn = is_blank(pages, first, 0) &&
                  is_blank(pages + PAGE, (size_t)n - first, 1) &&
-                 (n == 0 || lmdb_check_file(path, &err) == FW_ECORRUPT);
+                 (n == 0 ||
+                  lmdb_check_file(path, false, &hides, &err) == FW_ECORRUPT);
     }
     return unborn;
 }

@@ -17,8 +17,13 @@
 /*
  * FW_ECORRUPT names the page and what is wrong with it; FW_OK for a sound
  * file, and for one that is not there or empty. Nobody may be writing to it.
+ *
+ * A last commit that a wrong number of a head hides (lmdb_heads.h) is made the
+ * last one again where `mend` allows to write to the file; else *hides is set,
+ * and whoever opens the file sees it without that commit.
  */
-FW_CHECK fw_rc lmdb_check_file(const char *path, struct fw_err *err);
+FW_CHECK fw_rc lmdb_check_file(const char *path, bool mend, bool *hides,
+                               struct fw_err *err);
 
 /*
  * True for a file that was made and never synced before the power went: nothing

@@ -35,6 +35,7 @@ struct lmdb_env {
     unsigned users;        /* table_lock */
     char *path;
     struct lmdb_options options;
+    bool hides;   /* a commit: see lmdb_check_file() */
     dev_t device; /* what the path leads to, however it is spelt */
     ino_t inode;
 
@@ -217,7 +218,7 @@ static struct lmdb_env *env_alloc(const char *path,
 
 /* LMDB believes what it reads, so the file is looked through before. */
 static fw_rc check_first(const char *path, const struct lmdb_options *options,
-                         struct fw_err *err)
+                         bool *hides, struct fw_err *err)
 {
     char file[FW_PATH_BYTES];
     fw_rc rc = file_of(path, options, file, err);
@@ -225,7 +226,7 @@ static fw_rc check_first(const char *path, const struct lmdb_options *options,
     if (rc != FW_OK || !options->check)
         return rc;
     if (!lmdb_check_unborn(file))
-        return lmdb_check_file(file, err);
+        return lmdb_check_file(file, options->mend, hides, err);
     if (options->read_only)
         return fw_err_set(err, FW_ENOTFOUND, "%s was never begun", file);
     if (truncate(file, 0) != 0)
@@ -256,6 +257,7 @@ fw_rc lmdb_open(const char *path, const struct lmdb_options *options,
 {
     struct lmdb_env *e;
     struct stat st;
+    bool hides = false;
     fw_rc rc = FW_OK;
 
     (void)pthread_mutex_lock(&table_lock);
@@ -268,7 +270,7 @@ fw_rc lmdb_open(const char *path, const struct lmdb_options *options,
         e->users++;
         goto out;
     }
-    rc = check_first(path, options, err);
+    rc = check_first(path, options, &hides, err);
     if (rc != FW_OK)
         goto out;
     e = env_alloc(path, options);
@@ -276,6 +278,7 @@ fw_rc lmdb_open(const char *path, const struct lmdb_options *options,
         rc = fw_err_set(err, FW_ENOMEM, "out of memory");
         goto out;
     }
+    e->hides = hides;
     rc = env_start(e, err);
     if (rc == FW_OK && stat(path, &st) != 0)
         rc = fw_err_sys(err, errno, "cannot look at %s", path);
@@ -292,6 +295,11 @@ out:
         *out = e;
     (void)pthread_mutex_unlock(&table_lock);
     return rc;
+}
+
+bool lmdb_hides_commit(const struct lmdb_env *env)
+{
+    return env->hides;
 }
 
 bool lmdb_close(struct lmdb_env *env)

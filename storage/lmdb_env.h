@@ -30,6 +30,7 @@ struct lmdb_options {
     bool sealed;      /* never written again: no locks, no lock file */
     bool building;    /* a new file nobody knows yet: see lmdb_sync() */
     bool check;       /* walk the file first: nobody else writes to it */
+    bool mend;        /* with `check`: what it can mend, it may */
     size_t map_bytes; /* address space; grows when it is used up */
 };
 
@@ -42,6 +43,15 @@ struct lmdb_options {
 FW_CHECK fw_rc lmdb_open(const char *path, const struct lmdb_options *options,
                          struct lmdb_env **out, struct fw_err *err);
 bool lmdb_close(struct lmdb_env *env);
+
+/*
+ * True if the file hides a commit that was its last one (lmdb_check.h): what is
+ * read lacks it.
+ */
+bool lmdb_hides_commit(const struct lmdb_env *env);
+#define LMDB_HIDES_TEXT                                                        \
+    "%s does not show its last commit: a number in it was changed; a server "  \
+    "that is started on the folder mends it"
 
 /*
  * True if there is such a file, and LMDB ever had it begun durably: one that

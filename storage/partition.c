@@ -68,6 +68,7 @@ fw_rc partition_enter(struct partition *p, struct lmdb_env **env,
                                    .sealed = closed,
                                    .single_file = true,
                                    .check = p->check,
+                                   .mend = !p->read_only,
                                    .map_bytes = p->map_bytes};
     static _Atomic uint64_t uses;
     fw_rc rc = FW_OK;
@@ -166,6 +167,7 @@ static fw_rc header_get(const struct partition *p, struct fw_str value,
                           "says",
                           p->path);
     end->complete = fw_get_le64(value.p + 24);
+    end->header = true;
     return FW_OK;
 }
 

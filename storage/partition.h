@@ -88,6 +88,7 @@ FW_CHECK fw_rc partition_segment(struct partition_view *view, uint32_t number,
 struct partition_end {
     uint32_t next_segment; /* 1 more than the last one there */
     uint64_t complete;     /* of the header; 0 where there is none */
+    bool header;           /* there is one, as in every file that is live */
 };
 
 /*
@@ -98,6 +99,7 @@ struct partition_end {
  */
 typedef fw_rc (*partition_each)(void *self, uint32_t number,
                                 struct fw_str segment, struct fw_err *err);
+#define PARTITION_EMPTY_TEXT "%s has lost what was written to it"
 FW_CHECK fw_rc partition_scan(struct partition *p, partition_each each,
                               void *self, struct partition_end *end,
                               struct fw_err *err);

@@ -100,6 +100,7 @@ static struct lmdb_options env_options(const struct fw_store *store,
 
     return (struct lmdb_options){.read_only = store->options.read_only,
                                  .check = store->check_files,
+                                 .mend = !store->options.read_only,
                                  .map_bytes = asked != 0 ? asked : map_bytes};
 }
 

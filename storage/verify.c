@@ -178,6 +178,13 @@ static fw_rc check_segment(void *self, uint32_t number, struct fw_str value,
 /* ---- Partitions -----------------------------------------------------------
  */
 
+static void check_hidden(struct verifier *v, const struct lmdb_env *env,
+                         const char *path)
+{
+    if (env != NULL && lmdb_hides_commit(env))
+        found(v, LMDB_HIDES_TEXT, path);
+}
+
 /* Its file may go while we look, once another one has taken its place. */
 static bool has_gone(const struct verifier *v, const struct partition *part)
 {
@@ -188,7 +195,11 @@ static bool has_gone(const struct verifier *v, const struct partition *part)
 static void check_partition(struct verifier *v, struct partition *part,
                             bool exists)
 {
+    struct partition_end end = {0};
+    struct lmdb_env *env = NULL;
     struct fw_err err = {0};
+    bool live;
+    fw_rc rc;
 
     v->part = part;
     if (!lmdb_is_begun(part->path)) {
@@ -197,8 +208,17 @@ static void check_partition(struct verifier *v, struct partition *part,
         return;
     }
     v->totals->partitions++;
-    if (partition_scan(part, check_segment, v, NULL, &err) != FW_OK &&
-        !has_gone(v, part))
+    /* Before it is read, since it becomes live when it has been written to. */
+    live = manifest_may_be_live(&v->store->manifest, part);
+    rc = partition_enter(part, &env, &err);
+    if (rc == FW_OK) {
+        check_hidden(v, env, part->path);
+        rc = partition_scan(part, check_segment, v, &end, &err);
+        partition_leave(part);
+    }
+    if (rc == FW_OK && live && !end.header)
+        rc = fw_err_set(&err, FW_ECORRUPT, PARTITION_EMPTY_TEXT, part->path);
+    if (rc != FW_OK && !has_gone(v, part))
         found(v, "%s", err.text);
 }
 
@@ -476,6 +496,9 @@ fw_rc verify_store(struct fw_store *store, verify_finding finding, void *self,
     v.v = malloc(SEGMENT_SAMPLES_MAX * sizeof(*v.v));
     if (v.t == NULL || v.v == NULL)
         rc = fw_err_set(err, FW_ENOMEM, "out of memory");
+    check_hidden(&v, store->meta, "meta/");
+    check_hidden(&v, store->journal.env, "journal/");
+    check_hidden(&v, store->ring.env, "head/");
     if (rc == FW_OK)
         rc = check_keys(&v, err);
     if (rc == FW_OK)

@@ -392,6 +392,9 @@ static void flip_bits(struct worker *w)
     size_t n = 0;
 
     if (!is_long()) {
+        /* Each bit of the two numbers that say which commit was the last. */
+        for (unsigned i = (unsigned)w->number; i < 2 * 64; i += WORKERS)
+            flip(w, (size_t)(i / 64) * 4096 + 144 + i % 64 / 8, i % 8, true);
         for (size_t i = 0; i < flips_wanted() / WORKERS / file_count; i++) {
             /* Heads and first pages are where much depends on little. */
             size_t within = i % 3 == 0 ? 512 : w->file->bytes;
