@@ -35,6 +35,20 @@ uint64_t fixture_seed(void)
     return seed;
 }
 
+bool patience_lasts(struct patience *patience)
+{
+    const struct timespec pause = {.tv_nsec = 5000000};
+    struct timespec t;
+    int64_t now_ms;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    now_ms = (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+    if (patience->until_ms == 0)
+        patience->until_ms = now_ms + 60000;
+    (void)nanosleep(&pause, NULL);
+    return now_ms < patience->until_ms;
+}
+
 int fixture_run(int argc, char **argv, const char *name,
                 const struct CMUnitTest *tests, size_t count)
 {

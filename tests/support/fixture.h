@@ -38,4 +38,21 @@ int fixture_run(int argc, char **argv, const char *name,
  */
 uint64_t fixture_seed(void);
 
+/*
+ * What another thread or process does is waited for, not slept over:
+ *
+ *     struct patience patience = {0};
+ *
+ *     while (!done() && patience_lasts(&patience))
+ *         continue;
+ *     assert_true(done());
+ *
+ * A few ms each time, a minute in all: the slowest machine is quicker.
+ */
+struct patience {
+    int64_t until_ms; /* 0: not begun */
+};
+
+bool patience_lasts(struct patience *patience);
+
 #endif

@@ -119,13 +119,17 @@ static void ring(struct loop_timer *timer)
 
 static void timers_fire_in_the_order_of_their_times(void **state)
 {
-    struct loop *loop = open_loop(fw_clock_system());
-    struct alarm a = {{.fire = ring}, loop, 1, false};
-    struct alarm b = {{.fire = ring}, loop, 2, false};
-    struct alarm c = {{.fire = ring}, loop, 3, true};
-    struct alarm never = {{.fire = ring}, loop, 4, false};
+    struct fake_clock fake;
+    struct loop *loop;
+    struct alarm a, b, c, never;
 
     (void)state;
+    fake_clock_init(&fake, 1700000000000);
+    loop = open_loop(&fake.clock);
+    a = (struct alarm){{.fire = ring}, loop, 1, false};
+    b = (struct alarm){{.fire = ring}, loop, 2, false};
+    c = (struct alarm){{.fire = ring}, loop, 3, true};
+    never = (struct alarm){{.fire = ring}, loop, 4, false};
     order_count = 0;
     loop_timer_set(loop, &c.timer, 20);
     loop_timer_set(loop, &a.timer, 30);
@@ -134,6 +138,7 @@ static void timers_fire_in_the_order_of_their_times(void **state)
     loop_timer_set(loop, &a.timer, 1); /* moved */
     loop_timer_clear(&never.timer);
     loop_timer_clear(&never.timer); /* twice is fine */
+    fake_clock_advance(&fake, 40);
     loop_run(loop);
     assert_int_equal(order_count, 3);
     assert_int_equal(order[0], 1);

@@ -45,30 +45,45 @@ static void mounts_that_answer_are_measured(void **state)
     mount_probe_release(&probe);
 }
 
+/* Locks the file server. How long the others may take is the machine's affair:
+ * where one was too slow, it is tried again with more patience. */
+static void probe_beside_a_hung_one(struct mount_probe *probe,
+                                    struct mount_result results[4])
+{
+    for (int ms = 300;; ms *= 4) {
+        *probe =
+            (struct mount_probe){.statvfs = slow_statvfs, .patience_ms = ms};
+        (void)pthread_mutex_lock(&server);
+        mount_probe_run(probe, paths, 4, results);
+        if (results[0].ok && results[2].ok)
+            return;
+        (void)pthread_mutex_unlock(&server);
+        mount_probe_release(probe);
+        assert_true(ms < 60000);
+    }
+}
+
 static void one_that_hangs_holds_up_no_other_and_is_left_alone(void **state)
 {
-    struct mount_probe probe = {.statvfs = slow_statvfs, .patience_ms = 300};
+    struct mount_probe probe;
     struct mount_result results[4];
+    struct patience patience = {0};
     int before;
 
     (void)state;
-    (void)pthread_mutex_lock(&server);
-    mount_probe_run(&probe, paths, 4, results);
-    assert_true(results[0].ok);
+    probe_beside_a_hung_one(&probe, results);
     assert_false(results[1].ok);
-    assert_true(results[2].ok);
     assert_int_equal(probe.hung_count, 1);
 
+    probe.patience_ms = 60000; /* none of the others is waited for */
     before = atomic_load(&calls);
     mount_probe_run(&probe, paths, 4, results);
     assert_int_equal(atomic_load(&calls), before + 3); /* not "/hung" again */
     assert_false(results[1].ok);
 
     (void)pthread_mutex_unlock(&server);
-    for (int i = 0; i < 1000 && probe.hung_count > 0; i++) {
-        (void)usleep(1000);
+    while (probe.hung_count > 0 && patience_lasts(&patience))
         mount_probe_run(&probe, paths, 4, results);
-    }
     assert_int_equal(probe.hung_count, 0);
     assert_true(results[1].ok);
     mount_probe_release(&probe);
@@ -78,15 +93,17 @@ static void letting_go_of_a_hanging_one_is_safe(void **state)
 {
     struct mount_probe probe = {.statvfs = slow_statvfs, .patience_ms = 100};
     struct mount_result results[4];
+    struct patience patience = {0};
 
     (void)state;
     (void)pthread_mutex_lock(&server);
     mount_probe_run(&probe, paths, 4, results);
     mount_probe_release(&probe);
     (void)pthread_mutex_unlock(&server);
-    for (int i = 0; i < 1000 && atomic_load(&inside) > 0; i++)
-        (void)usleep(1000);
-    (void)usleep(20000); /* the thread lets go of its memory */
+    while (atomic_load(&inside) > 0 && patience_lasts(&patience))
+        continue;
+    assert_int_equal(atomic_load(&inside), 0);
+    (void)usleep(20000); /* most likely the thread lets go of its memory */
 }
 
 int main(int argc, char **argv)

