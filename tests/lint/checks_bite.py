@@ -259,6 +259,33 @@ class Tally(Tree):
                 self.assertEqual(tally.main(self.root), code)
             self.assertEqual(said.getvalue().splitlines()[-1], last)
 
+    def test_a_second_run_counts_and_is_told(self):
+        def result(name, status, out):
+            return ('<testcase name="%s" status="%s"><system-out>%s'
+                    '</system-out></testcase>' % (name, status, out))
+
+        def xml(*rows):
+            return "<testsuite>%s</testsuite>" % "".join(rows)
+
+        bad = "Ran 3 tests in 1s\n\nFAILED (failures=1)"
+        good = "Ran 3 tests in 1s\n\nOK"
+        self.put("a.xml", xml(result("e2e.x", "fail", bad),
+                              result("e2e.y", "fail", bad),
+                              result("unit.z", "fail", ""),
+                              result("unit.ok", "run", "")))
+        self.assertEqual(tally.failed_names(self.root / "a.xml"),
+                         ["e2e.x", "e2e.y", "unit.z"])
+        self.assertEqual(tally.failed_names(self.root / "none.xml"), [])
+        self.put("a.again.xml", xml(result("e2e.x", "run", good),
+                                    result("e2e.y", "fail", bad)))
+        said = io.StringIO()
+        with contextlib.redirect_stdout(said):
+            self.assertEqual(tally.main(self.root), 1)
+        lines = said.getvalue().splitlines()
+        self.assertIn("passed on the second run: a e2e.x (look at it)", lines)
+        self.assertIn("failed: a e2e.y", lines)
+        self.assertEqual(lines[-1], "6 passed, 2 failed")
+
 
 if __name__ == "__main__":
     unittest.main()

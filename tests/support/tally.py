@@ -1,12 +1,15 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-3.0-or-later
 """tally.py FOLDER - counts test cases and shows the failures.
+tally.py --failed FILE.xml - a regular expression over the names that failed.
 
 Reads FOLDER/*.xml (ctest --output-junit) and FOLDER/cases (lines "pass|fail|
 skip NAME"). A ctest test that is a cmocka program or a python unittest counts
 as many cases as it reports itself; any other counts one. A test that failed
 without naming a failed case (a crash, a time-out) adds one failed case.
 The last line is `N passed, N failed`, with `, N skipped` where some were.
+A test that failed in STAGE.xml and passed in STAGE.again.xml, to which it is
+given alone, counts as passed there and is named loudly.
 Exit 1 if a case failed or none passed.
 """
 import pathlib
@@ -72,13 +75,36 @@ def read_junit(path):
         yield case.get("name"), status, out
 
 
+def failed_names(path):
+    return [name for name, status, out in read_junit(path)
+            if count_one(status, out)[1]] if path.exists() else []
+
+
+def second_runs(path):
+    """name -> cases, of those that passed when they ran again."""
+    again = path.with_suffix(".again.xml")
+    if not again.exists():
+        return {}
+    return {name: cases for name, cases in (
+        (name, count_one(status, out))
+        for name, status, out in read_junit(again)) if cases[0] and not cases[1]}
+
+
 def main(folder):
     total = [0, 0, 0]
-    bad, skips = [], []
+    bad, skips, late = [], [], []
     for path in sorted(folder.glob("*.xml")):
+        if path.name.endswith(".again.xml"):
+            continue
         stage = [0, 0, 0]
+        second = second_runs(path)
         for name, status, out in read_junit(path):
             cases = count_one(status, out)
+            if cases[1] and name in second:
+                cases = second[name]
+                late.append("%s %s" % (path.stem, name))
+                print("---- FAILED FIRST, PASSED ALONE: %s %s\n%s" %
+                      (path.stem, name, out))
             stage = [a + b for a, b in zip(stage, cases)]
             if cases[1]:
                 bad.append("%s %s" % (path.stem, name))
@@ -98,6 +124,8 @@ def main(folder):
             skips.append(name)
     for name in skips:
         print("skipped in: " + name)
+    for name in late:
+        print("passed on the second run: %s (look at it)" % name)
     for name in bad:
         print("failed: " + name)
     tail = ", %d skipped" % total[2] if total[2] else ""
@@ -106,4 +134,8 @@ def main(folder):
 
 
 if __name__ == "__main__":
-    sys.exit(main(pathlib.Path(sys.argv[1])))
+    if sys.argv[1] == "--failed":
+        names = failed_names(pathlib.Path(sys.argv[2]))
+        print("^(%s)$" % "|".join(map(re.escape, names)) if names else "")
+    else:
+        sys.exit(main(pathlib.Path(sys.argv[1])))
