@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "server/alert_list.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -77,6 +78,7 @@ static bool add_rule(void *self, const struct rule_alert *a)
 static fw_rc add_watch(struct gathering *g, const struct watched_row *row)
 {
     const struct alert *state = &row->state.alert;
+    struct fw_label v[ALERT_NOTE_LABELS];
     struct listed_alert alert = {
         .of_watch = true,
         .starts_at = state->fired_at,
@@ -87,22 +89,34 @@ static fw_rc add_watch(struct gathering *g, const struct watched_row *row)
     struct fw_label notes[2] = {
         {FW_STR("owner"), fw_str_of(row->watch->owner)},
         {FW_STR("reason"), fw_str_of(row->watch->reason)}};
-    struct label_set set;
-    fw_rc rc = FW_OK;
 
     if (row->subject.id == 0 || !alert_is_active(state))
         return FW_OK;
-    label_set_from(&set, &row->subject.labels);
-    rc = label_set_put(&set, FW_STR(FW_METRIC_NAME), FW_STR(""));
-    for (size_t i = 0; rc == FW_OK && i < row->watch->label_count; i++)
-        rc = label_set_put(&set, fw_str_of(row->watch->labels[i].name),
-                           fw_str_of(row->watch->labels[i].value));
-    if (rc == FW_OK)
-        rc = label_set_put(&set, FW_STR("alertname"),
-                           fw_str_of(row->watch->name));
-    alert.labels = label_set_labels(&set);
+    alert.labels = (struct fw_labels){v, alert_note_labels(row->watch,
+                                                           &row->subject.labels,
+                                                           row->state.told, v)};
     alert.annotations = (struct fw_labels){notes, 2};
-    return rc == FW_OK ? add(g, &alert) : rc;
+    return add(g, &alert);
+}
+
+static fw_rc add_news(struct gathering *g, const struct news *news)
+{
+    struct listed_alert alert = {
+        .of_watch = true,
+        .news = news,
+        .labels = news->labels,
+        .annotations = news->annotations,
+        .starts_at = news->starts_at,
+        .updated_at = news->updated_at,
+        .value = NAN,
+        .state = news_state_name(news->state),
+        .owner = fw_labels_get(&news->annotations, FW_STR("owner")),
+        .unproven = fw_str_eq(fw_labels_get(&news->labels, FW_STR("record")),
+                              FW_STR("unproven"))};
+
+    if (news->state != NEWS_PREDICTED && news->state != NEWS_BREACHED)
+        return FW_OK;
+    return add(g, &alert);
 }
 
 static int older(const void *a, const void *b)
@@ -148,6 +162,36 @@ static fw_rc mark(struct alert_view *view, struct alert_list *list, fw_ms now,
     return FW_OK;
 }
 
+/* Sorts what was gathered, and marks it. Takes g->v. */
+static fw_rc finish(struct gathering *g, fw_ms now, struct alert_list *list,
+                    struct fw_err *err)
+{
+    struct alert_view *view = g->view;
+    fw_rc rc = FW_OK;
+
+    if (g->rc != FW_OK)
+        rc = fw_err_set(err, g->rc, "the alerts cannot be listed: %s",
+                        fw_rc_name(g->rc));
+    if (rc == FW_OK)
+        rc = silence_all(view->txn, view->arena, &list->silences,
+                         &list->silence_count, err);
+    if (rc == FW_OK) {
+        list->alerts =
+            fw_arena_calloc(view->arena, g->n + 1, sizeof(*list->alerts));
+        if (list->alerts == NULL)
+            rc = fw_arena_err(view->arena, err);
+    }
+    if (rc == FW_OK) {
+        if (g->n > 0)
+            memcpy(list->alerts, g->v, g->n * sizeof(*g->v));
+        list->count = g->n;
+        qsort(list->alerts, list->count, sizeof(*list->alerts), older);
+        rc = mark(view, list, now, err);
+    }
+    free(g->v);
+    return rc;
+}
+
 fw_rc alert_list_read(struct alert_view *view, fw_ms now,
                       struct alert_list *out, struct fw_err *err)
 {
@@ -161,26 +205,31 @@ fw_rc alert_list_read(struct alert_view *view, fw_ms now,
         rc = rule_table_each(view->txn, add_rule, &g, err);
     for (size_t i = 0; rc == FW_OK && g.rc == FW_OK && i < row_count; i++)
         g.rc = add_watch(&g, &rows[i]);
-    if (g.rc != FW_OK)
-        rc = fw_err_set(err, g.rc, "the alerts cannot be listed: %s",
-                        fw_rc_name(g.rc));
     if (rc == FW_OK)
-        rc = silence_all(view->txn, view->arena, &list.silences,
-                         &list.silence_count, err);
-    if (rc == FW_OK) {
-        list.alerts =
-            fw_arena_calloc(view->arena, g.n + 1, sizeof(*list.alerts));
-        if (list.alerts == NULL)
-            rc = fw_arena_err(view->arena, err);
-    }
-    if (rc == FW_OK) {
-        if (g.n > 0)
-            memcpy(list.alerts, g.v, g.n * sizeof(*g.v));
-        list.count = g.n;
-        qsort(list.alerts, list.count, sizeof(*list.alerts), older);
-        rc = mark(view, &list, now, err);
-    }
-    free(g.v);
+        rc = finish(&g, now, &list, err);
+    else
+        free(g.v);
+    if (rc == FW_OK)
+        *out = list;
+    return rc;
+}
+
+fw_rc alert_list_told(struct alert_view *view, fw_ms now,
+                      struct alert_list *out, struct fw_err *err)
+{
+    struct gathering g = {.view = view};
+    struct alert_list list = {0};
+    fw_rc rc =
+        news_all(view->txn, view->arena, &list.news, &list.news_count, err);
+
+    if (rc == FW_OK)
+        rc = rule_table_each(view->txn, add_rule, &g, err);
+    for (size_t i = 0; rc == FW_OK && g.rc == FW_OK && i < list.news_count; i++)
+        g.rc = add_news(&g, &list.news[i]);
+    if (rc == FW_OK)
+        rc = finish(&g, now, &list, err);
+    else
+        free(g.v);
     if (rc == FW_OK)
         *out = list;
     return rc;

@@ -7,6 +7,7 @@
 #ifndef SERVER_ALERT_LIST_H
 #define SERVER_ALERT_LIST_H
 
+#include "server/alert/watch_news.h"
 #include "server/alert_commands.h"
 #include "server/notify/silence.h"
 
@@ -18,18 +19,29 @@ struct listed_alert {
     const char *state;   /* "firing", "predicted", "breached" */
     struct fw_str owner; /* of a watch */
     bool of_watch, silenced, acknowledged;
-    struct ack ack; /* where acknowledged */
+    bool unproven;           /* a watch on trial: told once */
+    struct ack ack;          /* where acknowledged */
+    const struct news *news; /* of a watch, by alert_list_told(); else NULL */
 };
 
 struct alert_list {
     struct listed_alert *alerts; /* oldest first */
     size_t count;
+    struct news *news; /* by alert_list_told(): all, what has ended too */
+    size_t news_count;
     struct silence *silences;
     size_t silence_count;
 };
 
 /* Reads with the view's transaction; all of it lives in view->arena. */
 FW_CHECK fw_rc alert_list_read(struct alert_view *view, fw_ms now,
+                               struct alert_list *out, struct fw_err *err);
+
+/*
+ * The same of the alerts that are to be told: those of rules, and of watches
+ * what stands in their news. No alert of a watch that must be silent is there.
+ */
+FW_CHECK fw_rc alert_list_told(struct alert_view *view, fw_ms now,
                                struct alert_list *out, struct fw_err *err);
 
 /* The ids of the active silences that hold for an alert, one after another. */

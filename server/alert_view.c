@@ -66,6 +66,7 @@ fw_rc alert_view_rows(struct alert_view *view, struct watched_row **out,
 {
     struct watched_state *states = NULL;
     size_t n = 0, damaged = 0, rows_n = 0;
+    struct subject *subjects;
     struct watched_row *rows;
     fw_rc rc = watched_all(view->txn, view->arena, &states, &n, &damaged, err);
 
@@ -75,20 +76,22 @@ fw_rc alert_view_rows(struct alert_view *view, struct watched_row **out,
         fw_arena_calloc(view->arena, n + view->watch_count + 1, sizeof(*rows));
     if (rows == NULL)
         return fw_arena_err(view->arena, err);
+    subjects = fw_arena_calloc(view->arena, n + 1, sizeof(*subjects));
+    if (subjects == NULL)
+        return fw_arena_err(view->arena, err);
+    for (size_t i = 0; i < n; i++) {
+        rc = ledger_subject_get(view->txn, states[i].subject, view->arena,
+                                &subjects[i], err);
+        if (rc < 0)
+            return rc;
+    }
     for (size_t w = 0; w < view->watch_count; w++) {
         size_t before = rows_n;
 
-        for (size_t i = 0; i < n; i++) {
-            struct watched_row row = {&view->watches[w], {0}, states[i]};
-
-            rc = ledger_subject_get(view->txn, states[i].subject, view->arena,
-                                    &row.subject, err);
-            if (rc < 0)
-                return rc;
-            if (rc == FW_OK &&
-                fw_str_eq(row.subject.watch, fw_str_of(view->watches[w].name)))
-                rows[rows_n++] = row;
-        }
+        for (size_t i = 0; i < n; i++)
+            if (fw_str_eq(subjects[i].watch, fw_str_of(view->watches[w].name)))
+                rows[rows_n++] = (struct watched_row){&view->watches[w],
+                                                      subjects[i], states[i]};
         if (rows_n == before)
             rows[rows_n++] = (struct watched_row){.watch = &view->watches[w]};
     }

@@ -175,13 +175,13 @@ const struct config_key config_notify_keys[] = {
      .item_bytes = sizeof(struct config_window),
      .place_offset = offsetof(struct config_window, line),
      .most_items = 100,
-     .help = "when alerts of rules are told; outside they wait"},
+     .help = "when alerts are told; outside they wait"},
     {.name = "group_by",
      .type = CONFIG_TEXTS,
      FIELD(group_by),
      .count_offset = offsetof(struct config, group_by_count),
-     .help = "labels by which alerts of rules are told together; alertname, "
-             "if there are none"},
+     .help = "labels by which alerts are told together; alertname, if there "
+             "are none"},
     {.name = "group_wait",
      .type = CONFIG_DURATION,
      FIELD(group_wait),

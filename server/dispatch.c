@@ -15,7 +15,9 @@
 
 #include "server/alert/record_codec.h"
 #include "server/alert_list.h"
+#include "server/dispatch_hold.h"
 #include "server/dispatch_json.h"
+#include "server/dispatch_managers.h"
 #include "server/notify/outbox.h"
 #include "server/rules/rule_emit.h"
 #include "server/stepper.h"
@@ -42,16 +44,12 @@ struct group {
     size_t now_count, now_cap;
 };
 
-struct matchers {
-    struct fw_matcher *v; /* in the dispatch's arena */
-    size_t n;
-};
-
 struct dispatch {
     struct dispatch_options o;
-    struct fw_arena *arena;             /* matchers */
-    struct matchers *sources, *targets; /* beside config->inhibits */
-    struct group *groups;               /* owned */
+    struct fw_arena *arena; /* of `hold` */
+    struct hold *hold;
+    struct manager_feed feed;
+    struct group *groups; /* owned */
     size_t count, cap;
     bool failing; /* said so in the log already */
     struct stepper stepper;
@@ -137,101 +135,22 @@ static struct group *find_group(struct dispatch *d,
     return &d->groups[d->count++];
 }
 
-/* ---- what holds alerts down ---- */
-
-static bool all_hold(const struct matchers *m, const struct fw_labels *labels)
-{
-    for (size_t i = 0; i < m->n; i++)
-        if (!silence_matcher_holds(&m->v[i],
-                                   fw_labels_get(labels, m->v[i].name)))
-            return false;
-    return true;
-}
-
-static bool equal_labels(const struct config_inhibit *rule,
-                         const struct fw_labels *a, const struct fw_labels *b)
-{
-    for (size_t i = 0; i < rule->equal_count; i++) {
-        struct fw_str name = fw_str_of(rule->equal[i]);
-
-        if (!fw_str_eq(fw_labels_get(a, name), fw_labels_get(b, name)))
-            return false;
-    }
-    return true;
-}
-
-/* What is source and target at once does not hold itself down. */
-static bool is_inhibited(const struct dispatch *d,
-                         const struct alert_list *list,
-                         const struct listed_alert *a)
-{
-    for (size_t r = 0; r < d->o.config->inhibit_count; r++) {
-        if (!all_hold(&d->targets[r], &a->labels) ||
-            all_hold(&d->sources[r], &a->labels))
-            continue;
-        for (size_t i = 0; i < list->count; i++)
-            if (all_hold(&d->sources[r], &list->alerts[i].labels) &&
-                equal_labels(&d->o.config->inhibits[r], &a->labels,
-                             &list->alerts[i].labels))
-                return true;
-    }
-    return false;
-}
-
-static int minutes(const char *text)
-{
-    int h = 0, m = 0;
-
-    if (strlen(text) != 5 || text[2] != ':')
-        return -1;
-    for (int i = 0; i < 5; i++)
-        if (i != 2 && (text[i] < '0' || text[i] > '9'))
-            return -1;
-    h = (text[0] - '0') * 10 + text[1] - '0';
-    m = (text[3] - '0') * 10 + text[4] - '0';
-    return h > 24 || m > 59 || h * 60 + m > 1440 ? -1 : h * 60 + m;
-}
-
-static const char *const day_names[] = {"sun", "mon", "tue", "wed",
-                                        "thu", "fri", "sat"};
-
-static bool has_day(const struct config_window *w, int day)
-{
-    for (size_t i = 0; i < w->day_count; i++)
-        if (strcmp(w->days[i], day_names[day]) == 0)
-            return true;
-    return w->day_count == 0;
-}
-
-bool dispatch_in_window(const struct config_window *w, fw_ms now)
-{
-    int64_t all = now / FW_MINUTE;
-    int minute = (int)(all % 1440);
-    int day = (int)((all / 1440 + 4) % 7); /* 1970 began on a Thursday */
-    int from = minutes(w->from), until = minutes(w->until);
-
-    if (from <= until)
-        return has_day(w, day) && minute >= from && minute < until;
-    return (has_day(w, day) && minute >= from) ||
-           (has_day(w, (day + 6) % 7) && minute < until);
-}
-
-static bool may_tell(const struct dispatch *d, fw_ms now)
-{
-    for (size_t i = 0; i < d->o.config->window_count; i++)
-        if (dispatch_in_window(&d->o.config->windows[i], now))
-            return true;
-    return d->o.config->window_count == 0;
-}
-
 /* ---- when ---- */
+
+/* A watch's alert that was predicted and is there now is news. */
+static bool same_state(const struct fw_labels *told,
+                       const struct listed_alert *a)
+{
+    return !a->of_watch ||
+           fw_str_eq(fw_labels_get(told, FW_STR("state")), fw_str_of(a->state));
+}
 
 static bool was_told(const struct group *g, const struct listed_alert *a)
 {
     for (size_t i = 0; i < g->told_count; i++)
         if (g->told[i].starts_at == a->starts_at &&
             fw_labels_cmp(&g->told[i].labels, &a->labels) == 0)
-            return true;
+            return same_state(&g->told[i].annotations, a);
     return false;
 }
 
@@ -253,7 +172,7 @@ static bool is_due(const struct dispatch *d, const struct group *g,
 
     for (size_t i = 0; i < g->now_count; i++) {
         changed = changed || !was_told(g, g->now[i]);
-        nagging = nagging || !g->now[i]->acknowledged;
+        nagging = nagging || (!g->now[i]->acknowledged && !g->now[i]->unproven);
     }
     for (size_t i = 0; i < g->told_count; i++)
         changed = changed || !is_active(list, &g->told[i]);
@@ -291,6 +210,22 @@ static fw_rc put_record(struct fw_txn *txn, const struct group *g,
     return rc;
 }
 
+/* The end of a watch's alert is told with its reason, while that is known. */
+static struct dispatch_alert ended(const struct told_alert *t,
+                                   const struct alert_list *list, fw_ms now)
+{
+    for (size_t i = 0; i < list->news_count; i++) {
+        const struct news *n = &list->news[i];
+
+        if (n->state == NEWS_ENDED && n->starts_at == t->starts_at &&
+            fw_labels_cmp(&n->labels, &t->labels) == 0)
+            return (struct dispatch_alert){&n->labels, &n->annotations,
+                                           n->starts_at, n->ends_at, n};
+    }
+    return (struct dispatch_alert){&t->labels, &t->annotations, t->starts_at,
+                                   now, NULL};
+}
+
 static fw_rc build_payload(const struct dispatch *d, const struct group *g,
                            const struct alert_list *list, fw_ms now,
                            struct fw_buf *out)
@@ -307,12 +242,10 @@ static fw_rc build_payload(const struct dispatch *d, const struct group *g,
     for (size_t i = 0; i < g->now_count; i++)
         alerts[notice.count++] =
             (struct dispatch_alert){&g->now[i]->labels, &g->now[i]->annotations,
-                                    g->now[i]->starts_at, 0};
+                                    g->now[i]->starts_at, 0, g->now[i]->news};
     for (size_t i = 0; i < g->told_count; i++)
         if (!is_active(list, &g->told[i]))
-            alerts[notice.count++] = (struct dispatch_alert){
-                &g->told[i].labels, &g->told[i].annotations,
-                g->told[i].starts_at, now};
+            alerts[notice.count++] = ended(&g->told[i], list, now);
     rc = dispatch_json(&notice, out);
     free(alerts);
     return rc;
@@ -417,7 +350,7 @@ static fw_rc gather(struct dispatch *d, const struct alert_list *list,
         struct fw_labels labels;
         struct group *g;
 
-        if (a->of_watch || a->silenced || is_inhibited(d, list, a))
+        if (a->silenced || hold_inhibits(d->hold, list, a))
             continue;
         labels = group_labels(d->o.config, &a->labels, &set);
         g = find_group(d, &labels, now);
@@ -485,16 +418,22 @@ static fw_rc step(struct dispatch *d, fw_ms now, struct fw_err *err)
     struct alert_list list = {0};
     fw_rc rc = alert_view_open(&view, &cli, err);
 
-    if (rc == FW_OK)
-        rc = alert_list_read(&view, now, &list, err);
+    if (rc == FW_OK && d->o.config->webhook_count > 0)
+        rc = alert_list_told(&view, now, &list, err);
+    else if (rc == FW_OK)
+        rc = news_all(view.txn, view.arena, &list.news, &list.news_count, err);
     /* All is copied: no write may wait behind our own reading. */
     if (view.txn != NULL) {
         fw_txn_abort(view.txn);
         view.txn = NULL;
     }
     if (rc == FW_OK)
+        rc = manager_feed_step(&d->feed, list.news, list.news_count, now,
+                               view.arena, err);
+    if (rc == FW_OK && d->o.config->webhook_count > 0)
         rc = gather(d, &list, now, view.arena, err);
-    for (size_t i = 0; rc == FW_OK && may_tell(d, now) && i < d->count; i++)
+    for (size_t i = 0;
+         rc == FW_OK && hold_hours_allow(d->hold, now) && i < d->count; i++)
         if (is_due(d, &d->groups[i], &list, now))
             rc = tell(d, &d->groups[i], &list, now, err);
     if (rc == FW_OK)
@@ -509,7 +448,7 @@ void dispatch_step(struct dispatch *d)
     fw_rc rc = step(d, fw_clock_now(d->o.clock), &err);
 
     if (rc != FW_OK && !d->failing)
-        fw_log(FW_LOG_ERROR, "alerts of rules cannot be told: %s", err.text);
+        fw_log(FW_LOG_ERROR, "alerts cannot be told: %s", err.text);
     d->failing = rc != FW_OK;
 }
 
@@ -579,50 +518,6 @@ static fw_rc load(struct dispatch *d, struct fw_err *err)
     return rc < 0 ? rc : FW_OK;
 }
 
-static fw_rc parse_matchers(struct dispatch *d, const char **texts, size_t n,
-                            int line, struct matchers *out, struct fw_err *err)
-{
-    fw_rc rc = FW_OK;
-
-    out->v = fw_arena_calloc(d->arena, n + 1, sizeof(*out->v));
-    if (out->v == NULL)
-        return fw_arena_err(d->arena, err);
-    for (; rc == FW_OK && out->n < n; out->n++)
-        rc = silence_parse_matcher(fw_str_of(texts[out->n]), d->arena,
-                                   &out->v[out->n], err);
-    return rc == FW_OK ? FW_OK
-                       : fw_err_prefix(err, "inhibit_rules, line %d", line);
-}
-
-static fw_rc prepare(struct dispatch *d, struct fw_err *err)
-{
-    const struct config *c = d->o.config;
-    fw_rc rc = FW_OK;
-
-    d->sources =
-        fw_arena_calloc(d->arena, c->inhibit_count + 1, sizeof(*d->sources));
-    d->targets =
-        fw_arena_calloc(d->arena, c->inhibit_count + 1, sizeof(*d->targets));
-    if (d->sources == NULL || d->targets == NULL)
-        return fw_arena_err(d->arena, err);
-    for (size_t i = 0; rc == FW_OK && i < c->inhibit_count; i++) {
-        const struct config_inhibit *h = &c->inhibits[i];
-
-        rc = parse_matchers(d, h->source, h->source_count, h->line,
-                            &d->sources[i], err);
-        if (rc == FW_OK)
-            rc = parse_matchers(d, h->target, h->target_count, h->line,
-                                &d->targets[i], err);
-    }
-    for (size_t i = 0; rc == FW_OK && i < c->window_count; i++)
-        if (minutes(c->windows[i].from) < 0 || minutes(c->windows[i].until) < 0)
-            rc = fw_err_set(err, FW_EINVAL,
-                            "time_windows, line %d: times are written as "
-                            "08:30",
-                            c->windows[i].line);
-    return rc;
-}
-
 fw_rc dispatch_open(const struct dispatch_options *options,
                     struct dispatch **out, struct fw_err *err)
 {
@@ -635,11 +530,15 @@ fw_rc dispatch_open(const struct dispatch_options *options,
     if (d->o.clock == NULL)
         d->o.clock = fw_clock_system();
     stepper_init(&d->stepper);
+    d->feed.managers = d->o.managers;
+    d->feed.store = d->o.store;
     d->arena = fw_arena_new((size_t)16 << 20);
     if (d->arena == NULL)
         rc = fw_err_set(err, FW_ENOMEM, "out of memory");
     if (rc == FW_OK)
-        rc = prepare(d, err);
+        rc = hold_new(d->o.config, d->arena, &d->hold, err);
+    if (rc == FW_OK)
+        rc = manager_feed_open(&d->feed, d->o.config, d->o.external_url, err);
     if (rc == FW_OK)
         rc = load(d, err);
     if (rc == FW_OK)
@@ -656,6 +555,7 @@ void dispatch_close(struct dispatch *d)
     for (size_t i = 0; i < d->count; i++)
         release_group(&d->groups[i]);
     free(d->groups);
+    manager_feed_release(&d->feed);
     fw_arena_free(d->arena);
     stepper_release(&d->stepper);
     free(d);

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * dispatch.h - alerts of rules for those without an Alertmanager: gathered in
- * groups, held down by silences, inhibition and hours, told to the receivers
- * of `notify`, and told again while they last. (Watches tell of each change by
- * themselves: see alert/.)
+ * dispatch.h - alerts on their way out. Those of rules and of watches are
+ * gathered in groups, held down by silences, inhibition and hours, told to the
+ * receivers of `notify`, and told again while they last. To Alertmanagers the
+ * ruler sends those of rules; those of watches go from here.
  */
 #ifndef SERVER_DISPATCH_H
 #define SERVER_DISPATCH_H
 
 #include "server/config.h"
+#include "server/notify/managers.h"
 #include "storage/storage.h"
 
 struct dispatch;
@@ -17,6 +18,7 @@ struct dispatch_options {
     struct fw_store *store;       /* borrowed */
     const struct fw_clock *clock; /* NULL: the system's */
     const struct config *config;  /* borrowed */
+    struct managers *managers;    /* borrowed; NULL: there are none */
     const char *external_url;     /* "" where there is none */
     /* Called after a commit that put something in the outbox. May be NULL. */
     void (*wake)(void *self);
@@ -35,8 +37,5 @@ void dispatch_step(struct dispatch *d);
 FW_CHECK fw_rc dispatch_start(const struct dispatch_options *options,
                               struct dispatch **out, struct fw_err *err);
 void dispatch_stop(struct dispatch *d);
-
-/* True if a time lies within a window. */
-bool dispatch_in_window(const struct config_window *window, fw_ms now);
 
 #endif

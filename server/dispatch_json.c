@@ -72,6 +72,10 @@ static void put_alert(struct fw_json *j, const struct dispatch_alert *a)
     put_time(j, "endsAt", a->ends_at);
     put_text(j, "generatorURL", "");
     put_text(j, "fingerprint", fingerprint);
+    if (a->news != NULL) {
+        fw_json_key(j, "forecast");
+        news_forecast(a->news, j);
+    }
     fw_json_object_end(j);
 }
 
@@ -99,6 +103,19 @@ static void put_common(struct fw_json *j, const char *key,
         fw_json_str(j, first->v[i].value);
     }
     fw_json_object_end(j);
+}
+
+/* What still fires first. */
+static const struct news *first_forecast(const struct dispatch_notice *n)
+{
+    const struct news *first = NULL;
+
+    for (size_t i = 0; i < n->count; i++)
+        if (n->alerts[i].news != NULL &&
+            (first == NULL ||
+             (first->ends_at != 0 && n->alerts[i].ends_at == 0)))
+            first = n->alerts[i].news;
+    return first;
 }
 
 static bool any_firing(const struct dispatch_notice *n)
@@ -137,6 +154,10 @@ fw_rc dispatch_json(const struct dispatch_notice *n, struct fw_buf *out)
     put_text(&j, "groupKey", rc == FW_OK ? key.data : "");
     fw_json_key(&j, "truncatedAlerts");
     fw_json_int(&j, 0);
+    if (first_forecast(n) != NULL) {
+        fw_json_key(&j, "forecast");
+        news_forecast(first_forecast(n), &j);
+    }
     fw_json_object_end(&j);
     fw_buf_release(&key);
     return rc == FW_OK ? fw_json_rc(&j) : rc;

@@ -310,6 +310,7 @@ static fw_rc start_dispatch(struct serve *s, struct fw_err *err)
     struct dispatch_options options = {.store = s->store,
                                        .clock = s->clock,
                                        .config = s->config,
+                                       .managers = s->managers,
                                        .external_url =
                                            s->config->external_url != NULL
                                                ? s->config->external_url
@@ -349,7 +350,8 @@ static fw_rc start_rules(struct serve *s, struct ruler *previous,
     if (rc == FW_OK)
         rc = ruler_start(ruler, err);
     set_rules(s, managers, ruler);
-    if (rc == FW_OK && config->webhook_count > 0)
+    if (rc == FW_OK &&
+        (config->webhook_count > 0 || config->alertmanager_count > 0))
         rc = start_dispatch(s, err);
     return rc;
 }
@@ -380,6 +382,8 @@ static fw_rc start_alerting(struct serve *s, struct fw_err *err)
                                      .schedule_count = config->schedule_count,
                                      .webhooks = config->webhooks,
                                      .webhook_count = config->webhook_count,
+                                     .alertmanagers =
+                                         config->alertmanager_count > 0,
                                      .wake = wake_notifier};
     struct scheduler *scheduler = NULL;
     fw_rc rc = notifier_start(&notify, &notifier, err);

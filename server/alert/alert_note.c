@@ -58,26 +58,6 @@ size_t alert_note_labels(const struct config_watch *watch,
     return m.n;
 }
 
-uint64_t alert_fingerprint(const struct config_watch *watch,
-                           const struct fw_labels *labels, enum told told)
-{
-    const uint64_t prime = UINT64_C(1099511628211);
-    uint64_t hash = UINT64_C(14695981039346656037);
-    struct merged m;
-
-    merge(&m, watch, labels, told);
-    for (size_t i = 0; i < m.n; i++) {
-        const struct fw_str parts[] = {m.v[i].name, m.v[i].value};
-
-        for (size_t k = 0; k < 2; k++) {
-            for (size_t b = 0; b < parts[k].n; b++)
-                hash = (hash ^ (unsigned char)parts[k].p[b]) * prime;
-            hash = (hash ^ 0xFF) * prime;
-        }
-    }
-    return hash;
-}
-
 /* ---- words
  * ---------------------------------------------------------------------- */
 
@@ -211,10 +191,7 @@ fw_rc alert_note_sentence(const struct alert_note *n, struct fw_buf *out)
     }
 }
 
-/* ---- the body of a webhook
- * -------------------------------------------------------- */
-
-static void put_labels(struct fw_json *j, const struct merged *m)
+static void put_labels(struct fw_json *j, const struct fw_labels *m)
 {
     fw_json_object(j);
     for (size_t i = 0; i < m->n; i++) {
@@ -230,27 +207,77 @@ static void put_text(struct fw_json *j, const char *key, const char *text)
     fw_json_text(j, text);
 }
 
-static void put_time(struct fw_json *j, const char *key, fw_ms t)
-{
-    char text[FW_TIME_TEXT_BYTES];
+/* ---- annotations ---- */
 
-    (void)fw_format_time(text, t);
-    put_text(j, key, text);
+static void say(struct alert_words *w, const char *name, const char *text)
+{
+    w->v[w->n++] = (struct fw_label){fw_str_of(name), fw_str_of(text)};
 }
 
-static void put_annotations(struct fw_json *j, const struct alert_note *n,
-                            const char *sentence, const char *record)
+static const char *span_text(char out[FW_DURATION_TEXT_BYTES], fw_ms span)
 {
-    fw_json_object(j);
-    put_text(j, "summary", sentence);
-    put_text(j, "state", change_word(n->change));
-    put_text(j, "reason", n->watch->reason);
-    put_text(j, "owner", n->watch->owner);
-    put_text(j, "record", record);
+    if (span < 0)
+        return "beyond the horizon";
+    (void)fw_format_span(out, span);
+    return out;
+}
+
+static void say_times(struct alert_words *w, const struct outlook *o)
+{
+    say(w, "time_to_breach_p10", span_text(w->p10, o->p10));
+    say(w, "time_to_breach_p50", span_text(w->p50, o->p50));
+    say(w, "time_to_breach_p90", span_text(w->p90, o->p90));
+}
+
+/* In the order of their names. */
+static void say_all(struct alert_words *w, const struct alert_note *n)
+{
+    const struct outlook *o = &n->state->outlook;
+
+    (void)snprintf(w->probability, sizeof(w->probability), "%.2f",
+                   o->probability);
+    (void)fw_format_short(w->value, n->state->observed.value, 6);
+    if (o->told && o->model[0] != '\0')
+        say(w, "model", o->model);
+    say(w, "owner", n->watch->owner);
+    if (o->told)
+        say(w, "probability", w->probability);
+    say(w, "reason", n->watch->reason);
+    say(w, "record", w->record.data);
+    if (n->change == ALERT_TO_RESOLVED)
+        say(w, "resolved_because", alert_end_text(n->end));
     if (n->watch->runbook != NULL)
-        put_text(j, "runbook_url", n->watch->runbook);
-    fw_json_object_end(j);
+        say(w, "runbook_url", n->watch->runbook);
+    say(w, "state", change_word(n->change));
+    say(w, "summary", w->sentence.data);
+    if (o->told)
+        say_times(w, o);
+    say(w, "value", w->value);
 }
+
+fw_rc alert_words_make(struct alert_words *w, const struct alert_note *note)
+{
+    fw_rc rc;
+
+    w->n = 0;
+    fw_buf_init(&w->sentence, 65536);
+    fw_buf_init(&w->record, 1024);
+    rc = alert_note_sentence(note, &w->sentence);
+    if (rc == FW_OK)
+        rc = alert_record_words(&note->record, &w->record);
+    if (rc == FW_OK)
+        say_all(w, note);
+    return rc;
+}
+
+void alert_words_release(struct alert_words *w)
+{
+    fw_buf_release(&w->sentence);
+    fw_buf_release(&w->record);
+    w->n = 0;
+}
+
+/* ---- the forecast ---- */
 
 /* Seconds, or null for "not within the horizon". */
 static void put_span(struct fw_json *j, const char *key, fw_ms span)
@@ -279,7 +306,7 @@ static void put_record(struct fw_json *j, const struct fw_record *r)
     fw_json_object_end(j);
 }
 
-static void put_forecast(struct fw_json *j, const struct alert_note *n)
+void alert_note_forecast(const struct alert_note *n, struct fw_json *j)
 {
     const struct outlook *o = &n->state->outlook;
 
@@ -306,123 +333,22 @@ static void put_forecast(struct fw_json *j, const struct alert_note *n)
         put_text(j, "resolved_because", alert_end_text(n->end));
     fw_json_key(j, "record");
     put_record(j, &n->record);
-    if (n->card != NULL) {
-        fw_json_key(j, "card");
-        card_json(n->card, j);
-    }
     fw_json_object_end(j);
-}
-
-static void put_alert(struct fw_json *j, const struct alert_note *n,
-                      const struct merged *m, const char *sentence,
-                      const char *record)
-{
-    char fingerprint[20];
-    bool over = n->change == ALERT_TO_RESOLVED;
-
-    fw_json_object(j);
-    put_text(j, "status", over ? "resolved" : "firing");
-    fw_json_key(j, "labels");
-    put_labels(j, m);
-    fw_json_key(j, "annotations");
-    put_annotations(j, n, sentence, record);
-    put_time(j, "startsAt", n->fired_at);
-    if (over)
-        put_time(j, "endsAt", n->now);
-    else
-        put_text(j, "endsAt", "0001-01-01T00:00:00Z");
-    put_text(j, "generatorURL", "");
-    (void)snprintf(fingerprint, sizeof(fingerprint), "%016llx",
-                   (unsigned long long)alert_fingerprint(n->watch, n->labels,
-                                                         n->state->told));
-    put_text(j, "fingerprint", fingerprint);
-    fw_json_object_end(j);
-}
-
-static void put_body(struct fw_json *j, const struct alert_note *n,
-                     const char *sentence, const char *record)
-{
-    char group[512];
-    struct merged m;
-
-    merge(&m, n->watch, n->labels, n->state->told);
-    (void)snprintf(group, sizeof(group), "{}:{alertname=\"%s\"}",
-                   n->watch->name);
-    fw_json_object(j);
-    put_text(j, "receiver", "webhook");
-    put_text(j, "status",
-             n->change == ALERT_TO_RESOLVED ? "resolved" : "firing");
-    fw_json_key(j, "alerts");
-    fw_json_array(j);
-    put_alert(j, n, &m, sentence, record);
-    fw_json_array_end(j);
-    fw_json_key(j, "groupLabels");
-    fw_json_object(j);
-    put_text(j, "alertname", n->watch->name);
-    fw_json_object_end(j);
-    fw_json_key(j, "commonLabels");
-    put_labels(j, &m);
-    fw_json_key(j, "commonAnnotations");
-    put_annotations(j, n, sentence, record);
-    put_text(j, "externalURL", "");
-    put_text(j, "version", "4");
-    put_text(j, "groupKey", group);
-    fw_json_key(j, "truncatedAlerts");
-    fw_json_int(j, 0);
-    fw_json_key(j, "forecast");
-    put_forecast(j, n);
-    fw_json_object_end(j);
-}
-
-/* The two texts of a note; the caller releases them whatever comes back. */
-struct texts {
-    struct fw_buf sentence, record;
-};
-
-static fw_rc texts_make(struct texts *texts, const struct alert_note *note)
-{
-    fw_rc rc;
-
-    fw_buf_init(&texts->sentence, 65536);
-    fw_buf_init(&texts->record, 1024);
-    rc = alert_note_sentence(note, &texts->sentence);
-    return rc == FW_OK ? alert_record_words(&note->record, &texts->record) : rc;
-}
-
-static void texts_release(struct texts *texts)
-{
-    fw_buf_release(&texts->sentence);
-    fw_buf_release(&texts->record);
-}
-
-fw_rc alert_note_payload(const struct alert_note *note, struct fw_buf *out)
-{
-    struct texts texts;
-    struct fw_json json;
-    fw_rc rc = texts_make(&texts, note);
-
-    if (rc == FW_OK) {
-        fw_json_init(&json, out);
-        put_body(&json, note, texts.sentence.data, texts.record.data);
-        rc = fw_json_rc(&json);
-    }
-    texts_release(&texts);
-    return rc;
 }
 
 fw_rc alert_note_members(const struct alert_note *note, struct fw_json *json)
 {
-    struct texts texts;
+    struct alert_words words = {0};
     struct merged m;
-    fw_rc rc = texts_make(&texts, note);
+    fw_rc rc = alert_words_make(&words, note);
 
     if (rc == FW_OK) {
         merge(&m, note->watch, note->labels, note->state->told);
         fw_json_key(json, "labels");
-        put_labels(json, &m);
+        put_labels(json, &(struct fw_labels){m.v, m.n});
         fw_json_key(json, "annotations");
-        put_annotations(json, note, texts.sentence.data, texts.record.data);
+        put_labels(json, &(struct fw_labels){words.v, words.n});
     }
-    texts_release(&texts);
+    alert_words_release(&words);
     return rc;
 }

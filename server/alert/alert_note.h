@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * alert_note.h - what is said when an alert changes: a sentence for people and
- * logs, and the body of a webhook (Alertmanager's version 4, plus one object
- * `forecast` with what only we know).
+ * logs, labels and annotations as Alertmanager has them, and one object
+ * `forecast` with what only we know.
  */
 #ifndef SERVER_ALERT_ALERT_NOTE_H
 #define SERVER_ALERT_ALERT_NOTE_H
@@ -33,9 +33,26 @@ FW_CHECK fw_rc alert_note_name(const struct config_watch *watch,
                                const struct fw_labels *labels,
                                struct fw_buf *out);
 
-/* Adds the JSON body. */
-FW_CHECK fw_rc alert_note_payload(const struct alert_note *note,
-                                  struct fw_buf *out);
+/*
+ * The annotations of a note, by name: summary, state, reason, owner, record,
+ * runbook_url; where there is a forecast probability, time_to_breach_p10, _p50,
+ * _p90, value and model; resolved_because. Zero, then make; they live in it.
+ */
+#define ALERT_NOTE_ANNOTATIONS 16
+struct alert_words {
+    struct fw_buf sentence, record;
+    char probability[FW_DOUBLE_TEXT_BYTES], value[FW_DOUBLE_TEXT_BYTES];
+    char p10[FW_DURATION_TEXT_BYTES], p50[FW_DURATION_TEXT_BYTES],
+        p90[FW_DURATION_TEXT_BYTES];
+    struct fw_label v[ALERT_NOTE_ANNOTATIONS];
+    size_t n;
+};
+FW_CHECK fw_rc alert_words_make(struct alert_words *words,
+                                const struct alert_note *note);
+void alert_words_release(struct alert_words *words);
+
+/* Writes the object `forecast`, but for the card. */
+void alert_note_forecast(const struct alert_note *note, struct fw_json *json);
 
 /*
  * Writes the members "labels" and "annotations" of an open JSON object, as in
@@ -56,14 +73,5 @@ FW_CHECK fw_rc alert_record_words(const struct fw_record *record,
 size_t alert_note_labels(const struct config_watch *watch,
                          const struct fw_labels *labels, enum told told,
                          struct fw_label out[ALERT_NOTE_LABELS]);
-
-/*
- * Alertmanager's fingerprint: FNV-1a over the sorted labels [prometheus/common
- * model.LabelSet.Fingerprint], so that receivers see the id they would have
- * seen from there. `alertname`, the watch's labels and record="unproven" are
- * part of it.
- */
-uint64_t alert_fingerprint(const struct config_watch *watch,
-                           const struct fw_labels *labels, enum told told);
 
 #endif

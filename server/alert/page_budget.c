@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/alert/notice.h"
 #include "server/alert/record_codec.h"
+#include "server/alert/watch_news.h"
 #include "server/audit/audit.h"
 
 #define T_BUDGET "page_budget"
@@ -99,8 +99,9 @@ struct budget *budget_due(struct budgets *b, fw_ms now)
     return NULL;
 }
 
-fw_rc budget_payload(const struct budgets *b, const struct budget *one,
-                     fw_ms now, struct fw_buf *out)
+fw_rc budget_tell(struct fw_txn *txn, const struct budgets *b,
+                  const struct budget *one, fw_ms now, struct fw_buf *out,
+                  struct fw_err *err)
 {
     char summary[256];
     const struct notice_pair labels[] = {
@@ -115,7 +116,7 @@ fw_rc budget_payload(const struct budgets *b, const struct budget *one,
                    "pages in a day",
                    one->held_count, one->held_count == 1 ? " was" : "s were",
                    b->per_day);
-    return notice_payload(labels, annotations, now, out);
+    return notice_tell(txn, labels, annotations, now, out, err);
 }
 
 void budget_empty(struct budget *one)

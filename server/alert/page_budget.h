@@ -49,9 +49,13 @@ FW_CHECK fw_rc budget_hold(struct budgets *b, const char *owner,
 /* The next whose digest is due, or NULL. */
 struct budget *budget_due(struct budgets *b, fw_ms now);
 
-/* The body of its digest; then budget_empty() once that is stored. */
-FW_CHECK fw_rc budget_payload(const struct budgets *b, const struct budget *one,
-                              fw_ms now, struct fw_buf *out);
+/*
+ * Its digest: among the news, and as the body of a webhook; then
+ * budget_empty() once that is stored.
+ */
+FW_CHECK fw_rc budget_tell(struct fw_txn *txn, const struct budgets *b,
+                           const struct budget *one, fw_ms now,
+                           struct fw_buf *out, struct fw_err *err);
 void budget_empty(struct budget *one);
 
 /* All that changed, and the entries of the audit log that are due. */

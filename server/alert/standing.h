@@ -110,10 +110,14 @@ FW_CHECK fw_rc standing_settle(struct fw_txn *txn,
                                bool *changed, char why[STANDING_WHY_BYTES],
                                struct fw_err *err);
 
-/* The body of a webhook that tells the owner of a change. */
-FW_CHECK fw_rc standing_payload(const struct config_watch *watch,
-                                enum standing_state before,
-                                const struct standing *standing,
-                                const char *why, struct fw_buf *out);
+/*
+ * Word of a change for the owner: puts it among the news, and writes the body
+ * of a webhook.
+ */
+FW_CHECK fw_rc standing_tell(struct fw_txn *txn,
+                             const struct config_watch *watch,
+                             enum standing_state before,
+                             const struct standing *standing, const char *why,
+                             struct fw_buf *out, struct fw_err *err);
 
 #endif

@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "server/alert/notice.h"
 #include "server/alert/record_codec.h"
+#include "server/alert/watch_news.h"
 #include "server/audit/audit.h"
 
 #define T_STANDING "watch_standing"
@@ -186,9 +186,9 @@ fw_rc standing_settle(struct fw_txn *txn, const struct config_watch *watch,
     return FW_OK;
 }
 
-fw_rc standing_payload(const struct config_watch *watch,
-                       enum standing_state before, const struct standing *s,
-                       const char *why, struct fw_buf *out)
+fw_rc standing_tell(struct fw_txn *txn, const struct config_watch *watch,
+                    enum standing_state before, const struct standing *s,
+                    const char *why, struct fw_buf *out, struct fw_err *err)
 {
     char summary[STANDING_WHY_BYTES + 256];
     const struct notice_pair labels[] = {{"alertname", "WatchStanding"},
@@ -205,5 +205,5 @@ fw_rc standing_payload(const struct config_watch *watch,
     (void)snprintf(summary, sizeof(summary), "%s is now %s (was %s): %s",
                    watch->name, standing_name(s->state), standing_name(before),
                    why);
-    return notice_payload(labels, annotations, s->since, out);
+    return notice_tell(txn, labels, annotations, s->since, out, err);
 }

@@ -21,8 +21,8 @@
 #include "server/alert/store_sight.h"
 #include "server/alert/testing.h"
 #include "server/alert/watch_load.h"
+#include "server/alert/watch_news.h"
 #include "server/notify/outbox.h"
-#include "server/notify/silence.h"
 #include "server/stepper.h"
 #include "storage/base/limits.h"
 #include "storage/base/log.h"
@@ -33,6 +33,7 @@
 #define FORGET_AFTER FW_DAY /* a series that has gone quiet and is settled */
 #define LONGEST_WAIT FW_MINUTE
 
+/* Word of our own to the receivers (alerts are told by the dispatcher). */
 struct outgoing {
     char *payload; /* owned */
     size_t n;
@@ -48,9 +49,10 @@ struct watcher {
     struct budgets budgets;
     struct outgoing *outgoing; /* owned */
     size_t outgoing_count, outgoing_cap;
+    struct fw_txn *loading; /* while the watches are loaded */
     fw_ms pruned_at;
     _Atomic uint64_t looks, failures, series, active, predictions, scores;
-    _Atomic uint64_t silent, held, backtests_refused, bytes;
+    _Atomic uint64_t silent, held, backtests_refused, bytes, told;
     struct stepper stepper;
 };
 
@@ -61,6 +63,10 @@ struct watcher {
 static void keep_body(struct watcher *w, fw_rc rc, struct fw_buf *body,
                       const char *watch, fw_ms now)
 {
+    if (rc == FW_OK && w->o.webhook_count == 0) {
+        fw_buf_release(body);
+        return;
+    }
     if (rc == FW_OK)
         rc = fw_grow(&w->outgoing, &w->outgoing_cap, w->outgoing_count + 1,
                      sizeof(*w->outgoing), MAX_OUTGOING);
@@ -76,13 +82,22 @@ static void keep_body(struct watcher *w, fw_rc rc, struct fw_buf *body,
         (struct outgoing){body->data, body->len, now};
 }
 
-static void keep_outgoing(struct watcher *w, const struct alert_note *note)
+/* What is to be told of a series waits with it until it is stored. */
+static void keep_news(struct watcher *w, struct watched *s,
+                      const struct alert_note *note)
 {
-    struct fw_buf body = FW_BUF_INIT(FW_MAX_RECORD_BYTES / 2);
+    struct fw_buf record = FW_BUF_INIT(FW_MAX_RECORD_BYTES);
+    struct fw_err err = {0};
 
-    if (w->o.webhook_count > 0)
-        keep_body(w, alert_note_payload(note, &body), &body, note->watch->name,
-                  note->now);
+    if (news_write(note, &record, &err) != FW_OK) {
+        fw_log(FW_LOG_ERROR, "%s", err.text);
+        fw_buf_release(&record);
+        return;
+    }
+    free(s->news);
+    s->news = record.data;
+    s->news_n = record.len;
+    atomic_fetch_add(&w->told, 1);
 }
 
 /* `silent`: nobody is told, and the log says so. */
@@ -175,16 +190,6 @@ static bool may_tell(struct telling *t, struct watched *s,
     return false;
 }
 
-static bool is_silenced(const struct watcher *w, const struct alert_note *note)
-{
-    struct fw_label v[ALERT_NOTE_LABELS];
-    struct fw_labels labels = {v, 0};
-
-    labels.n =
-        alert_note_labels(note->watch, note->labels, note->state->told, v);
-    return silence_covers(w->o.store, &labels, note->now);
-}
-
 static void tell(void *self, struct watched *s, const struct alert_note *note,
                  struct fw_arena *arena)
 {
@@ -202,9 +207,9 @@ static void tell(void *self, struct watched *s, const struct alert_note *note,
                        : held != atomic_load(&t->w->held)
                            ? "page budget"
                            : standing_name(state));
-    if (tells && t->w->o.webhook_count > 0 && !is_silenced(t->w, note)) {
+    if (tells) {
         whole.card = write_card(t->w, t->g, s, &whole, arena);
-        keep_outgoing(t->w, &whole);
+        keep_news(t->w, s, &whole);
     }
     if (!tells && !passing)
         atomic_fetch_add(&t->w->silent, 1);
@@ -266,8 +271,31 @@ static fw_rc store_scores(struct fw_txn *txn, struct watched *s,
     return rc;
 }
 
+/* A change, or the numbers of now for an alert that somebody was told of. */
+static fw_rc store_news(struct fw_txn *txn, const struct watching *g,
+                        const struct watched *s, fw_ms now, struct fw_err *err)
+{
+    const struct alert *alert = &s->state.alert;
+    struct alert_note note = {.watch = g->watch,
+                              .labels = &s->labels,
+                              .state = &s->state,
+                              .change = alert->phase == ALERT_BREACHED
+                                            ? ALERT_TO_BREACHED
+                                            : ALERT_TO_FIRING,
+                              .fired_at = alert->fired_at,
+                              .now = now};
+
+    if (s->news != NULL)
+        return news_put(txn, s->state.subject,
+                        (struct fw_str){s->news, s->news_n}, err);
+    if (!alert_is_active(alert) || s->state.told == TOLD_NOBODY)
+        return FW_OK;
+    totals_record(&g->totals, &note.record);
+    return news_refresh(txn, &note, s->state.subject, err);
+}
+
 static fw_rc store_series(struct fw_txn *txn, const struct watching *g,
-                          struct watched *s, struct books *books,
+                          struct watched *s, fw_ms now, struct books *books,
                           struct fw_err *err)
 {
     fw_rc rc = FW_OK;
@@ -284,6 +312,8 @@ static fw_rc store_series(struct fw_txn *txn, const struct watching *g,
     }
     if (rc == FW_OK && s->has_claim)
         rc = ledger_add(txn, &s->claim, err);
+    if (rc == FW_OK)
+        rc = store_news(txn, g, s, now, err);
     if (rc == FW_OK)
         rc = watched_put(txn, &s->state, err);
     return rc;
@@ -315,7 +345,7 @@ static bool forgotten(const struct watched *s, fw_ms now)
 
     if (newest < s->state.outlook.at)
         newest = s->state.outlook.at;
-    return s->known && s->open_count == 0 && !s->has_claim &&
+    return s->known && s->open_count == 0 && !s->has_claim && s->news == NULL &&
            s->state.alert.phase == ALERT_INACTIVE &&
            now - newest > FORGET_AFTER;
 }
@@ -330,11 +360,11 @@ static fw_rc store_standing(struct watcher *w, struct fw_txn *txn,
     fw_rc rc = standing_settle(txn, watch, &books->standing, now,
                                &books->settled, books->why, err);
 
-    if (rc == FW_OK && books->settled && w->o.webhook_count > 0)
-        keep_body(w,
-                  standing_payload(watch, g->standing.state, &books->standing,
-                                   books->why, &body),
-                  &body, watch->name, now);
+    if (rc == FW_OK && books->settled) {
+        rc = standing_tell(txn, watch, g->standing.state, &books->standing,
+                           books->why, &body, err);
+        keep_body(w, rc, &body, watch->name, now);
+    }
     if (rc == FW_OK)
         rc = standing_put(txn, fw_str_of(watch->name), &books->standing, err);
     return rc;
@@ -354,7 +384,7 @@ static fw_rc store_all(struct watcher *w, struct watching *g, fw_ms now,
         if (forgotten(s, now))
             rc = watched_delete(txn, s->state.subject, err);
         else
-            rc = store_series(txn, g, s, books, err);
+            rc = store_series(txn, g, s, now, books, err);
     }
     if (rc == FW_OK)
         rc = totals_put(txn, fw_str_of(g->watch->name), &books->totals, err);
@@ -395,6 +425,8 @@ static void settle_series(struct watcher *w, const struct watching *g,
     if (s->has_claim && watched_add_open(s, &s->claim) == FW_OK)
         atomic_fetch_add(&w->predictions, 1);
     s->has_routine = s->has_claim = false;
+    free(s->news);
+    s->news = NULL;
 }
 
 static fw_rc store_look(struct watcher *w, struct watching *g, fw_ms now,
@@ -466,13 +498,13 @@ static fw_rc send_digest(struct watcher *w, struct budget *due, fw_ms now,
 
     if (rc != FW_OK)
         return rc;
-    if (w->o.webhook_count > 0)
-        keep_body(w, budget_payload(&w->budgets, due, now, &body), &body,
-                  due->owner, now);
+    rc = budget_tell(txn, &w->budgets, due, now, &body, err);
+    keep_body(w, rc, &body, due->owner, now);
     fw_log(FW_LOG_WARN, "digest for %s: %llu predictions were held back",
            due->owner, (unsigned long long)due->held_count);
     budget_empty(due);
-    rc = budgets_store(txn, &w->budgets, now, err);
+    if (rc == FW_OK)
+        rc = budgets_store(txn, &w->budgets, now, err);
     if (rc == FW_OK)
         rc = store_outgoing(w, txn, &dropped, err);
     if (rc != FW_OK) {
@@ -529,7 +561,7 @@ static bool test_one(struct watcher *w)
 static void prune(struct watcher *w, fw_ms now)
 {
     struct fw_err err = {0};
-    size_t removed = 1;
+    size_t removed = 1, old_news = 0;
     fw_rc rc = FW_OK;
 
     w->pruned_at = now;
@@ -541,6 +573,10 @@ static void prune(struct watcher *w, fw_ms now)
         if (rc != FW_OK)
             break;
         rc = ledger_prune(txn, now - w->o.retention, 512, &removed, &err);
+        if (rc == FW_OK && i == 0)
+            rc = news_prune(txn, now, &old_news, &err);
+        removed += old_news;
+        old_news = 0;
         if (rc == FW_OK && removed > 0)
             rc = fw_txn_commit(txn, &err);
         else
@@ -607,9 +643,19 @@ fw_ms watcher_step(struct watcher *w)
 static void settle_gone(void *self, const struct alert_note *note)
 {
     struct watcher *w = self;
+    struct fw_buf record = FW_BUF_INIT(FW_MAX_RECORD_BYTES);
+    struct fw_err err = {0};
+    fw_rc rc = news_write(note, &record, &err);
 
     log_change(note, "");
-    keep_outgoing(w, note);
+    if (rc == FW_OK)
+        rc = news_put(w->loading, note->state->subject,
+                      (struct fw_str){record.data, record.len}, &err);
+    if (rc != FW_OK)
+        fw_log(FW_LOG_ERROR, "the end of an alert cannot be told: %s",
+               err.text);
+    atomic_fetch_add(&w->told, 1);
+    fw_buf_release(&record);
 }
 
 fw_rc watcher_open(const struct watcher_options *options, struct watcher **out,
@@ -644,6 +690,7 @@ fw_rc watcher_open(const struct watcher_options *options, struct watcher **out,
     rc = fw_txn_begin(w->o.store, true, &txn, err);
     if (rc != FW_OK)
         goto out;
+    w->loading = txn;
     rc = watch_load(txn, w->watches, w->o.watch_count, fw_clock_now(w->o.clock),
                     settle_gone, w, err);
     if (rc == FW_OK)
@@ -723,6 +770,7 @@ void watcher_stats(struct watcher *w, struct watcher_stats *out)
         .scores = atomic_load(&w->scores),
         .silent = atomic_load(&w->silent),
         .held = atomic_load(&w->held),
+        .told = atomic_load(&w->told),
         .forecaster_bytes = atomic_load(&w->bytes),
         .backtests_refused = atomic_load(&w->backtests_refused),
     };

@@ -37,7 +37,7 @@ struct watcher_options {
     const struct fw_clock *clock;       /* NULL: the system's */
     const struct config_watch *watches; /* borrowed */
     size_t watch_count;
-    const struct config_webhook *webhooks; /* each change goes to each */
+    const struct config_webhook *webhooks; /* who hears of standings, digests */
     size_t webhook_count;
     fw_ms retention;      /* of scored predictions; 0: the default */
     uint32_t page_budget; /* predicted pages a day and owner; 0: any number */
@@ -58,6 +58,7 @@ struct watcher_stats {
     uint64_t forecaster_bytes;  /* memory of what is followed */
     uint64_t held;              /* predictions beyond a page budget */
     uint64_t silent;            /* changes that were not told */
+    uint64_t told;              /* changes given to the dispatcher */
     uint64_t backtests_refused; /* FW_MAX_BACKTEST_SERIES struck */
 };
 

@@ -48,6 +48,7 @@ static void watched_free(struct watched *s)
     fw_forecaster_free(s->forecaster);
     free(s->open);
     free(s->scores);
+    free(s->news);
     free(s);
 }
 

@@ -29,6 +29,8 @@ struct watched {
     bool has_routine; /* `routine` is of this look and waits to be stored */
     bool has_claim;   /* the alert fired; `claim` waits to be stored */
     struct prediction routine, claim;
+    char *news; /* owned; a change to be told that is not stored yet; or NULL */
+    size_t news_n;
 };
 
 struct watching {

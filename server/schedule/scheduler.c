@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/alert/notice.h"
 #include "server/alert/record_codec.h"
+#include "server/alert/watch_news.h"
 #include "server/audit/audit.h"
 #include "server/notify/outbox.h"
 #include "server/schedule/cron.h"
@@ -97,10 +97,7 @@ static fw_rc tell(struct scheduler *s, struct fw_txn *txn,
     (void)snprintf(summary, sizeof(summary), "%s %s: %s",
                    digest ? "digest" : "forecast report", schedule->name,
                    schedule->reason);
-    rc = notice_payload(labels, annotations, now, &body);
-    if (rc != FW_OK)
-        (void)fw_err_set(err, rc, "the notification cannot be built: %s",
-                         fw_rc_name(rc));
+    rc = notice_tell(txn, labels, annotations, now, &body, err);
     for (size_t i = 0; rc == FW_OK && i < s->o.webhook_count; i++) {
         struct note note = {.url = fw_str_of(s->o.webhooks[i].url),
                             .created_at = now,
@@ -126,7 +123,8 @@ static fw_rc store(struct scheduler *s, const struct config_schedule *schedule,
         .what = fw_str_of(schedule->name),
         .reason = fw_str_of(schedule->reason),
     };
-    bool tells = schedule->notify && s->o.webhook_count > 0;
+    bool tells =
+        schedule->notify && (s->o.webhook_count > 0 || s->o.alertmanagers);
     struct fw_txn *txn = NULL;
     fw_rc rc = fw_txn_begin(s->o.store, true, &txn, err);
 

@@ -21,6 +21,7 @@ struct scheduler_options {
     size_t schedule_count;
     const struct config_webhook *webhooks;
     size_t webhook_count;
+    bool alertmanagers; /* there are some, who hear of it by the dispatcher */
     /* Called after a commit that put something in the outbox. May be NULL. */
     void (*wake)(void *self);
     void *wake_self;

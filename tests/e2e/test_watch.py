@@ -66,11 +66,13 @@ class Watch(Case):
         self.addCleanup(made.close)
         return made
 
-    def config(self, port, private="true"):
+    def config(self, port, private="true", more=""):
         return self.write("forewarn.yml", """
 collect: off
 listen_http: off
-notify:
+%snotify:
+  group_wait: 0s
+  group_interval: 1s
   webhooks:
     - url: http://127.0.0.1:%d/hook
       timeout: 60s
@@ -86,7 +88,7 @@ watches:
     reason: writes fail
     runbook: https://example.org/run
     labels: {severity: page}
-""" % (port, private, LIMIT))
+""" % (more, port, private, LIMIT))
 
     def history(self, server, at_now=600.0, slope=4.0, seconds=240):
         """Four minutes of an even climb that ends now, long before the limit:
@@ -165,6 +167,55 @@ watches:
         # All of it is there without a server, too.
         again = self.cli("record", "--data", server.data)
         self.assertRegex(again.out, r"Filling +trial +1 +0 +0")
+
+    def test_alertmanager_hears_of_it_from_first_to_last(self):
+        hook, manager = self.receiver(), self.receiver()
+        server = self.serve("--config", self.config(hook.port, more="""
+rules_resend_delay: 1s
+global: {external_labels: {dc: d1}}
+alerting:
+  alert_relabel_configs:
+    - {source_labels: [severity], target_label: severity, action: uppercase}
+  alertmanagers:
+    - static_configs: [{targets: ["127.0.0.1:%d"]}]
+""" % manager.port), listen=("line",))
+
+        def alerts(state):
+            return [a for posted in manager.good() for a in posted
+                    if a["annotations"].get("state") == state]
+
+        self.history(server, at_now=700)
+        value = self.climb(server, 708,
+                           until=lambda: len(alerts("predicted")) > 2)
+        self.climb(server, value, until=lambda: alerts("breached"))
+        with server.line_client() as line:
+            def settled():
+                line.send("fill,host=a bytes=10")
+                line.sync()
+                return len(alerts("resolved")) > 1
+
+            wait_until(settled, "the end, twice", 90, 0.5)
+        foretold = alerts("predicted")
+        self.assertEqual(foretold[0]["labels"], {
+            "alertname": "Filling", "host": "a", "severity": "PAGE",
+            "record": "unproven", "dc": "d1"})
+        said = foretold[0]["annotations"]
+        self.assertGreaterEqual(float(said["probability"]), 0.8)
+        self.assertIn("time_to_breach_p50", said)
+        self.assertIn("fill_bytes", foretold[0]["generatorURL"])
+        ends = [a["endsAt"] for a in foretold]
+        self.assertEqual(ends, sorted(ends), "the end moves ahead")
+        self.assertGreater(len(set(ends)), 1)
+        every = foretold + alerts("breached") + alerts("resolved")
+        self.assertEqual(len({a["startsAt"] for a in every}), 1)
+        last = alerts("resolved")
+        self.assertEqual(len({a["endsAt"] for a in last}), 1)
+        self.assertIn("back inside", last[0]["annotations"]["resolved_because"])
+        wait_until(lambda: hook.good()[-1]["status"] == "resolved",
+                   "the end at the webhook")
+        over = hook.good()[-1]
+        self.assertIn("back inside", over["forecast"]["resolved_because"])
+        self.assertEqual(len({b["groupKey"] for b in hook.good()}), 1)
 
     def test_a_watch_set_to_shadow_is_graded_and_silent(self):
         hook = self.receiver()

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "server/alert/alert_note.h"
+#include "server/notify/silence.h"
 
 static struct fw_label label_v[] = {
     {{FW_METRIC_NAME, 8}, {"disk_free", 9}},
@@ -85,73 +86,82 @@ static void changes_are_told_in_sentences(void **state)
  */
 static void the_fingerprint_is_alertmanagers(void **state)
 {
+    struct fw_label v[ALERT_NOTE_LABELS];
+    struct fw_labels own = {v, alert_note_labels(&watch, &labels, TOLD, v)};
+
     (void)state;
-    assert_int_equal(alert_fingerprint(&watch, &labels, TOLD),
-                     UINT64_C(0x7a292067c5ad4b7b));
+    assert_int_equal(silence_fingerprint(&own), UINT64_C(0x7a292067c5ad4b7b));
 }
 
-static const char *text_at(const json_t *root, const char *a, const char *b)
+/* An annotation, or NULL. */
+static const char *said(const struct alert_words *words, const char *name)
 {
-    return json_string_value(json_object_get(json_object_get(root, a), b));
+    for (size_t i = 0; i < words->n; i++)
+        if (fw_str_eq(words->v[i].name, fw_str_of(name)))
+            return words->v[i].value.p;
+    return NULL;
 }
 
-static void the_body_is_alertmanagers_and_a_forecast(void **state)
+static void annotations_carry_the_forecast_and_the_record(void **state)
+{
+    struct watched_state s = state_at(0.934);
+    struct alert_note note = {
+        .watch = &watch,
+        .labels = &labels,
+        .state = &s,
+        .change = ALERT_TO_FIRING,
+        .fired_at = 30 * FW_MINUTE,
+        .now = 31 * FW_MINUTE,
+        .record = {.right = 3, .false_alarms = 1, .median_lead = FW_HOUR}};
+    struct alert_words words = {0};
+
+    (void)state;
+    assert_int_equal(alert_words_make(&words, &note), FW_OK);
+    assert_string_equal(said(&words, "probability"), "0.93");
+    assert_string_equal(said(&words, "time_to_breach_p10"), "40m");
+    assert_string_equal(said(&words, "time_to_breach_p90"), "3h");
+    assert_string_equal(said(&words, "value"), "12.25");
+    assert_string_equal(said(&words, "model"), "holt");
+    assert_string_equal(said(&words, "state"), "predicted");
+    assert_string_equal(said(&words, "record"),
+                        "right 3 times, 1 false alarm, 0 missed, median lead "
+                        "1h");
+    for (size_t i = 1; i < words.n; i++)
+        assert_true(fw_str_cmp(words.v[i - 1].name, words.v[i].name) < 0);
+    alert_words_release(&words);
+    note.change = ALERT_TO_RESOLVED;
+    note.end = ALERT_END_GONE;
+    s.outlook.told = false;
+    assert_int_equal(alert_words_make(&words, &note), FW_OK);
+    assert_null(said(&words, "probability"));
+    assert_string_equal(said(&words, "resolved_because"),
+                        "there is no forecast any more");
+    alert_words_release(&words);
+}
+
+static void the_forecast_is_an_object(void **state)
 {
     struct watched_state s = state_at(0.934);
     struct alert_note note = {.watch = &watch,
                               .labels = &labels,
                               .state = &s,
                               .change = ALERT_TO_FIRING,
-                              .fired_at = 30 * FW_MINUTE,
-                              .now = 31 * FW_MINUTE,
-                              .record = {.right = 3,
-                                         .false_alarms = 1,
-                                         .predictions = 9,
-                                         .brier = NAN,
-                                         .median_lead = FW_HOUR}};
-    struct fw_buf body = FW_BUF_INIT(65536);
-    const json_t *alert;
+                              .record = {.predictions = 9, .brier = NAN}};
+    struct fw_buf text = FW_BUF_INIT(65536);
+    struct fw_json json;
     json_t *root;
 
     (void)state;
-    assert_int_equal(alert_note_payload(&note, &body), FW_OK);
-    root = json_loadb(body.data, body.len, JSON_REJECT_DUPLICATES, NULL);
+    fw_json_init(&json, &text);
+    alert_note_forecast(&note, &json);
+    assert_int_equal(fw_json_rc(&json), FW_OK);
+    root = json_loadb(text.data, text.len, JSON_REJECT_DUPLICATES, NULL);
     assert_non_null(root);
-    assert_string_equal(json_string_value(json_object_get(root, "version")),
-                        "4");
-    assert_string_equal(text_at(root, "commonLabels", "severity"), "page");
-    assert_string_equal(text_at(root, "commonLabels", "alertname"), "DiskFull");
-    assert_null(text_at(root, "commonLabels", FW_METRIC_NAME));
-    assert_string_equal(text_at(root, "commonAnnotations", "record"),
-                        "right 3 times, 1 false alarm, 0 missed, median lead "
-                        "1h");
-    alert = json_array_get(json_object_get(root, "alerts"), 0);
-    assert_string_equal(json_string_value(json_object_get(alert, "startsAt")),
-                        "1970-01-01T00:30:00Z");
-    assert_string_equal(json_string_value(json_object_get(alert, "endsAt")),
-                        "0001-01-01T00:00:00Z");
-    assert_true(
-        json_real_value(json_object_get(json_object_get(root, "forecast"),
-                                        "probability")) == 0.934);
-    assert_true(json_is_null(json_object_get(
-        json_object_get(json_object_get(root, "forecast"), "record"),
-        "brier")));
-    json_decref(root);
-    fw_buf_clear(&body);
-    note.change = ALERT_TO_RESOLVED;
-    note.end = ALERT_END_GONE;
-    s.outlook.told = false;
-    assert_int_equal(alert_note_payload(&note, &body), FW_OK);
-    root = json_loadb(body.data, body.len, JSON_REJECT_DUPLICATES, NULL);
-    assert_string_equal(json_string_value(json_object_get(root, "status")),
-                        "resolved");
-    alert = json_array_get(json_object_get(root, "alerts"), 0);
-    assert_string_equal(json_string_value(json_object_get(alert, "endsAt")),
-                        "1970-01-01T00:31:00Z");
+    assert_true(json_real_value(json_object_get(root, "probability")) == 0.934);
     assert_true(json_is_null(
-        json_object_get(json_object_get(root, "forecast"), "probability")));
+        json_object_get(json_object_get(root, "record"), "brier")));
     json_decref(root);
-    fw_buf_release(&body);
+    fw_buf_release(&text);
 }
 
 int main(int argc, char **argv)
@@ -159,7 +169,8 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(changes_are_told_in_sentences),
         cmocka_unit_test(the_fingerprint_is_alertmanagers),
-        cmocka_unit_test(the_body_is_alertmanagers_and_a_forecast),
+        cmocka_unit_test(annotations_carry_the_forecast_and_the_record),
+        cmocka_unit_test(the_forecast_is_an_object),
     };
 
     return fixture_main(argc, argv, tests);

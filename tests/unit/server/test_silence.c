@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "server/audit/audit.h"
-#include "server/dispatch.h"
+#include "server/dispatch_hold.h"
 #include "server/notify/silence.h"
 #include "tests/support/fake_clock.h"
 #include "tests/support/tmpdir.h"
@@ -209,13 +209,13 @@ static void windows_may_go_over_midnight(void **state)
     fw_ms midnight = NOW - NOW % FW_DAY; /* of Tuesday */
 
     (void)state;
-    assert_false(dispatch_in_window(&day, NOW));
-    assert_true(dispatch_in_window(&day, midnight + 8 * FW_HOUR));
-    assert_false(dispatch_in_window(&day, midnight + 18 * FW_HOUR));
-    assert_true(dispatch_in_window(&night, NOW));
-    assert_true(dispatch_in_window(&night, midnight + 29 * FW_HOUR));
-    assert_false(dispatch_in_window(&night, midnight + 30 * FW_HOUR));
-    assert_false(dispatch_in_window(&night, midnight + 5 * FW_HOUR));
+    assert_false(hold_in_window(&day, NOW));
+    assert_true(hold_in_window(&day, midnight + 8 * FW_HOUR));
+    assert_false(hold_in_window(&day, midnight + 18 * FW_HOUR));
+    assert_true(hold_in_window(&night, NOW));
+    assert_true(hold_in_window(&night, midnight + 29 * FW_HOUR));
+    assert_false(hold_in_window(&night, midnight + 30 * FW_HOUR));
+    assert_false(hold_in_window(&night, midnight + 5 * FW_HOUR));
 }
 
 int main(int argc, char **argv)
