@@ -184,10 +184,11 @@ alerting:
             return [a for posted in manager.good() for a in posted
                     if a["annotations"].get("state") == state]
 
-        self.history(server, at_now=700)
-        value = self.climb(server, 708,
+        self.history(server)
+        value = self.climb(server,
                            until=lambda: len(alerts("predicted")) > 2)
-        self.climb(server, value, until=lambda: alerts("breached"))
+        self.climb(server, value=value, slope=(LIMIT - value) / 5,
+                   until=lambda: alerts("breached"))
         with server.line_client() as line:
             def settled():
                 line.send("fill,host=a bytes=10")
