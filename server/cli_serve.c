@@ -40,6 +40,8 @@ static const struct fw_option serve_options[] = {
      "refuse new series of a metric that has so many (0: no limit)"},
     {"disk-floor", 0, "BYTES", NULL,
      "stop writing when less disk space is free (16 MiB)"},
+    {"plain-samples", 0, "BYTES", NULL,
+     "memory for samples as they came; more are packed (64 MiB)"},
     {"max-connections", 0, "COUNT", NULL,
      "past this many, the longest silent one is closed (1024)"},
     {"query-timeout", 0, "SPAN", NULL, "stop a query after this (2m)"},

@@ -32,6 +32,7 @@ static void add_store(struct fw_store *store, struct sample_set *set)
         const struct row rows[] = {
             {"forewarn_series", (double)s.series},
             {"forewarn_head_samples", (double)s.head_samples},
+            {"forewarn_head_plain_bytes", (double)s.head_plain_bytes},
             {"forewarn_samples_stored_total", (double)s.samples_stored},
             {"forewarn_series_refused_total", (double)s.series_refused},
             {"forewarn_series_forgotten_total", (double)s.series_forgotten},

@@ -59,8 +59,8 @@ static fw_rc put_tail(struct round *r, struct plain *p)
     fw_rc rc = FW_OK;
 
     for (; i < r->snap.tail_n && rc == FW_OK; i++) {
-        p->t[p->n] = r->snap.items[i].t;
-        memcpy(&p->v[p->n], &r->snap.items[i].bits, sizeof(p->v[0]));
+        p->t[p->n] = r->snap.tail_t[i];
+        memcpy(&p->v[p->n], &r->snap.tail_bits[i], sizeof(p->v[0]));
         if (++p->n == HEAD_CHUNK_SAMPLES)
             rc = flush(r, p);
     }

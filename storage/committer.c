@@ -21,11 +21,15 @@
 /* A sample takes about this much in the journal, which ends the linger. */
 #define SAMPLE_BYTES_GUESS 8
 #define GROUP_SAMPLES_MAX ((size_t)1 << 19)
+#define RUN_SAMPLES 256 /* staged under one lock, as a piece of the journal */
 
 struct pending {
     struct pending *next;
     struct fw_batch batch; /* after staging the accepted samples come first */
+    size_t at;             /* samples before this have been looked at */
     size_t accepted;
+    size_t shown; /* of those accepted; the others are in the running commit */
+    bool known;   /* all its series are */
     fw_append_done done;
     void *self;
     struct fw_append_result result;
@@ -47,18 +51,13 @@ struct committer {
     struct fw_buf definition;
     struct block_cache cache;
     struct head_hold hold;
-    fw_ms now;  /* when staging began */
-    fw_ms edge; /* of retention, at that time */
+    fw_ms now;    /* when staging began */
+    fw_ms edge;   /* of retention, at that time */
+    fw_ms latest; /* what is ahead of this is too far ahead */
 };
 
 /* ---- Staging --------------------------------------------------------------
  */
-
-static bool ahead(const struct committer *c, fw_ms t)
-{
-    return t > c->now && (uint64_t)t - (uint64_t)c->now >
-                             (uint64_t)c->store->options.max_future;
-}
 
 /* The sentence for the first sample of a batch that is refused. */
 static void explain(struct committer *c, struct fw_append_result *result,
@@ -191,19 +190,50 @@ static bool ids_known(struct committer *c, struct pending *p)
     return true;
 }
 
+/* The next samples that go without asking; FW_END if the first does not. */
+static fw_rc stage_run(struct committer *c, struct pending *p)
+{
+    struct fw_batch *b = &p->batch;
+    size_t to = p->accepted, from = p->at, most = b->n - from, n;
+
+    most = most < RUN_SAMPLES ? most : RUN_SAMPLES;
+    n = head_stage_run(&c->hold, b->series + from, b->t + from, most, c->edge,
+                       c->latest);
+    if (n == 0)
+        return FW_END;
+    if (to < from) {
+        memmove(b->series + to, b->series + from, n * sizeof(*b->series));
+        memmove(b->t + to, b->t + from, n * sizeof(*b->t));
+        memmove(b->v + to, b->v + from, n * sizeof(*b->v));
+    }
+    p->at += n;
+    p->accepted += n;
+    return journal_writer_add_run(&c->writer, b->series + to, b->t + to,
+                                  b->v + to, n);
+}
+
+/* To the end of the batch, unless the record is long enough before. */
 static fw_rc stage_batch(struct committer *c, struct pending *p)
 {
     fw_rc rc = FW_OK;
 
-    if (!ids_known(c, p))
-        return FW_OK;
-    for (size_t i = 0; i < p->batch.n && rc == FW_OK; i++) {
-        if (ahead(c, p->batch.t[i])) {
+    if (!p->known && !(p->known = ids_known(c, p)))
+        p->at = p->batch.n;
+    while (p->at < p->batch.n && rc == FW_OK &&
+           !journal_writer_full(&c->writer)) {
+        size_t i = p->at;
+
+        rc = stage_run(c, p);
+        if (rc != FW_END)
+            continue;
+        rc = FW_OK;
+        if (p->batch.t[i] > c->latest) {
             p->result.too_new++;
             explain(c, &p->result, p->batch.series[i], p->batch.t[i], true);
         } else {
             rc = stage_one(c, p, i);
         }
+        p->at++;
     }
     return rc;
 }
@@ -211,9 +241,9 @@ static fw_rc stage_batch(struct committer *c, struct pending *p)
 static void unstage_all(struct committer *c, struct pending *group)
 {
     for (struct pending *p = group; p != NULL; p = p->next) {
-        for (size_t i = 0; i < p->accepted; i++)
+        for (size_t i = p->shown; i < p->accepted; i++)
             head_unstage(&c->hold, p->batch.series[i]);
-        p->accepted = 0;
+        p->accepted = p->shown;
     }
     head_let_go(&c->hold);
     for (size_t i = 0; i < c->defined_count; i++)
@@ -250,7 +280,15 @@ static void apply_batch(struct committer *c, struct pending *p, uint64_t seq)
 {
     struct fw_batch *b = &p->batch;
 
-    for (size_t i = 0; i < p->accepted; i++) {
+    while (p->shown < p->accepted) {
+        size_t i = p->shown;
+        size_t n = head_apply_run(&c->hold, b->series + i, b->t + i, b->v + i,
+                                  p->accepted - i, seq);
+
+        p->result.stored += (uint32_t)n;
+        p->shown += n;
+        if (n > 0)
+            continue;
         switch (head_apply(&c->hold, b->series[i], b->t[i],
                            fw_double_bits(b->v[i]), seq)) {
         case HEAD_DUPLICATE:
@@ -263,6 +301,7 @@ static void apply_batch(struct committer *c, struct pending *p, uint64_t seq)
             p->result.stored++;
             break;
         }
+        p->shown++;
     }
 }
 
@@ -276,6 +315,7 @@ static void count_result(struct fw_store *store,
     (void)atomic_fetch_add(&store->counters.too_new, r->too_new);
 }
 
+/* What was in earlier records stays; a sender who repeats does no harm. */
 static void group_failed(struct committer *c, struct pending *group, fw_rc rc,
                          struct fw_err *err)
 {
@@ -286,42 +326,71 @@ static void group_failed(struct committer *c, struct pending *group, fw_rc rc,
         rc = FW_ENOSPC;
         *err = disk;
     }
+    for (struct pending *p = group; p != NULL; p = p->next)
+        if (p->at < p->batch.n || p->shown < p->accepted)
+            p->result = (struct fw_append_result){
+                .rc = rc, .err = *err, .stored = p->result.stored};
     unstage_all(c, group);
     (void)atomic_fetch_add(&c->store->counters.commit_failures, 1);
     if (rc == FW_ENOSPC || rc == FW_EIO)
         store_set_health(c->store, rc, err->text);
-    for (struct pending *p = group; p != NULL; p = p->next)
-        p->result = (struct fw_append_result){.rc = rc, .err = *err};
 }
 
-static void commit_group(struct committer *c, struct pending *group)
+/* Stages from batch *p on until the record is long enough, and moves *p. */
+static fw_rc stage_record(struct committer *c, struct pending **p,
+                          struct fw_err *err)
 {
-    struct fw_err err = {0};
-    uint64_t seq = c->store->journal.next_seq;
     fw_rc rc = FW_OK;
 
     journal_writer_clear(&c->writer);
     c->defined_count = 0;
-    c->now = fw_clock_now(c->store->options.clock);
-    c->edge = store_retention_edge(c->store);
-    for (struct pending *p = group; p != NULL && rc == FW_OK; p = p->next)
-        rc = stage_batch(c, p);
-    head_let_go(&c->hold);
-    if (rc != FW_OK)
-        (void)fw_err_set(&err, rc, "out of memory");
-    else
-        rc = journal_group(c, &err);
-    if (rc != FW_OK) {
-        group_failed(c, group, rc, &err);
-        return;
+    while (*p != NULL && rc == FW_OK && !journal_writer_full(&c->writer)) {
+        rc = stage_batch(c, *p);
+        if (rc == FW_OK && (*p)->at == (*p)->batch.n)
+            *p = (*p)->next;
     }
-    for (struct pending *p = group; p != NULL; p = p->next)
-        apply_batch(c, p, seq);
+    head_let_go(&c->hold);
+    return rc == FW_OK ? FW_OK : fw_err_set(err, rc, "out of memory");
+}
+
+/* One record, and what it holds is shown. */
+static fw_rc commit_record(struct committer *c, struct pending **p,
+                           struct fw_err *err)
+{
+    struct pending *first = *p;
+    uint64_t seq = c->store->journal.next_seq;
+    fw_rc rc = stage_record(c, p, err);
+
+    if (rc == FW_OK)
+        rc = journal_group(c, err);
+    if (rc != FW_OK)
+        return rc;
+    for (struct pending *q = first; q != NULL; q = q == *p ? NULL : q->next)
+        apply_batch(c, q, seq);
     head_let_go(&c->hold);
     if (c->writer.sample_count > 0) {
         atomic_store(&c->store->head.applied, seq);
         store_set_health(c->store, FW_OK, NULL);
     }
+    return FW_OK;
+}
+
+/* A record, or several where there is a flood of new series. */
+static void commit_group(struct committer *c, struct pending *group)
+{
+    struct pending *p = group;
+    struct fw_err err = {0};
+    fw_rc rc = FW_OK;
+
+    c->now = fw_clock_now(c->store->options.clock);
+    c->edge = store_retention_edge(c->store);
+    c->latest = c->now > INT64_MAX - c->store->options.max_future
+                    ? INT64_MAX
+                    : c->now + c->store->options.max_future;
+    while (p != NULL && rc == FW_OK)
+        rc = commit_record(c, &p, &err);
+    if (rc != FW_OK)
+        group_failed(c, group, rc, &err);
 }
 
 /* ---- The thread -----------------------------------------------------------
@@ -385,6 +454,7 @@ static void *committer_main(void *self)
     struct committer *c = self;
     struct pending *group;
 
+    (void)pthread_setname_np(pthread_self(), "committer");
     while ((group = take_group(c)) != NULL) {
         commit_group(c, group);
         answer(c, group);

@@ -12,10 +12,11 @@
  * head_apply() shows them after it and cannot fail.
  *
  * Samples in order of time go to the tail of their series, plain values
- * beside shared times; a tail of HEAD_TAIL is packed into a chunk
- * (head_chunk.h). Late ones, older than the newest of the series, lie in a
- * list of their own until the series is sealed whole. So whatever is in chunks
- * and tail is newer than all blocks were when it came.
+ * beside shared times. Where there is little memory left for those, tails of
+ * HEAD_TAIL and more are packed into chunks (head_chunk.h). Late ones, older
+ * than the newest of the series, lie in a list of their own until the series is
+ * sealed whole. So whatever is in chunks and tail is newer than all blocks were
+ * when it came.
  */
 #ifndef STORAGE_HEAD_H
 #define STORAGE_HEAD_H
@@ -66,10 +67,9 @@ struct head_series {
     fw_ms oldest, newest;       /* of all samples, on disk too */
     fw_ms sealed_max;           /* newest in a block; if block_count > 0 */
     uint64_t seq_first;      /* of journal records that only memory has too */
-    struct values_hint hint; /* of the last chunk */
+    struct values_hint hint; /* of the last chunk or block */
     uint32_t area_bytes;
-    uint32_t packed;  /* samples in chunks */
-    uint32_t settled; /* of those, up to the last big chunk */
+    uint32_t packed; /* samples in chunks */
     uint32_t tail_n, tail_cap;
     uint32_t column_at; /* of the first sample of the tail in the column */
     uint32_t staged;    /* room and times promised to the running commit */
@@ -97,8 +97,10 @@ struct head {
     _Atomic size_t groups_used; /* one more than the highest there was */
     struct head_grave *graves, *old_graves; /* grow_lock */
     pthread_mutex_t grow_lock;
-    _Atomic uint64_t samples; /* in memory */
-    _Atomic int64_t full;     /* of those, in runs long enough for a block */
+    _Atomic uint64_t samples;    /* in memory */
+    _Atomic int64_t full;        /* of those, in runs long enough for a block */
+    _Atomic int64_t plain_bytes; /* room of tails and of open columns */
+    int64_t plain_max; /* past this tails are packed; before other threads */
     _Atomic int64_t newest;   /* of all samples of all series; INT64_MIN */
     _Atomic uint64_t applied; /* the last journal record that is shown */
     uint64_t leaving_seq; /* of series that leave: newer ones stay; sealer */
@@ -106,7 +108,12 @@ struct head {
     struct head_packer packer;
 };
 
-FW_CHECK fw_rc head_init(struct head *h, uint32_t max_series);
+/*
+ * Tails are left plain as long as they take `plain_bytes` together or less,
+ * which is cheap; past that they are packed, which is small.
+ */
+FW_CHECK fw_rc head_init(struct head *h, uint32_t max_series,
+                         uint64_t plain_bytes);
 void head_release(struct head *h);
 
 /*
@@ -132,6 +139,12 @@ static inline uint32_t head_count(const struct head_series *s)
     return s->packed + s->tail_n + head_late_count(s);
 }
 
+/* Of those, in runs long enough for a block. */
+static inline uint32_t head_full(const struct head_series *s)
+{
+    return (s->packed + s->tail_n) / HEAD_BLOCK_SAMPLES * HEAD_BLOCK_SAMPLES;
+}
+
 static inline uint64_t *head_tail(const struct head_series *s)
 {
     return (uint64_t *)(void *)s->data;
@@ -154,6 +167,7 @@ struct head_hold {
     pthread_mutex_t *lock; /* held; NULL for none */
     uint32_t calls;        /* since it was taken */
     uint64_t shown;        /* samples, not yet counted in the head */
+    int64_t full;          /* of those, as runs became long enough */
     fw_ms newest;
     uint32_t *tails; /* owned: series whose tail is full */
     size_t tail_count, tail_cap;
@@ -187,6 +201,14 @@ enum head_verdict {
 enum head_verdict head_stage(struct head_hold *hold, uint32_t id, fw_ms t,
                              uint64_t bits, fw_ms window, bool asked);
 
+/*
+ * The same for as many of the first samples as are of the usual kind: their
+ * series are defined and have samples in a tail, they are the newest, with a
+ * time in [from, to]. How many that are; the next one needs head_stage().
+ */
+size_t head_stage_run(struct head_hold *hold, const uint32_t *ids,
+                      const fw_ms *t, size_t n, fw_ms from, fw_ms to);
+
 /* Takes back all that is staged of a series, whose commit failed. */
 void head_unstage(struct head_hold *hold, uint32_t id);
 
@@ -198,8 +220,15 @@ enum head_verdict head_apply(struct head_hold *hold, uint32_t id, fw_ms t,
                              uint64_t bits, uint64_t seq);
 
 /*
- * Packs the tails that filled up since the last call, best after everybody has
- * been answered. Without memory they stay as they are.
+ * The same for as many of the first samples as are the newest of their series;
+ * the next one needs head_apply().
+ */
+size_t head_apply_run(struct head_hold *hold, const uint32_t *ids,
+                      const fw_ms *t, const double *v, size_t n, uint64_t seq);
+
+/*
+ * Packs the tails that filled up since the last call if plain ones take too
+ * much, best after everybody has been answered. Without memory they stay.
  */
 void head_pack_tails(struct head_hold *hold);
 
@@ -215,6 +244,7 @@ struct head_leaving {
     size_t run;
     const fw_ms *t;
     size_t n;
+    struct values_hint hint; /* what its blocks taught */
 };
 FW_CHECK fw_rc head_publish(struct head *h, uint32_t id,
                             const struct block_ref *refs, size_t ref_count,
@@ -274,8 +304,7 @@ bool head_overlaps(struct head *h, uint32_t id, fw_ms from, fw_ms to);
 /* One more than the highest id that has a state. */
 uint32_t head_limit(const struct head *h);
 
-/* ---- Series that leave
- * -------------------------------------------------------
+/* ---- Series that leave ----------------------------------------------------
  */
 
 /* True if the series has nothing in memory, nothing staged and no block. */
@@ -284,10 +313,6 @@ bool head_idle(struct head *h, uint32_t id);
 bool head_retire(struct head *h, uint32_t id);
 /* Gives back what was retired before the call before this one. */
 void head_bury(struct head *h);
-/* Inside of the head: */
-bool head_is_gone(const struct head_series *states);
-void head_drop_memory(struct head_series *s);
-void head_retire_release(struct head *h);
 
 /* ---- Reading --------------------------------------------------------------
  */
@@ -299,8 +324,11 @@ void head_retire_release(struct head *h);
 struct head_snap {
     char *area; /* owned: chunks, each with a reference */
     size_t area_bytes, area_cap;
-    struct head_item *items; /* owned: the tail, then the late ones */
-    size_t tail_n, late_n, item_cap;
+    fw_ms *tail_t; /* owned, with the values of the tail behind the times */
+    uint64_t *tail_bits;
+    size_t tail_n, tail_cap;
+    struct head_item *late; /* owned */
+    size_t late_n, late_cap;
     size_t run;  /* samples in chunks and tail */
     size_t skip; /* the oldest so many were not asked for */
     struct values_hint hint;
@@ -324,7 +352,7 @@ FW_CHECK fw_rc head_snap_take(struct head_snap *snap,
                               const struct head_series *s, fw_ms from,
                               fw_ms to);
 
-/* The same of settled chunks only: whole runs of HEAD_BLOCK_SAMPLES, nearly. */
+/* The same of whole runs of HEAD_BLOCK_SAMPLES, nearly: chunks stay whole. */
 FW_CHECK fw_rc head_snap_take_full(struct head_snap *snap,
                                    const struct head_series *s);
 

@@ -6,7 +6,7 @@
  * So a group whose series have all left is first taken out of reach, and given
  * back at the next occasion, an hour later, when nobody can still be at it.
  */
-#include "storage/head.h"
+#include "storage/head_parts.h"
 
 #include <stdlib.h>
 
@@ -68,7 +68,7 @@ bool head_retire(struct head *h, uint32_t id)
     if (idle) {
         s->made = false;
         s->retired = true;
-        head_drop_memory(s);
+        head_drop_memory(h, s);
     }
     head_unlock(h, id);
     if (idle)

@@ -26,7 +26,8 @@ void head_snap_release(struct head_snap *snap)
 {
     head_snap_clear(snap);
     free(snap->area);
-    free(snap->items);
+    free(snap->tail_t);
+    free(snap->late);
     free(snap->t);
     free(snap->held);
     *snap = (struct head_snap){0};
@@ -75,28 +76,56 @@ static fw_rc take_chunks(struct head_snap *snap, const struct head_series *s,
     return end > first ? take_area(snap, s, first, end, samples) : FW_OK;
 }
 
+/* The samples [from, to) of the tail. */
 static fw_rc take_tail(struct head_snap *snap, const struct head_series *s,
-                       fw_ms from, fw_ms to)
+                       size_t from, size_t to)
+{
+    size_t n = to - from;
+
+    if (n == 0)
+        return FW_OK;
+    if (n > snap->tail_cap) {
+        free(snap->tail_t);
+        snap->tail_cap = 0;
+        snap->tail_t = malloc(n * (sizeof(*snap->tail_t) + sizeof(uint64_t)));
+        if (snap->tail_t == NULL)
+            return FW_ENOMEM;
+        snap->tail_cap = n;
+        snap->tail_bits = (uint64_t *)(void *)(snap->tail_t + n);
+    }
+    memcpy(snap->tail_t, s->column->t + s->column_at + from,
+           n * sizeof(*snap->tail_t));
+    memcpy(snap->tail_bits, head_tail(s) + from, n * sizeof(uint64_t));
+    snap->tail_n = n;
+    snap->run += n;
+    return FW_OK;
+}
+
+static fw_rc take_tail_between(struct head_snap *snap,
+                               const struct head_series *s, fw_ms from,
+                               fw_ms to)
 {
     const fw_ms *t = s->tail_n > 0 ? s->column->t + s->column_at : NULL;
-    bool any = s->tail_n > 0 && t[0] <= to && t[s->tail_n - 1] >= from;
-    size_t late = head_late_count(s);
+    size_t first = from == INT64_MIN ? 0 : head_lower_bound(t, s->tail_n, from);
+    size_t end =
+        to == INT64_MAX ? s->tail_n : head_lower_bound(t, s->tail_n, to + 1);
+
+    return take_tail(snap, s, first, end > first ? end : first);
+}
+
+static fw_rc take_late(struct head_snap *snap, const struct head_series *s)
+{
+    size_t n = head_late_count(s);
     fw_rc rc;
 
-    if (!any && late == 0)
+    if (n == 0)
         return FW_OK;
-    rc = fw_grow(&snap->items, &snap->item_cap, s->tail_n + late,
-                 sizeof(*snap->items), SIZE_MAX / sizeof(*snap->items));
+    rc = fw_grow(&snap->late, &snap->late_cap, n, sizeof(*snap->late),
+                 SIZE_MAX / sizeof(*snap->late));
     if (rc != FW_OK)
         return rc;
-    for (uint32_t i = 0; any && i < s->tail_n; i++)
-        snap->items[i] = (struct head_item){t[i], head_tail(s)[i]};
-    snap->tail_n = any ? s->tail_n : 0;
-    snap->run += snap->tail_n;
-    if (late > 0)
-        memcpy(snap->items + snap->tail_n, s->late->items,
-               late * sizeof(*snap->items));
-    snap->late_n = late;
+    memcpy(snap->late, s->late->items, n * sizeof(*snap->late));
+    snap->late_n = n;
     return FW_OK;
 }
 
@@ -109,7 +138,9 @@ fw_rc head_snap_take(struct head_snap *snap, const struct head_series *s,
     snap->hint = s->hint;
     rc = take_chunks(snap, s, from, to);
     if (rc == FW_OK)
-        rc = take_tail(snap, s, from, to);
+        rc = take_tail_between(snap, s, from, to);
+    if (rc == FW_OK)
+        rc = take_late(snap, s);
     if (rc != FW_OK)
         head_snap_clear(snap);
     return rc;
@@ -117,9 +148,10 @@ fw_rc head_snap_take(struct head_snap *snap, const struct head_series *s,
 
 fw_rc head_snap_take_full(struct head_snap *snap, const struct head_series *s)
 {
-    size_t want = s->settled / HEAD_BLOCK_SAMPLES * HEAD_BLOCK_SAMPLES;
+    size_t want = head_full(s);
     struct head_chunk chunk;
     size_t end = 0, samples = 0;
+    fw_rc rc;
 
     head_snap_clear(snap);
     snap->hint = s->hint;
@@ -131,7 +163,12 @@ fw_rc head_snap_take_full(struct head_snap *snap, const struct head_series *s)
         samples += chunk.n;
         end = next;
     }
-    return take_area(snap, s, 0, end, samples);
+    rc = take_area(snap, s, 0, end, samples);
+    if (rc == FW_OK && end == s->area_bytes)
+        rc = take_tail(snap, s, 0, want - samples);
+    if (rc != FW_OK)
+        head_snap_clear(snap);
+    return rc;
 }
 
 fw_rc head_snap_take_behind(struct head_snap *snap, const struct head_series *s,
@@ -154,7 +191,7 @@ fw_rc head_snap_take_behind(struct head_snap *snap, const struct head_series *s,
     rc = take_area(snap, s, first, s->area_bytes, s->packed - samples);
     snap->skip = skip - samples;
     if (rc == FW_OK)
-        rc = take_tail(snap, s, INT64_MIN, INT64_MAX);
+        rc = take_tail(snap, s, 0, s->tail_n);
     if (rc != FW_OK)
         head_snap_clear(snap);
     return rc;
@@ -184,7 +221,7 @@ static fw_rc room_for(struct head_snap *snap, size_t n)
 /* Puts the late ones among the others, from the end, where there is room. */
 static void merge_late(struct head_snap *snap)
 {
-    const struct head_item *late = snap->items + snap->tail_n;
+    const struct head_item *late = snap->late;
     size_t i = snap->n, j = snap->late_n, at = snap->n + snap->late_n;
 
     snap->n = at;
@@ -230,12 +267,17 @@ static fw_rc put_times(struct head_snap *snap, size_t i,
 
 static void put_tail(struct head_snap *snap)
 {
-    for (size_t i = 0; i < snap->tail_n; i++, snap->n++) {
-        snap->same_times =
-            snap->same_times && snap->t[snap->n] == snap->items[i].t;
-        snap->t[snap->n] = snap->items[i].t;
-        memcpy(snap->v + snap->n, &snap->items[i].bits, sizeof(*snap->v));
+    size_t bytes = snap->tail_n * sizeof(*snap->t);
+
+    if (snap->tail_n == 0)
+        return;
+    if (!snap->same_times ||
+        memcmp(snap->t + snap->n, snap->tail_t, bytes) != 0) {
+        snap->same_times = false;
+        memcpy(snap->t + snap->n, snap->tail_t, bytes);
     }
+    memcpy(snap->v + snap->n, snap->tail_bits, snap->tail_n * sizeof(*snap->v));
+    snap->n += snap->tail_n;
 }
 
 fw_rc head_snap_unpack(struct head_snap *snap)

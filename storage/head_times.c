@@ -89,12 +89,21 @@ struct head_column *head_column_ref(struct head_column *column)
     return column;
 }
 
+static void count_bytes(const struct head_column *c, int64_t times)
+{
+    int64_t bytes = (int64_t)(sizeof(*c) + c->cap * sizeof(*c->t));
+
+    (void)atomic_fetch_add_explicit(c->bytes, times * bytes,
+                                    memory_order_relaxed);
+}
+
 void head_column_unref(struct head_column *column)
 {
     while (column != NULL && atomic_fetch_sub(&column->refs, 1) == 1) {
         struct head_column *next = column->grown;
 
         head_column_unref(column->fork); /* FORKS_MAX deep at most */
+        count_bytes(column, -1);
         free(column);
         column = next;
     }
@@ -104,11 +113,12 @@ void head_recent_release(struct head_recent *recent)
 {
     for (size_t i = 0; i < HEAD_RECENT; i++)
         head_column_unref(recent->columns[i]);
-    memset(recent, 0, sizeof(*recent));
+    memset(recent->columns, 0, sizeof(recent->columns));
 }
 
 /* The first n times of `like` (which may be NULL), then t. */
-static struct head_column *copy_column(const struct head_column *like,
+static struct head_column *copy_column(const struct head_recent *recent,
+                                       const struct head_column *like,
                                        uint32_t n, fw_ms t)
 {
     uint32_t cap = FIRST_CAP;
@@ -119,8 +129,10 @@ static struct head_column *copy_column(const struct head_column *like,
     c = malloc(sizeof(*c) + cap * sizeof(*c->t));
     if (c == NULL)
         return NULL;
-    *c = (struct head_column){.id = next_id(), .n = n + 1, .cap = cap};
+    *c = (struct head_column){
+        .id = next_id(), .n = n + 1, .cap = cap, .bytes = recent->bytes};
     atomic_init(&c->refs, 1);
+    count_bytes(c, 1);
     if (n > 0)
         memcpy(c->t, like->t, n * sizeof(*c->t));
     c->t[n] = t;
@@ -144,7 +156,7 @@ static bool begin(struct head_column **column, struct head_recent *recent,
     struct head_column *made;
 
     if (*slot == NULL || (*slot)->t[0] != t) {
-        made = copy_column(NULL, 0, t);
+        made = copy_column(recent, NULL, 0, t);
         if (made == NULL)
             return false;
         head_column_unref(*slot);
@@ -155,7 +167,8 @@ static bool begin(struct head_column **column, struct head_recent *recent,
 }
 
 /* The column to look at next, where `c` does not have t at index `at`. */
-static struct head_column *successor(struct head_column *c, uint32_t at,
+static struct head_column *successor(const struct head_recent *recent,
+                                     struct head_column *c, uint32_t at,
                                      fw_ms t)
 {
     bool full = at == c->n;
@@ -164,7 +177,7 @@ static struct head_column *successor(struct head_column *c, uint32_t at,
 
     if (*link != NULL && (full || c->fork_at == at))
         return *link;
-    made = copy_column(c, at, t);
+    made = copy_column(recent, c, at, t);
     if (made == NULL)
         return NULL;
     head_column_unref(*link);
@@ -195,11 +208,11 @@ bool head_column_take(struct head_column **column, struct head_recent *recent,
             move_to(column, c);
             return true;
         }
-        c = successor(c, at, t);
+        c = successor(recent, c, at, t);
         if (c == NULL)
             return false;
     }
-    c = copy_column(*column, at, t); /* one that nobody will join */
+    c = copy_column(recent, *column, at, t); /* one that nobody will join */
     if (c == NULL)
         return false;
     head_column_unref(*column);

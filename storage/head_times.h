@@ -46,11 +46,13 @@ struct head_column {
     uint32_t fork_at;
     struct head_column *fork; /* same as this one before fork_at; a reference */
     struct head_column *grown; /* same, with more room; a reference */
+    _Atomic int64_t *bytes;    /* what columns take together; outlives them */
     fw_ms t[];
 };
 
 /* The columns that series began with last, by their first time. */
 struct head_recent {
+    _Atomic int64_t *bytes; /* what columns take together; not NULL */
     struct head_column *columns[HEAD_RECENT]; /* references */
 };
 

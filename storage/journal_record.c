@@ -91,6 +91,34 @@ fw_rc journal_writer_add(struct journal_writer *w, uint32_t id, fw_ms t,
     return ++p->n == JOURNAL_PIECE_SAMPLES ? close_piece(w) : FW_OK;
 }
 
+fw_rc journal_writer_add_run(struct journal_writer *w, const uint32_t *ids,
+                             const fw_ms *t, const double *v, size_t n)
+{
+    struct journal_piece *p = &w->piece;
+    fw_rc rc = FW_OK;
+
+    for (size_t i = 0; i < n && rc == FW_OK;) {
+        size_t k = JOURNAL_PIECE_SAMPLES - p->n;
+
+        k = k < n - i ? k : n - i;
+        memcpy(p->ids + p->n, ids + i, k * sizeof(*ids));
+        memcpy(p->t + p->n, t + i, k * sizeof(*t));
+        memcpy(p->v + p->n, v + i, k * sizeof(*v));
+        memset(p->late + p->n, 0, k * sizeof(*p->late));
+        p->n += (uint32_t)k;
+        w->sample_count += (uint32_t)k;
+        i += k;
+        if (p->n == JOURNAL_PIECE_SAMPLES)
+            rc = close_piece(w);
+    }
+    return rc;
+}
+
+bool journal_writer_full(const struct journal_writer *w)
+{
+    return w->definitions.len + w->samples.len >= JOURNAL_RECORD_FULL;
+}
+
 /* The samples of a record that has only a few. */
 static fw_rc put_few(struct journal_writer *w)
 {

@@ -14,8 +14,8 @@
 #include "storage/storage.h"
 
 #define JOURNAL_RECORD_HEADER 32
-/* One batch more than what ends the linger, of the costliest samples. */
 #define JOURNAL_RECORD_MAX ((size_t)64 << 20)
+#define JOURNAL_RECORD_FULL ((size_t)8 << 20) /* then another one begins */
 
 #define JOURNAL_HINTS 64
 
@@ -40,6 +40,12 @@ FW_CHECK fw_rc journal_writer_define(struct journal_writer *w, uint32_t id,
 /* `late`: the series has a newer sample already. */
 FW_CHECK fw_rc journal_writer_add(struct journal_writer *w, uint32_t id,
                                   fw_ms t, uint64_t bits, bool late);
+/* The same for n samples that are not late. */
+FW_CHECK fw_rc journal_writer_add_run(struct journal_writer *w,
+                                      const uint32_t *ids, const fw_ms *t,
+                                      const double *v, size_t n);
+/* True once there is enough for a record; a series and a piece more fit. */
+bool journal_writer_full(const struct journal_writer *w);
 /* The finished record; it belongs to the writer until it is cleared. */
 FW_CHECK fw_rc journal_writer_finish(struct journal_writer *w, uint64_t seq,
                                      fw_ms now, struct fw_str *out);

@@ -32,7 +32,8 @@ struct item {
     size_t n;   /* samples */
     size_t run; /* of those, from chunks and tail */
     size_t first_ref, ref_count;
-    size_t late_at, late_n; /* in the step's times, if some were late: all */
+    struct values_hint hint; /* what its blocks here taught */
+    size_t late_at, late_n;  /* in the step's times, if some were late: all */
 };
 
 /* What goes to one partition. */
@@ -109,7 +110,7 @@ static bool old_locked(const struct head_series *s,
 static enum due due_locked(const struct head_series *s,
                            const struct seal_order *order)
 {
-    bool full = s->settled >= HEAD_BLOCK_SAMPLES;
+    bool full = head_full(s) > 0;
 
     if (head_count(s) == 0)
         return DUE_NOT;
@@ -295,6 +296,7 @@ static fw_rc encode_item(struct step *s, struct item *item, struct fw_err *err)
         i = end;
     }
     item->ref_count = s->ref_count - item->first_ref;
+    item->hint = s->snap.hint;
     return rc == FW_OK ? FW_OK : fw_err_set(err, rc, "out of memory");
 }
 
@@ -375,7 +377,7 @@ static fw_rc publish(struct step *s, struct fw_err *err)
         const struct item *item = &s->items[i];
         struct head_leaving leaving = {
             item->run, item->late_n > 0 ? s->late + item->late_at : NULL,
-            item->late_n};
+            item->late_n, item->hint};
 
         rc = head_publish(&s->store->head, item->series,
                           s->refs + item->first_ref, item->ref_count, &leaving);

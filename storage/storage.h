@@ -126,7 +126,9 @@ struct fw_store_options {
     uint64_t disk_floor;      /* free bytes kept back; 0: FW_DISK_FLOOR_BYTES */
     uint64_t retention_bytes; /* of all files, whole days; 0: no limit */
     fw_ms close_after; /* a day's end, by the clock; 0: FW_CLOSE_AFTER_MS */
-    size_t map_bytes;  /* LMDB map per environment; 0: sensible; for tests */
+    uint64_t plain_samples; /* bytes in memory that are not packed; 0:
+                               FW_PLAIN_SAMPLES_BYTES */
+    size_t map_bytes; /* LMDB map per environment; 0: sensible; for tests */
     const struct fw_clock *clock; /* NULL: the system's */
 };
 
@@ -396,6 +398,7 @@ struct fw_store_stats {
     uint64_t series;           /* known */
     uint64_t series_forgotten; /* all of whose samples retention dropped */
     uint64_t head_samples;     /* in memory, not yet in a block on disk */
+    uint64_t head_plain_bytes; /* for those of them that are not packed */
     uint64_t samples_stored;
     uint64_t samples_duplicate;
     uint64_t samples_conflict;

@@ -31,6 +31,8 @@ static void resolve_options(struct fw_store_options *o)
     o->linger = o->linger == 0 ? FW_COMMIT_LINGER_MS : o->linger;
     o->max_series = o->max_series == 0 ? FW_MAX_SERIES : o->max_series;
     o->disk_floor = o->disk_floor == 0 ? FW_DISK_FLOOR_BYTES : o->disk_floor;
+    o->plain_samples =
+        o->plain_samples == 0 ? FW_PLAIN_SAMPLES_BYTES : o->plain_samples;
     o->close_after = o->close_after == 0 ? FW_CLOSE_AFTER_MS : o->close_after;
     o->clock = o->clock == NULL ? fw_clock_system() : o->clock;
 }
@@ -281,7 +283,8 @@ static fw_rc open_once(const char *dir, const struct fw_store_options *options,
     matcher_cache_init(&store->matchers);
     rc = registry_init(&store->registry);
     if (rc == FW_OK)
-        rc = head_init(&store->head, store->options.max_series);
+        rc = head_init(&store->head, store->options.max_series,
+                       store->options.plain_samples);
     if (rc != FW_OK)
         rc = fw_err_set(err, rc, "out of memory");
     if (rc == FW_OK)

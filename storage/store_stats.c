@@ -49,6 +49,7 @@ void fw_store_stats(struct fw_store *store, struct fw_store_stats *out)
         .series = registry_known(&store->registry),
         .series_forgotten = atomic_load(&store->counters.forgotten),
         .head_samples = atomic_load(&store->head.samples),
+        .head_plain_bytes = (uint64_t)atomic_load(&store->head.plain_bytes),
         .samples_stored = atomic_load(&c->stored),
         .samples_duplicate = atomic_load(&c->duplicates),
         .samples_conflict = atomic_load(&c->conflicts),

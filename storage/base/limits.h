@@ -23,9 +23,10 @@
 #define FW_COMMIT_LINGER_MS 10         /* --commit-linger */
 #define FW_COMMIT_BYTES (256 * 1024)   /* journal bytes that end the linger */
 #define FW_DISK_FLOOR_BYTES                                                    \
-    (16 << 20)                     /* --disk-floor: free space kept back       \
-                                    */
-#define FW_RETENTION_MS 7776000000 /* --retention: 90 days */
+    (16 << 20) /* --disk-floor: free space kept back                           \
+                */
+#define FW_PLAIN_SAMPLES_BYTES (64 << 20) /* --plain-samples */
+#define FW_RETENTION_MS 7776000000        /* --retention: 90 days */
 #define FW_CLOSE_AFTER_MS 14400000 /* --close-after: a day's end, 4 hours */
 
 /* Reading */

@@ -92,6 +92,7 @@ struct fw_store_options life_options(struct fake_clock *fake, bool read_only)
                                      .retention = RETENTION,
                                      .ooo_window = 1000 * FW_DAY,
                                      .disk_floor = 1,
+                                     .plain_samples = 4096, /* some */
                                      .clock = &fake->clock};
 }
 

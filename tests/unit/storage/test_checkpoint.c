@@ -22,6 +22,10 @@
 static struct fake_clock fake;
 static struct fw_err err;
 
+/* What may lie in memory as it came: next to nothing, then everything. */
+static uint64_t all_packed = 1, all_plain = (uint64_t)1 << 30;
+static uint64_t plain_samples;
+
 static struct fw_store *open_store(const char *dir, bool read_only)
 {
     struct fw_store_options options = {.create = true,
@@ -29,6 +33,7 @@ static struct fw_store *open_store(const char *dir, bool read_only)
                                        .linger = -1,
                                        .retention = INT64_MAX,
                                        .disk_floor = 1,
+                                       .plain_samples = plain_samples,
                                        .clock = &fake.clock};
     struct fw_store *store = NULL;
 
@@ -117,9 +122,10 @@ static void check_beside(const char *dir, uint32_t rows, bool replays_little)
 static void a_checkpoint_is_found_again(void **state)
 {
     const char *dir = tmpdir_new();
-    struct fw_store *store = open_store(dir, false);
+    struct fw_store *store;
 
-    (void)state;
+    plain_samples = *(const uint64_t *)*state;
+    store = open_store(dir, false);
     write_rows(store, 0, 50);
     assert_int_equal(sealer_run(store->sealer, SEAL_RING, &err), FW_OK);
     check_beside(dir, 50, true);
@@ -196,7 +202,8 @@ static void each_flipped_bit_of_a_record_is_found(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_checkpoint_is_found_again),
+        cmocka_unit_test_prestate(a_checkpoint_is_found_again, &all_packed),
+        cmocka_unit_test_prestate(a_checkpoint_is_found_again, &all_plain),
         cmocka_unit_test(each_flipped_bit_of_a_record_is_found),
     };
 

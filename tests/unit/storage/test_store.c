@@ -387,6 +387,52 @@ static void a_patient_batch_waits_for_company(void **state)
     assert_int_equal(atomic_load(&answers), 2);
 }
 
+/* Definitions past what one record takes go into several, in one batch. */
+static void a_flood_of_new_series_is_stored(void **state)
+{
+    enum { SERIES = 1500 };
+    const char *dir = tmpdir_new();
+    struct fw_store *store = open_store(dir, false), *reader;
+    struct fw_append_result result = {0};
+    char long_text[3][FW_MAX_LABEL_VALUE_BYTES];
+    struct fw_batch batch = {0};
+    struct fw_store_stats stats;
+
+    (void)state;
+    memset(long_text, 'x', sizeof(long_text));
+    for (uint32_t i = 0; i < SERIES; i++) {
+        char number[16];
+        struct fw_label v[] = {
+            {FW_STR("a"), {long_text[0], sizeof(long_text[0])}},
+            {FW_STR("b"), {long_text[1], sizeof(long_text[1])}},
+            {FW_STR("c"), {long_text[2], sizeof(long_text[2])}},
+            {FW_STR("n"), {number, 0}}};
+        struct fw_labels labels = {v, 4};
+        uint32_t id = 0;
+
+        /* Texts of their own, so that no record gets away with one of them. */
+        v[3].value.n = (size_t)snprintf(number, sizeof(number), "%u", i);
+        for (int k = 0; k < 3; k++)
+            memcpy(long_text[k], number, v[3].value.n);
+        assert_int_equal(fw_store_series(store, &labels, &id, &err), FW_OK);
+        assert_int_equal(fw_batch_add(&batch, id, NOW, i), FW_OK);
+    }
+    assert_int_equal(fw_store_append(store, &batch, &result, &err), FW_OK);
+    assert_int_equal(result.stored, SERIES);
+    fw_store_stats(store, &stats);
+    assert_true(stats.commits > 1);
+    /* Whoever opens the folder now has all of it from the journal. */
+    reader = open_store(dir, true);
+    fw_store_stats(reader, &stats);
+    assert_int_equal(stats.series, SERIES);
+    assert_int_equal(stats.replayed_samples, SERIES);
+    for (uint32_t id = 0; id < SERIES; id += 499)
+        assert_int_equal(read_all(reader, id, INT64_MIN, INT64_MAX, NULL, NULL),
+                         1);
+    fw_store_close(reader);
+    fw_store_close(store);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -402,6 +448,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_reader_sees_what_was_durable),
         cmocka_unit_test(unknown_series_are_refused),
         cmocka_unit_test(a_patient_batch_waits_for_company),
+        cmocka_unit_test(a_flood_of_new_series_is_stored),
     };
 
     fake_clock_init(&fake, NOW);

@@ -80,6 +80,7 @@ static struct fw_store *open_store(const char *dir, bool read_only)
                                        .retention = INT64_MAX,
                                        .ooo_window = WINDOW,
                                        .disk_floor = 1,
+                                       .plain_samples = 4096, /* some */
                                        .clock = &fake.clock};
     struct fw_store *store = NULL;
 
