@@ -19,10 +19,16 @@
 #define CHANGES_MOST 512 /* of them looked at */
 /* caution() */
 #define FEW_MOST 2.0
-#define WIDE_LEAST 0.9
-#define WIDE_FEW 0.8
+#define WIDE_LEAST 0.85
+#define WIDE_FEW 1.0
 #define MEMORY_FEW 3.0
 #define MEMORY_MOST 4.0
+/* heaviness() */
+#define TAIL_LEVEL 0.95
+#define TAIL_USUAL 1.8
+#define TAIL_LEAST 0.9
+#define TAIL_MOST 3.0
+#define TAIL_POWER 0.7
 #define FADE 0.93 /* weight of an origin's errors against the next one's */
 
 /* Where to forecast from: evenly over the later part of the past, so that each
@@ -305,6 +311,20 @@ static double caution(const struct backtest *b, const double *whole,
     return wide * pow(memory, fmin(1.0, MEMORY_FEW * few));
 }
 
+/*
+ * Where the worst error of the past stands far beyond the usual ones, errors
+ * come in bursts and the next one may be of either kind: a quantile of so few
+ * independent moments is then too small. By the ratio of the largest score to
+ * the 0.95 quantile, which is about 1.8 where the quantile is right.
+ */
+static double heaviness(const double *sorted, size_t n)
+{
+    double usual = numeric_quantile(sorted, n, TAIL_LEVEL);
+    double ratio = usual > 0.0 ? sorted[n - 1] / usual / TAIL_USUAL : 1.0;
+
+    return pow(fmin(fmax(ratio, TAIL_LEAST), TAIL_MOST), TAIL_POWER);
+}
+
 fw_rc backtest_interval(const struct backtest *b, const double *whole,
                         const double *level_of, double level,
                         struct fw_arena *scratch, double *factor)
@@ -328,7 +348,7 @@ fw_rc backtest_interval(const struct backtest *b, const double *whole,
     if (n == 0)
         return FW_OK;
     numeric_sort(score, n);
-    *factor = numeric_quantile(score, n, level);
+    *factor = numeric_quantile(score, n, level) * heaviness(score, n);
     *factor *= caution(b, whole, level_of, level, score);
     return FW_OK;
 }
