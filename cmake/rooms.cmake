@@ -57,7 +57,7 @@ function(fw_unit_test room source)
   add_test(NAME unit.${room}.${stem} COMMAND ${stem}
     WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
   set_tests_properties(unit.${room}.${stem} PROPERTIES
-    LABELS "unit;${room}" TIMEOUT 120 SKIP_RETURN_CODE 77)
+    LABELS "unit;${room}" TIMEOUT 900 SKIP_RETURN_CODE 77)
   fw_test_marker(unit.${room}.${stem} ${source})
 endfunction()
 

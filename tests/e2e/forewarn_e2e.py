@@ -119,7 +119,7 @@ class Result:
             shlex.join(self.args), self.rc, self.out, self.err)
 
 
-def run(*args, stdin=None, env=None, cwd=None, seconds=PATIENCE * 2):
+def run(*args, stdin=None, env=None, cwd=None, seconds=PATIENCE * 4):
     """Runs `forewarn ARGS`; any exit code is an answer, a signal is not."""
     command = [BIN, *map(str, args)]
     done = subprocess.run(
@@ -252,7 +252,7 @@ class Server(Process):
     def line_client(self):
         return LineClient(self.addr("line"))
 
-    def http(self, path, data=None, headers=None, seconds=PATIENCE):
+    def http(self, path, data=None, headers=None, seconds=PATIENCE * 2):
         """(status, body) of a request to the HTTP listener."""
         url = "http://%s:%d%s" % (*self.addr("http"), path)
         ask = urllib.request.Request(url, data=data, headers=headers or {})

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# ctest: labels=peers timeout=240
+# ctest: labels=peers
 """test_alertmanagers - how Alertmanagers are reached: over TLS with a name of
 its own, by login, found by DNS; and what relabelling makes of alerts on their
 way. The one at the other end is a real Alertmanager where there is one."""

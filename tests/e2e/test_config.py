@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# ctest: timeout=60
 """forewarn.yml from outside: what is wrong is named with its place."""
 from forewarn_e2e import Case, main
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# ctest: timeout=900 serial
+# ctest: serial
 """The demo, shortened: it foretells, it is right, it leaves nothing behind."""
 import os
 import pathlib

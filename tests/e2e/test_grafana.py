@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What Grafana, promtool and the npm client prometheus-query ask, as they ask
 it."""
-# ctest: timeout=180 labels=peers
+# ctest: labels=peers
 import json
 import os
 import shutil

@@ -1,7 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-3.0-or-later
 """HTTP from outside: every endpoint once, and clients that mean harm."""
-# ctest: timeout=240
 import gzip
 import json
 import os

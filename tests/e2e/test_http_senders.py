@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Real senders: Prometheus of two generations and vmagent scrape and write to
 us; every sample is found again, bit for bit."""
-# ctest: timeout=240 labels=peers
+# ctest: labels=peers
 import json
 import time
 import unittest

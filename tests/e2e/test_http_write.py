@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Writes over HTTP: what got a 2xx is there, also after kill -9; what is
 refused is named, and the rest is stored."""
-# ctest: timeout=120
 import gzip
 import json
 import struct

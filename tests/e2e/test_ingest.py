@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# ctest: timeout=300
 """Lines in by TCP, found again by the query command: through the running
 server and from the folder afterwards."""
 import re

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# ctest: labels=peers timeout=120
+# ctest: labels=peers
 """Names and values of lines beside VictoriaMetrics, which takes the same three
 protocols: where both take a line, both make the same series of it. What is
 different on purpose is listed here."""

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-# ctest: timeout=600
+# ctest: timeout=1800
 """The power goes while a server runs: a recorder in the real binary notes what
 it does to the disk and what it answers between; from that, folders are made as
 a power loss may leave them, and each is opened and compared with what had been
@@ -34,7 +34,7 @@ class PowerLoss(e2e.Case):
                 dir=shm if os.access(shm, os.W_OK) else None) as scratch:
             done = subprocess.run(
                 [LOOKER, self.tmp / "log", str(IMAGES), scratch, str(sent)],
-                capture_output=True, text=True, timeout=550)
+                capture_output=True, text=True, timeout=1500)
         print(done.stdout.strip(), flush=True)
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
 

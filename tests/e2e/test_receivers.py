@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# ctest: timeout=150
 """test_receivers - alerts of rules told without an Alertmanager: grouped,
 repeated, silenced, held down by others; by webhook, by mail and by a program."""
 import base64

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# ctest: timeout=120
 """The report in its three formats, over hostile names."""
 import html.parser
 import json

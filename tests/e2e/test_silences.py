@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# ctest: timeout=120
 """test_silences - alerts, silences and acknowledgements by our own commands and
 by Alertmanager's amtool, old and new; each act is in the audit."""
 import json

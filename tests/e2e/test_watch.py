@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# ctest: timeout=300
 """A watch from outside: foretold, breached, scored, told to a webhook, also
 over the death of the server and of the receiver."""
 import http.server

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* ctest: timeout=600 */
+/* ctest: timeout=1800 */
 /*
  * test_power_loss.c - the power goes at any moment, and the disk has any part
  * of what was not synced: nothing acknowledged is lost.

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* ctest: labels=threads timeout=300 */
+/* ctest: labels=threads */
 /*
  * test_line_port.c - the line port over real sockets and a real store, with
  * several loops and senders at once.

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* ctest: labels=threads timeout=300 */
+/* ctest: labels=threads */
 /*
  * test_local_server.c - both ends of the local socket, with a real store.
  */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* ctest: labels=threads timeout=120 */
+/* ctest: labels=threads */
 #include "tests/support/fixture.h"
 
 #include <arpa/inet.h>

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* ctest: timeout=900 */
 /*
  * The watcher over a world of the test's own making: time is a fake clock,
  * values are a function of it, and forecasts are either what the test says or

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* ctest: labels=threads timeout=300 */
+/* ctest: labels=threads */
 /*
  * test_backup.c - a copy made while the store is written is the store at one
  * moment, and what is not a whole copy is refused.

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* ctest: timeout=120 */
 #include "tests/support/fixture.h"
 
 #include <dirent.h>

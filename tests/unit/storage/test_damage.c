@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* ctest: timeout=600 */
+/* ctest: timeout=1800 */
 /*
  * test_damage.c - bits flip, files are cut: what is read is right, or an error
  * says what is damaged; nothing else, and nobody dies of it.

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* ctest: timeout=300 */
 /*
  * test_readers.c - readers never stall the writer: one that was killed is
  * cleared away, one that dawdles pins nothing, the map grows under those that

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* ctest: timeout=300 */
 /*
  * test_store_faults.c - the n-th call to the disk fails, the n-th allocation
  * fails: never a false acknowledgement, never a lost one, and a store that

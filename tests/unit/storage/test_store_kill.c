@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* ctest: timeout=300 */
 /*
  * test_store_kill.c - a process that works on a store is killed at random
  * moments, two hundred times, on the same folder. It tells each acknowledgement

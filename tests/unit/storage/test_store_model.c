@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* ctest: timeout=300 */
 /*
  * test_store_model.c - random writing, sealing, closing, rewriting and reading,
  * beside a model that is nothing but sorted arrays. Whatever the order of

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* ctest: labels=threads timeout=300 */
+/* ctest: labels=threads */
 /*
  * test_store_threads.c - writers, readers and the sealing thread at once; run
  * under the thread sanitizer too.

@@ -2,8 +2,6 @@
 /*
  * test_times.c - columns of timestamps come back exactly, by every kind of
  * kernels that this processor has.
- *
- * ctest: timeout=300
  */
 #include "tests/support/fixture.h"
 

@@ -2,8 +2,6 @@
 /*
  * test_values.c - blocks of values come back bit for bit, by every kind of
  * kernels that this processor has.
- *
- * ctest: timeout=300
  */
 #include "tests/support/fixture.h"
 

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* ctest: timeout=300 */
 #include "storage/verify.h"
 #include "tests/support/fixture.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* ctest: labels=threads timeout=300 */
+/* ctest: labels=threads */
 /*
  * test_verify_beside.c - verify while everything it looks at changes: samples
  * come, are sealed, deleted and rewritten, whole days go. It must find nothing,
