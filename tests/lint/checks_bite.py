@@ -13,9 +13,11 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "support")]
 
 import docs_sync  # noqa: E402
+import endpoints  # noqa: E402
 import format as format_check  # noqa: E402
 import layering  # noqa: E402
 import licence  # noqa: E402
+import links  # noqa: E402
 import names  # noqa: E402
 import shell  # noqa: E402
 import sizes  # noqa: E402
@@ -94,6 +96,59 @@ class Layering(Tree):
         self.put("query/plan.c", '#include <stdio.h>\n'
                  '#include "query/plan.h"\n')
         self.refuses(layering, 'first include is not "query/plan.h"')
+
+
+class Links(Tree):
+    def test_what_is_there_is_accepted(self):
+        self.put("docs/b.md", '# The `two` words\n\n<a id="x"></a>\n')
+        self.put("server/loop.c", "")
+        self.put("docs/a.md", "[b](b.md) [h](b.md#the-two-words) [x](b.md#x) "
+                 "[me](#me) [far](https://example.org/none) `server/loop`\n"
+                 "# Me\n\n    [code](none.md)\n")
+        self.assertEqual(self.says(links), [])
+
+    def test_a_dead_link_is_refused(self):
+        self.put("README.md", "\n[b](docs/none.md)\n")
+        self.refuses(links, "README.md:2:", "leads nowhere: docs/none.md")
+
+    def test_a_heading_that_is_not_there_is_refused(self):
+        self.put("b.md", "# One\n")
+        self.put("a.md", "[b](b.md#two)\n")
+        self.refuses(links, "a.md:1:", "no such heading")
+
+    def test_a_path_that_is_gone_is_refused(self):
+        self.put("a.md", "`server/gone.c`\n")
+        self.refuses(links, "there is no server/gone.c")
+
+
+class Endpoints(Tree):
+    def setUp(self):
+        super().setUp()
+        self.put("server/http/api_routes.c",
+                 '    {ASK, "/api/v1/query", QUERY, f},\n'
+                 '    {METHOD_GET | METHOD_POST, "/api/x/{}/y", QUERY,\n'
+                 '     g},\n    {METHOD_GET, "/api/x/b", HERE, h},\n')
+        self.docs = "| `POST /api/v1/query` | `/no` |\n" \
+                    "| `/api/x/NAME/y`| |\n| `/api/x/a`, `b` | |\n"
+
+    def test_what_both_have_is_accepted(self):
+        self.put("docs/http.md", self.docs.replace("a`, `b`", "b`") +
+                 "`forewarn_{b,c}_total`, `forewarn_d_*`\n")
+        self.put("server/m.c", '"forewarn_b_total" "forewarn_d_x"\n')
+        self.assertEqual(self.says(endpoints), [])
+
+    def test_what_is_gone_is_refused(self):
+        self.put("docs/http.md", self.docs)
+        self.refuses(endpoints, "docs/http.md:3:", "no endpoint /api/x/a")
+
+    def test_what_is_not_told_is_refused(self):
+        self.put("docs/http.md", "| `/api/v1/query` |\n| `/api/x/b` |\n")
+        self.refuses(endpoints, "api_routes.c:2:", "not tell of /api/x/*/y")
+
+    def test_a_metric_nobody_tells_of_is_refused(self):
+        self.put("docs/http.md", self.docs.replace("a`, `b`", "b`"))
+        self.put("server/m.c", '\n"forewarn_b_total"\n')
+        self.refuses(endpoints, "server/m.c:2:", "metric forewarn_b_total")
 
 
 class Names(Tree):

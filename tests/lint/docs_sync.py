@@ -37,7 +37,7 @@ class Program:
 
     def ask(self, *words):
         done = subprocess.run([self.binary, *words], capture_output=True,
-                              text=True, timeout=30,
+                              text=True, timeout=300,
                               stdin=subprocess.DEVNULL)
         return done.stdout if done.returncode == 0 else ""
 
