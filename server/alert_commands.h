@@ -30,6 +30,7 @@ int cmd_alerts(struct fw_cli *cli, int argc, char **argv);
 int cmd_ack(struct fw_cli *cli, int argc, char **argv);
 int cmd_silence(struct fw_cli *cli, int argc, char **argv);
 int cmd_unsilence(struct fw_cli *cli, int argc, char **argv);
+int cmd_actions(struct fw_cli *cli, int argc, char **argv);
 int cmd_check(struct fw_cli *cli, int argc, char **argv);
 
 extern const struct fw_option alerts_options[];

@@ -144,6 +144,10 @@ const struct fw_command alert_commands[] = {
     {"alerts", cmd_alerts, NULL,
      "the alerts that are active, of rules and of watches, and the silences",
      NULL, alerts_options, FW_CMD_DATA},
+    {"actions", cmd_actions, NULL,
+     "what is done by itself when a watch alerts, and how much of its budget "
+     "is used",
+     NULL, listing_options, FW_CMD_DATA},
     {"ack", cmd_ack, "ALERT [MATCHER]...",
      "say that somebody is at it; another firing is told anew",
      "  forewarn ack DiskFull host=a --actor ann --reason 'cleaning up'",

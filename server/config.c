@@ -161,6 +161,9 @@ static fw_rc walk_list(struct config_file *f, const struct config_key *key,
         else if (key->below == config_schedule_keys)
             rc = config_check_schedule(f, item, (struct config_schedule *)into,
                                        err);
+        else if (key->below == config_action_keys)
+            rc =
+                config_check_action(f, item, (struct config_action *)into, err);
         else if (key->below == config_relabel_keys)
             rc = config_check_relabel(f, item, (struct config_relabel *)into,
                                       err);
@@ -477,6 +480,8 @@ fw_rc config_load(const char *path, struct config **out, struct fw_err *err)
         rc = read_pattern(config, config->watch_files[i], err);
     if (rc == FW_OK && config->rule_file_count > 0)
         rc = read_rules(config, err);
+    if (rc == FW_OK)
+        rc = config_check_named_actions(config, err);
     if (rc == FW_OK)
         rc = join_receivers(config, err);
     if (rc == FW_OK)

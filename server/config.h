@@ -42,6 +42,8 @@ struct config_watch {
     const char *runbook; /* NULL: none */
     struct config_label *labels;
     size_t label_count;
+    const char **actions; /* names of what is done by itself */
+    size_t action_count;
     const char *file; /* where it stands */
     int line;
 };
@@ -128,19 +130,36 @@ struct config_command {
     int line;
 };
 
+/* Hours of certain days. UTC. */
+struct config_window {
+    const char **days; /* mon ... sun; none: all */
+    size_t day_count;
+    const char *from, *until; /* "08:00", "18:00" */
+    int line;
+};
+
+/*
+ * What is done by itself when a watch that names it alerts, and its limits.
+ */
+struct config_action {
+    const char *name;
+    struct config_command command;
+    uint32_t per_hour, per_day;  /* 0: any number */
+    struct config_window *quiet; /* not in these hours */
+    size_t quiet_count;
+    bool dry_run;   /* write down that it would run */
+    bool needs_ack; /* only once somebody has acknowledged the alert */
+    const char *expires;
+    fw_ms expires_at; /* of `expires`; 0: never */
+    const char *owner, *reason;
+    int line;
+};
+
 /* Alerts that hold others down: while a source fires, targets are not told. */
 struct config_inhibit {
     const char **source, **target; /* matchers as amtool writes them */
     const char **equal;            /* labels that must be the same */
     size_t source_count, target_count, equal_count;
-    int line;
-};
-
-/* Hours in which rules' alerts are told; none: always. UTC. */
-struct config_window {
-    const char **days; /* mon ... sun; none: all */
-    size_t day_count;
-    const char *from, *until; /* "08:00", "18:00" */
     int line;
 };
 
@@ -203,6 +222,8 @@ struct config {
     size_t email_count;
     struct config_command *commands;
     size_t command_count;
+    struct config_action *actions;
+    size_t action_count;
     struct config_inhibit *inhibits;
     size_t inhibit_count;
     struct config_window *windows;

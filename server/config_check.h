@@ -40,6 +40,16 @@ FW_CHECK fw_rc config_check_relabel(const struct config_file *f,
                                     const struct config_relabel *rule,
                                     struct fw_err *err);
 
+/* The same for an action; reads `expires`. */
+FW_CHECK fw_rc config_check_action(const struct config_file *f,
+                                   const struct node *map,
+                                   struct config_action *action,
+                                   struct fw_err *err);
+
+/* Once all is read: the actions that watches name must be there. */
+FW_CHECK fw_rc config_check_named_actions(const struct config *config,
+                                          struct fw_err *err);
+
 /* Fills `history` and `recover` where they were not given. */
 void config_watch_derive(struct config_watch *watch);
 

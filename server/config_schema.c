@@ -120,7 +120,7 @@ static const struct config_key inhibit_keys[] = {
 };
 
 #define WINDOW(field) .offset = offsetof(struct config_window, field)
-static const struct config_key window_keys[] = {
+const struct config_key config_window_keys[] = {
     {.name = "days",
      .type = CONFIG_TEXTS,
      WINDOW(days),
@@ -171,7 +171,7 @@ const struct config_key config_notify_keys[] = {
      .type = CONFIG_LIST,
      FIELD(windows),
      .count_offset = offsetof(struct config, window_count),
-     .below = window_keys,
+     .below = config_window_keys,
      .item_bytes = sizeof(struct config_window),
      .place_offset = offsetof(struct config_window, line),
      .most_items = 100,
@@ -340,6 +340,11 @@ const struct config_key config_watch_keys[] = {
      WATCH(labels),
      .count_offset = offsetof(struct config_watch, label_count),
      .help = "labels added to its alerts"},
+    {.name = "actions",
+     .type = CONFIG_TEXTS,
+     WATCH(actions),
+     .count_offset = offsetof(struct config_watch, action_count),
+     .help = "names of `actions` that are run when it alerts"},
     {0},
 };
 
@@ -610,6 +615,15 @@ const struct config_key config_keys[] = {
      .place_offset = offsetof(struct config_schedule, line),
      .most_items = 1000,
      .help = "reports and digests at certain times"},
+    {.name = "actions",
+     .type = CONFIG_LIST,
+     FIELD(actions),
+     .count_offset = offsetof(struct config, action_count),
+     .below = config_action_keys,
+     .item_bytes = sizeof(struct config_action),
+     .place_offset = offsetof(struct config_action, line),
+     .most_items = 100,
+     .help = "programs that watches may start by themselves, and their limits"},
     {.name = "global",
      .type = CONFIG_SECTION,
      .below = global_keys,

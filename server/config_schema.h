@@ -54,6 +54,8 @@ extern const struct config_key config_schedule_keys[];
 extern const struct config_key config_notify_keys[];
 extern const struct config_key config_alerting_keys[];
 extern const struct config_key config_relabel_keys[];
+extern const struct config_key config_action_keys[];
+extern const struct config_key config_window_keys[];
 
 /* "a duration such as 90s, 5m or 1h30m": what a value of this type is. */
 const char *config_type_help(enum config_type type);

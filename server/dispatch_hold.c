@@ -76,6 +76,24 @@ static bool has_day(const struct config_window *w, int day)
     return w->day_count == 0;
 }
 
+fw_rc hold_check_window(const struct config_window *w, struct fw_err *err)
+{
+    if (minutes(w->from) < 0 || minutes(w->until) < 0)
+        return fw_err_set(err, FW_EINVAL, "times are written as 08:30");
+    for (size_t i = 0; i < w->day_count; i++) {
+        size_t d = 0;
+
+        while (d < 7 && strcmp(w->days[i], day_names[d]) != 0)
+            d++;
+        if (d == 7)
+            return fw_err_set(err, FW_EINVAL,
+                              "no day '%s'; there are mon, tue, wed, thu, "
+                              "fri, sat and sun",
+                              w->days[i]);
+    }
+    return FW_OK;
+}
+
 bool hold_in_window(const struct config_window *w, fw_ms now)
 {
     int64_t all = now / FW_MINUTE;
@@ -140,11 +158,9 @@ fw_rc hold_new(const struct config *c, struct fw_arena *arena,
                                 rule->line, &h->targets[i], err);
     }
     for (size_t i = 0; rc == FW_OK && i < c->window_count; i++)
-        if (minutes(c->windows[i].from) < 0 || minutes(c->windows[i].until) < 0)
-            rc = fw_err_set(err, FW_EINVAL,
-                            "time_windows, line %d: times are written as "
-                            "08:30",
-                            c->windows[i].line);
+        if (hold_check_window(&c->windows[i], err) != FW_OK)
+            rc =
+                fw_err_prefix(err, "time_windows, line %d", c->windows[i].line);
     if (rc == FW_OK)
         *out = h;
     return rc;

@@ -24,6 +24,10 @@ bool hold_inhibits(const struct hold *hold, const struct alert_list *list,
 /* True if there are no windows, or `now` lies within one. */
 bool hold_hours_allow(const struct hold *hold, fw_ms now);
 
+/* FW_EINVAL if its times are none. */
+FW_CHECK fw_rc hold_check_window(const struct config_window *window,
+                                 struct fw_err *err);
+
 /* True if a time lies within a window. */
 bool hold_in_window(const struct config_window *window, fw_ms now);
 

@@ -2,12 +2,15 @@
 #include "server/self_metrics.h"
 
 #include <dirent.h>
+#include <stdio.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "server/action/action_book.h"
 #include "server/alert_commands.h"
 #include "server/audit/audit.h"
 #include "server/collect/host.h"
+#include "storage/base/log.h"
 
 struct row {
     const char *metric;
@@ -114,6 +117,33 @@ static void add_watch(struct alert_view *view, const struct config_watch *w,
                        (double)r.median_lead / 1000, "watch", w->name, NULL);
     sample_set_add(set, "forewarn_watch_missed_total", (double)r.missed,
                    "watch", w->name, NULL);
+}
+
+static bool add_action(void *self, struct fw_str name,
+                       const struct action_book *b)
+{
+    char text[ACTION_TEXT_BYTES];
+
+    (void)snprintf(text, sizeof(text), "%.*s", FW_STR_ARG(name));
+    sample_set_add(self, "forewarn_action_runs_total", (double)b->run_total,
+                   "action", text, NULL);
+    sample_set_add(self, "forewarn_action_held_total", (double)b->held_total,
+                   "action", text, NULL);
+    sample_set_add(self, "forewarn_action_refused_total",
+                   (double)b->refused_total, "action", text, NULL);
+    return true;
+}
+
+static void add_actions(struct fw_store *store, struct sample_set *set)
+{
+    struct fw_txn *txn = NULL;
+    struct fw_err err = {0};
+
+    if (fw_txn_begin(store, false, &txn, NULL) != FW_OK)
+        return;
+    if (action_books_each(txn, add_action, set, &err) != FW_OK)
+        fw_log(FW_LOG_DEBUG, "actions are not among the metrics: %s", err.text);
+    fw_txn_abort(txn);
 }
 
 /* The record of each watch, from the tables of meta/. */
@@ -300,6 +330,7 @@ void self_metrics_add(void *self, struct sample_set *set)
 
     add_store(m->store, set);
     add_audit(m->store, set);
+    add_actions(m->store, set);
     add_watches(m->store, set);
     if (m->line_port != NULL)
         add_lines(m->line_port, set);

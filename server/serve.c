@@ -16,6 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "server/action/runner.h"
 #include "server/address.h"
 #include "server/alert/watcher.h"
 #include "server/alert_api.h"
@@ -62,6 +63,7 @@ struct serve {
     struct managers *managers;     /* alerting_lock; main thread sets it */
     struct ruler *ruler;           /* alerting_lock; main thread sets it */
     struct scheduler *scheduler;   /* alerting_lock; main thread sets it */
+    struct runner *runner;         /* of actions; NULL: there are none */
     struct dispatch *dispatch;     /* main thread */
     pthread_mutex_t reload_lock;   /* leaf; guards the four below */
     pthread_cond_t reload_done;
@@ -354,6 +356,13 @@ static fw_rc start_rules(struct serve *s, struct ruler *previous,
     if (rc == FW_OK &&
         (config->webhook_count > 0 || config->alertmanager_count > 0))
         rc = start_dispatch(s, err);
+    if (rc == FW_OK) {
+        struct runner_options run = {
+            .store = s->store, .clock = s->clock, .config = config};
+
+        rc = config->action_count > 0 ? runner_start(&run, &s->runner, err)
+                                      : runner_clear(s->store, err);
+    }
     return rc;
 }
 
@@ -404,6 +413,8 @@ static struct ruler *stop_rules(struct serve *s)
     struct managers *managers = s->managers;
     struct ruler *ruler = s->ruler;
 
+    runner_stop(s->runner);
+    s->runner = NULL;
     dispatch_stop(s->dispatch);
     s->dispatch = NULL;
     set_rules(s, NULL, NULL);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/action/action_book.h"
 #include "server/alert/alert_note.h"
 #include "storage/base/limits.h"
 
@@ -76,12 +77,19 @@ static fw_rc add_records(struct why *why, const struct config_watch *watch,
         .series = fw_arena_calloc(arena, why->count + 1, sizeof(struct totals)),
         .model = fw_arena_calloc(arena, why->count + 1, sizeof(struct totals)),
         .err = err};
+    struct fw_buf words = FW_BUF_INIT(65536);
+    const char *actions = NULL;
     uint64_t newest, from;
     fw_rc rc;
 
     if (r.series == NULL || r.model == NULL)
         return fw_arena_err(arena, err);
     rc = ledger_newest(why->view.txn, &newest, err);
+    if (rc == FW_OK)
+        rc = action_words(why->view.txn, watch->name, &words, err);
+    if (rc == FW_OK && words.len > 0)
+        actions = fw_arena_strndup(arena, words.data, words.len);
+    fw_buf_release(&words);
     if (rc != FW_OK)
         return rc;
     from = newest > NEWEST_PREDICTIONS ? newest - NEWEST_PREDICTIONS : 0;
@@ -100,6 +108,7 @@ static fw_rc add_records(struct why *why, const struct config_watch *watch,
         why->rows[i].in.series_record = &records[0];
         why->rows[i].in.model_record = &records[1];
         why->rows[i].in.last_false_alarm = r.last_false;
+        why->rows[i].in.actions = actions;
     }
     return rc;
 }

@@ -366,6 +366,10 @@ static void write_duty(struct answer *a)
             span(horizon, w->horizon));
     else
         say(a, "\nBy itself Forewarn tells the receivers.");
+    if (a->in->actions != NULL && a->in->actions[0] != '\0')
+        say(a,
+            " It starts %s. Each start and each refusal is in the audit log.",
+            a->in->actions);
     say(a, " It changes nothing else.");
 }
 

@@ -25,6 +25,7 @@ struct card_input {
     fw_ms last_false_alarm; /* of the watch; 0: none known */
     const struct standing *standing;
     const char *standing_why;
+    const char *actions; /* what is done by itself, in words; NULL: nothing */
 };
 
 enum card_part {

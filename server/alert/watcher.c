@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/action/action_book.h"
 #include "server/alert/card.h"
 #include "server/alert/follow.h"
 #include "server/alert/look.h"
@@ -120,6 +121,23 @@ struct telling {
     struct watching *g;
 };
 
+/* What is done by itself, for the card; NULL: nothing, or it is not known. */
+static const char *actions_of(const struct watcher *w, const char *watch,
+                              struct fw_arena *arena)
+{
+    struct fw_buf words = FW_BUF_INIT(65536);
+    struct fw_txn *txn = NULL;
+    const char *text = NULL;
+
+    if (fw_txn_begin(w->o.store, false, &txn, NULL) != FW_OK)
+        return NULL;
+    if (action_words(txn, watch, &words, NULL) == FW_OK && words.len > 0)
+        text = fw_arena_strndup(arena, words.data, words.len);
+    fw_txn_abort(txn);
+    fw_buf_release(&words);
+    return text;
+}
+
 /* The card of an alert that is told; without one it is told all the same. */
 static const struct card *write_card(const struct watcher *w,
                                      const struct watching *g,
@@ -150,6 +168,7 @@ static const struct card *write_card(const struct watcher *w,
     in.current_at = foreseen->current_at;
     in.spacing = foreseen->spacing;
     (void)standing_earned(&g->standing, NULL, g->watch, note->now, why);
+    in.actions = actions_of(w, g->watch->name, arena);
     return card_write(&in, arena, card, NULL) == FW_OK ? card : NULL;
 }
 

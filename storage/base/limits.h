@@ -60,6 +60,7 @@
 #define FW_MAX_OUTBOX 10000         /* notifications waiting */
 #define FW_MAX_BACKTEST_SERIES 1000 /* of a watch that tests itself */
 #define FW_MAX_PAGE_BUDGET 100      /* predicted pages of one owner in a day */
+#define FW_MAX_ACTION_RUNS 1000     /* of one action in a day */
 #define FW_MAX_AUDIT_TEXT 65536     /* a reason, a before or after */
 #define FW_MAX_MANAGER_ALERTS 10000 /* waiting for Alertmanagers */
 #define FW_MAX_MANAGERS 64          /* addresses of Alertmanagers at once */
