@@ -190,7 +190,9 @@ struct config {
     bool insecure;              /* listeners may reach beyond the loopback */
     fw_ms retention;
     uint64_t retention_size; /* bytes; 0: no limit */
-    fw_ms close_after;       /* a day's end, before it is rewritten */
+    fw_ms rollup_retention;  /* 0: no summaries are made */
+    fw_ms rollup_step;
+    fw_ms close_after; /* a day's end, before it is rewritten */
     fw_ms max_future;
     fw_ms out_of_order_window;
     fw_ms commit_linger; /* 0: commit at once */

@@ -89,6 +89,7 @@ static int cmd_verify(struct fw_cli *cli, int argc, char **argv)
 static int cmd_compact(struct fw_cli *cli, int argc, char **argv)
 {
     struct fw_store_options options = {.retention = INT64_MAX,
+                                       .rollup_retention = INT64_MAX,
                                        .clock = cli->clock};
     struct fw_store *store = cli->store;
     struct fw_store_stats before, after;

@@ -22,6 +22,8 @@
                           */
 #define MERGE_FEW 4      /* neighbours that are worth it, if nobody asked */
 #define NICENESS 10
+#define ROLLUP_FEW 8 /* final rollups are merged once there are so many, */
+#define ROLLUP_MONTH (32 * FW_DAY) /* up to this */
 
 /* A file that is no longer needed here, kept for other processes. */
 struct grave {
@@ -194,6 +196,97 @@ static bool choose_merge(struct closer *c, struct partition **list,
     return false;
 }
 
+/* ---- Rollups --------------------------------------------------------------
+ */
+
+/* Moves the rollups behind the others, in order; how many others there are. */
+static size_t put_rollups_last(struct partition **list, size_t count)
+{
+    struct partition **rollups = malloc((count + 1) * sizeof(*rollups));
+    size_t kept = 0, n = 0;
+
+    for (size_t i = 0; rollups != NULL && i < count; i++)
+        if (rollup_is(list[i]))
+            rollups[n++] = list[i];
+        else
+            list[kept++] = list[i];
+    if (n > 0)
+        memcpy(list + kept, rollups, n * sizeof(struct partition *));
+    free(rollups);
+    return kept;
+}
+
+/* Final ones from which something was deleted, one at a time, if asked. */
+static bool choose_deleted(struct closer *c, struct partition **list,
+                           size_t raw, size_t count, bool chosen[])
+{
+    for (size_t i = raw; i < count && c->forced > 0; i++)
+        if (list[i]->exists && !list[i]->damaged &&
+            tombs_wait(&c->store->tombs, list[i]) &&
+            rollup_is_final(list[i], list, count)) {
+            memset(chosen, 0, count * sizeof(chosen[0]));
+            chosen[i] = true;
+            return true;
+        }
+    return false;
+}
+
+/* Final neighbours: many days become a file of up to a month. */
+static bool choose_rollups(struct closer *c, struct partition **list,
+                           size_t raw, size_t count, bool chosen[])
+{
+    size_t few = c->forced > 0 ? 2 : ROLLUP_FEW;
+
+    for (size_t start = raw; start < count; start++) {
+        uint64_t total = 0, largest = 0;
+        size_t end = start;
+
+        for (; end < count && end - start < REWRITE_SOURCES_MAX; end++) {
+            uint64_t bytes = file_bytes(list[end]);
+
+            if (list[end]->damaged || !list[end]->exists ||
+                total + bytes > merge_limit(c) ||
+                list[end]->last - list[start]->first >= ROLLUP_MONTH ||
+                !rollup_is_final(list[end], list, count))
+                break;
+            total += bytes;
+            largest = bytes > largest ? bytes : largest;
+        }
+        if (end - start < few || (c->forced == 0 && largest > total / 2))
+            continue;
+        memset(chosen, 0, count * sizeof(chosen[0]));
+        for (size_t i = start; i < end; i++)
+            chosen[i] = true;
+        return true;
+    }
+    return false;
+}
+
+/*
+ * Rollups of what is rewritten go with it. What others cover is not summarised
+ * again: their samples are gone, and late ones alone would be half the truth.
+ */
+static fw_rc note_rollups(struct rewrite *job, struct partition **list,
+                          size_t raw, size_t count)
+{
+    size_t n = count - raw;
+
+    job->old_rollups = calloc(n + 1, sizeof(struct partition *));
+    job->gaps = calloc(n + 1, sizeof(*job->gaps));
+    if (job->old_rollups == NULL || job->gaps == NULL)
+        return FW_ENOMEM;
+    for (size_t i = raw; i < count; i++) {
+        bool mine = !rollup_is_final(list[i], job->sources, job->source_count);
+
+        if (mine)
+            job->old_rollups[job->old_count++] = partition_ref(list[i]);
+        else
+            job->gaps[job->gap_count++] =
+                (struct rollup_gap){list[i]->first, list[i]->last};
+    }
+    return FW_OK;
+}
+
 /* ---- Beginning ------------------------------------------------------------
  */
 
@@ -234,24 +327,59 @@ static void release_job(struct closer *c)
 {
     for (size_t i = 0; i < c->job.source_count; i++)
         c->job.sources[i]->busy = false;
+    for (size_t i = 0; i < c->job.old_count; i++)
+        c->job.old_rollups[i]->busy = false;
     rewrite_release(&c->job);
 }
 
-static fw_rc plan(struct closer *c, struct fw_err *err)
+static struct manifest_stretch stretch_of(const struct closer *c)
 {
-    struct rewrite *job = &c->job;
-    fw_ms first = job->sources[0]->first, last = job->sources[0]->last;
-    uint32_t rank = 0;
+    const struct rewrite *job = &c->job;
+    struct manifest_stretch s = {.first = job->sources[0]->first,
+                                 .last = job->sources[0]->last,
+                                 .tombs = c->store->tombs.last_id};
 
     for (size_t i = 0; i < job->source_count; i++) {
         const struct partition *p = job->sources[i];
 
-        first = p->first < first ? p->first : first;
-        last = p->last > last ? p->last : last;
-        rank = p->rank > rank ? p->rank : rank;
+        s.first = p->first < s.first ? p->first : s.first;
+        s.last = p->last > s.last ? p->last : s.last;
+        s.rank = p->rank > s.rank ? p->rank : s.rank;
     }
-    return manifest_plan_closed(&c->store->manifest, first, last, rank,
-                                c->store->tombs.last_id, &job->made, err);
+    s.kind = job->rollups_only ? PARTITION_ROLLUP : PARTITION_CLOSED;
+    s.alone = job->rollups_only;
+    return s;
+}
+
+static fw_rc plan(struct closer *c, struct partition **list, size_t raw,
+                  size_t count, struct fw_err *err)
+{
+    struct rewrite *job = &c->job;
+    struct manifest *m = &c->store->manifest;
+    struct manifest_stretch stretch = stretch_of(c);
+    fw_rc rc = manifest_plan_closed(m, &stretch, &job->made, err);
+
+    if (rc != FW_OK || job->rollups_only)
+        return rc;
+    if (note_rollups(job, list, raw, count) != FW_OK)
+        return fw_err_set(err, FW_ENOMEM, "out of memory");
+    for (size_t i = 0; i < job->old_count; i++)
+        job->old_rollups[i]->busy = true;
+    if (c->store->options.rollup_retention == 0)
+        return FW_OK;
+    stretch.kind = PARTITION_ROLLUP;
+    return manifest_plan_closed(m, &stretch, &job->rollup, err);
+}
+
+/* Takes back what was planned and is not in the lists. */
+static void unplan(struct closer *c)
+{
+    struct manifest *m = &c->store->manifest;
+
+    if (c->job.made != NULL)
+        manifest_unplan(m, c->job.made);
+    if (c->job.rollup != NULL)
+        manifest_unplan(m, c->job.rollup);
 }
 
 static void failed(struct closer *c, fw_rc rc, const struct fw_err *err)
@@ -266,8 +394,8 @@ static void failed(struct closer *c, fw_rc rc, const struct fw_err *err)
     (void)pthread_mutex_unlock(&c->lock);
 }
 
-static void begin(struct closer *c, struct partition **list, size_t count,
-                  const bool chosen[])
+static void begin(struct closer *c, struct partition **list, size_t raw,
+                  size_t count, const bool chosen[])
 {
     struct fw_err err = {0};
     fw_rc rc = store_check_disk(c->store, &err);
@@ -275,16 +403,17 @@ static void begin(struct closer *c, struct partition **list, size_t count,
     if (rc == FW_OK)
         rc = take_sources(c, list, count, chosen, &err);
     if (rc == FW_OK)
-        rc = plan(c, &err);
+        c->job.rollups_only = rollup_is(c->job.sources[0]);
+    if (rc == FW_OK)
+        rc = plan(c, list, raw, count, &err);
     atomic_store(&c->finished, false);
-    if (rc == FW_OK && pthread_create(&c->thread, NULL, run_job, c) != 0) {
-        manifest_unplan(&c->store->manifest, c->job.made);
+    if (rc == FW_OK && pthread_create(&c->thread, NULL, run_job, c) != 0)
         rc = fw_err_set(&err, FW_ENOMEM, "cannot start a thread");
-    }
     if (rc == FW_OK) {
         c->running = true;
         return;
     }
+    unplan(c);
     release_job(c);
     failed(c, rc, &err);
 }
@@ -334,42 +463,58 @@ static void change_blocks(struct closer *c)
     for (size_t i = 0; i < job->block_count; i += run_of(job, i))
         head_replace_blocks(head, job->series[i], parts, job->source_count,
                             &job->refs[i], run_of(job, i));
-    for (size_t i = 0; i < job->source_count; i++) {
+    for (size_t i = 0; i < job->source_count && !job->rollups_only; i++)
         head_forget_part(head, parts[i]); /* series with nothing left */
+    for (size_t i = 0; i < job->source_count; i++) {
         bury(c, job->sources[i]);
         manifest_forget(&c->store->manifest, job->sources[i]);
     }
+    for (size_t i = 0; i < job->old_count; i++) {
+        bury(c, job->old_rollups[i]);
+        manifest_forget(&c->store->manifest, job->old_rollups[i]);
+    }
+    rollup_look(c->store);
 }
 
-static fw_rc publish(struct closer *c, struct fw_err *err)
+/* The sources and the rollups of them, of which the caller frees the list. */
+static struct partition **olds_of(const struct rewrite *job)
+{
+    struct partition **olds = malloc((job->source_count + job->old_count + 1) *
+                                     sizeof(struct partition *));
+
+    for (size_t i = 0; olds != NULL && i < job->source_count; i++)
+        olds[i] = job->sources[i];
+    for (size_t i = 0; olds != NULL && i < job->old_count; i++)
+        olds[job->source_count + i] = job->old_rollups[i];
+    return olds;
+}
+
+/* With `anything` false every sample was deleted: nothing comes. */
+static fw_rc publish(struct closer *c, bool anything, struct fw_err *err)
 {
     struct rewrite *job = &c->job;
     struct manifest *m = &c->store->manifest;
-    fw_rc rc = reserve(c, err);
+    struct partition *made[2] = {job->made, job->rollup};
+    size_t made_count = !anything ? 0 : job->rollup != NULL && !job->no_rows;
+    struct partition **olds = olds_of(job);
+    fw_rc rc = olds == NULL ? fw_err_set(err, FW_ENOMEM, "out of memory")
+                            : reserve(c, err);
 
+    made_count += anything ? 1 : 0;
     if (rc == FW_OK)
-        rc = manifest_replace(m, job->made, job->sources, job->source_count,
-                              err);
+        rc = manifest_replace(m, made, made_count, olds,
+                              job->source_count + job->old_count, err);
+    free(olds);
     if (rc != FW_OK)
         return rc;
-    for (size_t i = 0; i < job->block_count; i++)
+    for (size_t i = 0; i < job->block_count && anything; i++)
         job->refs[i].part = job->made->index;
-    job->made = NULL; /* the manifest's now */
+    job->made = anything ? NULL : job->made; /* the manifest's now */
+    job->rollup = made_count == 2 ? NULL : job->rollup;
     change_blocks(c);
-    (void)atomic_fetch_add(&c->store->counters.closed, 1);
+    if (anything)
+        (void)atomic_fetch_add(&c->store->counters.closed, 1);
     return FW_OK;
-}
-
-/* Every sample was deleted: there is nothing to put in the place of the old. */
-static fw_rc publish_nothing(struct closer *c, struct fw_err *err)
-{
-    struct rewrite *job = &c->job;
-    struct manifest *m = &c->store->manifest;
-    fw_rc rc = manifest_replace(m, NULL, job->sources, job->source_count, err);
-
-    if (rc == FW_OK)
-        change_blocks(c);
-    return rc;
 }
 
 /* The oldest record the journal has on disk; UINT64_MAX for none. */
@@ -435,15 +580,12 @@ static void finish(struct closer *c)
 
     (void)pthread_join(c->thread, NULL);
     c->running = false;
-    if (rc == FW_OK)
-        rc = publish(c, &err);
-    else if (rc == FW_NONE)
-        rc = publish_nothing(c, &err);
+    if (rc == FW_OK || rc == FW_NONE)
+        rc = publish(c, rc == FW_OK, &err);
     if (rc == FW_ECORRUPT)
         for (size_t i = 0; i < job->source_count; i++)
             job->sources[i]->damaged = true; /* stays as it is: see verify */
-    if (job->made != NULL)
-        manifest_unplan(&c->store->manifest, job->made);
+    unplan(c);
     release_job(c);
     if (rc != FW_OK && rc != FW_END)
         failed(c, rc, &err);
@@ -482,19 +624,22 @@ static void see_appends(struct closer *c, struct partition **list, size_t count)
 static bool look(struct closer *c)
 {
     struct partition **list = NULL;
-    size_t count = 0;
+    size_t count = 0, raw;
     bool *chosen = NULL;
     bool any = false;
 
     if (manifest_list(&c->store->manifest, &list, &count) != FW_OK)
         return false;
     chosen = calloc(count + 1, sizeof(*chosen));
-    see_appends(c, list, count);
+    raw = put_rollups_last(list, count);
+    see_appends(c, list, raw);
     if (chosen != NULL)
-        any = choose_ripe(c, list, count, chosen) ||
-              choose_merge(c, list, count, chosen);
+        any = choose_ripe(c, list, raw, chosen) ||
+              choose_merge(c, list, raw, chosen) ||
+              choose_deleted(c, list, raw, count, chosen) ||
+              choose_rollups(c, list, raw, count, chosen);
     if (any)
-        begin(c, list, count, chosen);
+        begin(c, list, raw, count, chosen);
     free(chosen);
     manifest_list_free(list, count);
     return any && c->running;
@@ -579,7 +724,7 @@ void closer_stop(struct closer *c)
         return;
     atomic_store(&c->cancel, true);
     (void)pthread_join(c->thread, NULL);
-    manifest_unplan(&c->store->manifest, c->job.made);
+    unplan(c);
     release_job(c);
     c->running = false;
 }

@@ -5,24 +5,31 @@
 
 #include "storage/base/bytes.h"
 #include "storage/registry_page.h"
+#include "storage/rollup.h"
 
 /* ---- Who may leave
  * ------------------------------------------------------------
  */
 
-static fw_rc find_idle(struct fw_store *store, struct id_list *out)
+/* A series all of whose samples are gone lives on in its summaries. */
+static fw_rc find_idle(struct fw_store *store, struct id_list *out,
+                       struct fw_err *err)
 {
     uint32_t limit = (uint32_t)registry_next_id(&store->registry);
-    fw_rc rc = FW_OK;
+    struct rollup_set kept = {0};
+    fw_rc rc = rollup_series(store, INT64_MIN, INT64_MAX, false, &kept, err);
 
     for (uint32_t id = 0; id < limit && rc == FW_OK; id++) {
-        if (!head_idle(&store->head, id))
+        if (rollup_set_has(&kept, id) || !head_idle(&store->head, id))
             continue;
         rc = fw_grow(&out->v, &out->cap, out->n + 1, sizeof(*out->v),
                      UINT32_MAX);
         if (rc == FW_OK)
             out->v[out->n++] = id;
+        else
+            (void)fw_err_set(err, rc, "out of memory");
     }
+    rollup_set_release(&kept);
     return rc;
 }
 
@@ -113,9 +120,10 @@ fw_rc forget_sweep(struct fw_store *store, struct forget_state *state,
         return rc;
     state->applied = atomic_load(&store->head.applied);
     state->ring = store->ring.next_seq - 1;
-    if (find_idle(store, &idle) != FW_OK) {
+    rc = find_idle(store, &idle, err);
+    if (rc != FW_OK) {
         free(idle.v);
-        return fw_err_set(err, FW_ENOMEM, "out of memory");
+        return rc;
     }
     if (registry_leaving(&store->registry, &idle) > 0)
         (void)atomic_fetch_add(&store->epoch, 1);

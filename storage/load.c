@@ -7,6 +7,7 @@
 
 #include "storage/meta.h"
 #include "storage/registry_page.h"
+#include "storage/rollup.h"
 
 struct load_series {
     struct fw_store *store;
@@ -132,7 +133,8 @@ static fw_rc each_segment(void *self, uint32_t number, struct fw_str value,
     fw_rc rc = segment_open(&segment, value, &why);
 
     if (rc == FW_OK)
-        rc = segment_directory(&segment, &blocks, &why);
+        rc = segment.rows ? fw_err_set(&why, FW_ECORRUPT, "it has no samples")
+                          : segment_directory(&segment, &blocks, &why);
     if (rc == FW_ECORRUPT || rc == FW_EVERSION) {
         load->part->damaged = true;
         (void)fw_err_prefix(&why, "%s, segment %u", load->part->path, number);
@@ -181,6 +183,8 @@ static fw_rc load_partition(struct fw_store *store, struct partition *part,
     }
     part->exists = true;
     live = manifest_may_be_live(&store->manifest, part);
+    if (rollup_is(part))
+        return FW_OK; /* nobody needs it in memory */
     rc = partition_enter(part, &env, &damage);
     if (rc == FW_ECORRUPT) {
         /* Nothing in it can be reached, and nothing can be added to it. */

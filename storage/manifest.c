@@ -200,13 +200,13 @@ static size_t place_locked(const struct manifest *m, fw_ms t)
     return low;
 }
 
-static fw_rc make_room_locked(struct manifest *m)
+static fw_rc make_room_locked(struct manifest *m, size_t more)
 {
-    fw_rc rc = fw_grow(&m->sorted, &m->cap, m->count + 1,
+    fw_rc rc = fw_grow(&m->sorted, &m->cap, m->count + more,
                        sizeof(struct partition *), MANIFEST_MAX);
 
     return rc == FW_OK
-               ? fw_grow(&m->by_index, &m->index_cap, m->index_count + 1,
+               ? fw_grow(&m->by_index, &m->index_cap, m->index_count + more,
                          sizeof(struct partition *), MANIFEST_MAX)
                : rc;
 }
@@ -218,7 +218,7 @@ static fw_rc insert(struct manifest *m, struct partition *p)
 
     (void)pthread_rwlock_wrlock(&m->lock);
     at = place_locked(m, p->first);
-    rc = make_room_locked(m);
+    rc = make_room_locked(m, 1);
     if (rc == FW_OK) {
         memmove(m->sorted + at + 1, m->sorted + at,
                 (m->count - at) * sizeof(struct partition *));
@@ -289,7 +289,7 @@ struct partition *manifest_find_complete(struct manifest *m, fw_ms t)
     for (size_t i = place_locked(m, t); i > 0; i--) {
         struct partition *p = m->sorted[i - 1];
 
-        if (p->last >= t && atomic_load(&p->kind) != PARTITION_CLOSED &&
+        if (p->last >= t && atomic_load(&p->kind) < PARTITION_CLOSED &&
             (found == NULL || p->complete > found->complete))
             found = p;
     }
@@ -412,23 +412,25 @@ fw_rc manifest_freeze(struct manifest *m, struct partition *p,
     return rc;
 }
 
-fw_rc manifest_plan_closed(struct manifest *m, fw_ms first, fw_ms last,
-                           uint32_t rank, uint64_t tombs,
+fw_rc manifest_plan_closed(struct manifest *m,
+                           const struct manifest_stretch *stretch,
                            struct partition **out, struct fw_err *err)
 {
+    const char *ending =
+        stretch->kind == PARTITION_ROLLUP ? "rollup" : "sealed";
     char name[PARTITION_NAME_BYTES];
-    struct entry entry = {.first = first,
-                          .last = last,
-                          .serial = m->serial + 1,
-                          .rank = rank,
-                          .tombs = tombs,
+    struct entry entry = {.first = stretch->first,
+                          .last = stretch->last,
+                          .serial = m->serial + (stretch->alone ? 2 : 1),
+                          .rank = stretch->rank,
+                          .tombs = stretch->tombs,
                           .state = PLANNED,
-                          .kind = PARTITION_CLOSED,
+                          .kind = stretch->kind,
                           .name = name};
     fw_rc rc;
 
-    name_of(first, "sealed", name);
-    free_name(m, "sealed", name);
+    name_of(stretch->first, ending, name);
+    free_name(m, ending, name);
     rc = settle_names(m, err);
     if (rc == FW_OK)
         rc = entry_write(m, entry, err);
@@ -483,34 +485,34 @@ void manifest_unplan(struct manifest *m, struct partition *p)
     (void)unlink(p->path);
 }
 
-fw_rc manifest_replace(struct manifest *m, struct partition *made,
-                       struct partition *const *old, size_t count,
-                       struct fw_err *err)
+fw_rc manifest_replace(struct manifest *m, struct partition *const *made,
+                       size_t made_count, struct partition *const *old,
+                       size_t count, struct fw_err *err)
 {
-    struct entries_work work = {.entries =
-                                    calloc(count + 1, sizeof(*work.entries))};
+    struct entries_work work = {
+        .entries = calloc(made_count + count + 1, sizeof(*work.entries))};
     fw_rc rc = FW_OK;
 
     if (work.entries == NULL)
         return fw_err_set(err, FW_ENOMEM, "out of memory");
-    if (made != NULL)
-        work.entries[work.count++] = entry_of(made, LIVE);
+    for (size_t i = 0; i < made_count; i++)
+        work.entries[work.count++] = entry_of(made[i], LIVE);
     for (size_t i = 0; i < count; i++)
         work.entries[work.count++] = entry_of(old[i], DROPPED);
     /* Memory first: what follows the commit must not fail. */
     (void)pthread_rwlock_wrlock(&m->lock);
-    if (made != NULL)
-        rc = make_room_locked(m);
+    rc = make_room_locked(m, made_count);
     (void)pthread_rwlock_unlock(&m->lock);
     if (rc != FW_OK)
         rc = fw_err_set(err, rc, "too many partitions");
     if (rc == FW_OK)
         rc = lmdb_update(m->meta, entries_in, &work, err);
     free(work.entries);
-    if (rc != FW_OK || made == NULL)
-        return rc;
-    made->exists = true;
-    return insert(m, made);
+    for (size_t i = 0; i < made_count && rc == FW_OK; i++) {
+        made[i]->exists = true;
+        rc = insert(m, made[i]);
+    }
+    return rc;
 }
 
 struct partition *manifest_ref(struct manifest *m, uint16_t index)
@@ -543,7 +545,7 @@ void manifest_forget(struct manifest *m, struct partition *p)
 
 fw_rc manifest_drop(struct manifest *m, struct partition *p, struct fw_err *err)
 {
-    fw_rc rc = manifest_replace(m, NULL, &p, 1, err);
+    fw_rc rc = manifest_replace(m, NULL, 0, &p, 1, err);
 
     if (rc == FW_OK)
         manifest_forget(m, p);
@@ -687,7 +689,7 @@ static fw_rc entry_get(struct fw_str value, char name[PARTITION_NAME_BYTES],
     memcpy(name, value.p + 24, PARTITION_NAME_BYTES);
     state = fw_get_le32(value.p + 16);
     kind = fw_get_le32(value.p + 20);
-    if (state > DROPPED || kind > PARTITION_CLOSED || name[0] == '\0' ||
+    if (state > DROPPED || kind > PARTITION_ROLLUP || name[0] == '\0' ||
         strchr(name, '/') != NULL)
         return fw_err_set(err, FW_ECORRUPT,
                           "the manifest has an entry of no kind there is");
@@ -739,7 +741,7 @@ static fw_rc load_entry(void *self, struct fw_str key, struct fw_str value,
     load->m->serial = e.serial > load->m->serial ? e.serial : load->m->serial;
     load->m->rank = e.rank > load->m->rank ? e.rank : load->m->rank;
     if (e.state == DROPPED ||
-        (e.state == PLANNED && e.kind == PARTITION_CLOSED))
+        (e.state == PLANNED && e.kind >= PARTITION_CLOSED))
         rc = note_leftover(load, &e);
     else
         rc = add(load->m, &e, &p);

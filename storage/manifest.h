@@ -86,19 +86,27 @@ FW_CHECK fw_rc manifest_freeze(struct manifest *m, struct partition *p,
  * lists only after manifest_replace(). The caller unrefs it where that is not
  * reached, after manifest_unplan().
  */
-FW_CHECK fw_rc manifest_plan_closed(struct manifest *m, fw_ms first, fw_ms last,
-                                    uint32_t rank, uint64_t tombs,
+struct manifest_stretch {
+    fw_ms first, last;
+    uint32_t rank;
+    uint64_t tombs;
+    int kind; /* closed or rollup: a rollup of what was planned just before, */
+    bool alone; /* or of nothing that is there */
+};
+FW_CHECK fw_rc manifest_plan_closed(struct manifest *m,
+                                    const struct manifest_stretch *stretch,
                                     struct partition **out, struct fw_err *err);
 void manifest_unplan(struct manifest *m, struct partition *p);
 
 /*
- * In one commit: `made` (planned; NULL for none) is live, the old ones are
- * dropped. In memory `made` has come; the old ones go with manifest_forget(),
- * when no block of the head is in them any more.
+ * In one commit: those `made` (planned) are live, the old ones are dropped. In
+ * memory those made have come; the old ones go with manifest_forget(), when no
+ * block of the head is in them any more.
  */
-FW_CHECK fw_rc manifest_replace(struct manifest *m, struct partition *made,
-                                struct partition *const *old, size_t count,
-                                struct fw_err *err);
+FW_CHECK fw_rc manifest_replace(struct manifest *m,
+                                struct partition *const *made,
+                                size_t made_count, struct partition *const *old,
+                                size_t count, struct fw_err *err);
 void manifest_forget(struct manifest *m, struct partition *p);
 
 /* A new reference, or NULL if it was dropped. */

@@ -23,8 +23,10 @@
  * (FWR2), entries 84 bytes, with kind and rank, and a checksum; head/, FWJ2.
  * Pages, entries and records tell which they are; the first writer makes the
  * folder 2, and the first registry pages that are written make all of them new.
+ * 3: there may be rollups (kind 3 of an entry), which a program that does not
+ * know them would let fall behind the samples they are of.
  */
-#define META_FORMAT_VERSION 2
+#define META_FORMAT_VERSION 3
 #define META_FORMAT_OLDEST 1
 
 /* Writes the format version into a new environment. */

@@ -8,6 +8,7 @@
 
 #include "storage/base/bytes.h"
 #include "storage/base/crc32c.h"
+#include "storage/rollup.h"
 
 #define MAGIC 0x31505746u /* "FWP1" */
 #define VERSION 1
@@ -50,6 +51,7 @@ void partition_unref(struct partition *p)
     if (p == NULL || atomic_fetch_sub(&p->refs, 1) != 1)
         return;
     (void)lmdb_close(p->env);
+    rollup_index_free(p->rollups);
     if (atomic_load(&p->dropped)) {
         /* Left-overs are found and removed at the next start. */
         (void)snprintf(lock_path, sizeof(lock_path), "%s-lock", p->path);
@@ -63,7 +65,7 @@ void partition_unref(struct partition *p)
 fw_rc partition_enter(struct partition *p, struct lmdb_env **env,
                       struct fw_err *err)
 {
-    bool closed = atomic_load(&p->kind) == PARTITION_CLOSED;
+    bool closed = atomic_load(&p->kind) >= PARTITION_CLOSED;
     struct lmdb_options options = {.read_only = p->read_only || closed,
                                    .sealed = closed,
                                    .single_file = true,
@@ -149,6 +151,7 @@ fw_rc partition_segment(struct partition_view *view, uint32_t number,
     return rc == FW_OK ? segment_open(out, value, err) : rc;
 }
 
+/* What comes of the header is in *end. */
 static fw_rc header_get(const struct partition *p, struct fw_str value,
                         struct partition_end *end, struct fw_err *err)
 {
@@ -169,6 +172,35 @@ static fw_rc header_get(const struct partition *p, struct fw_str value,
     end->complete = fw_get_le64(value.p + 24);
     end->header = true;
     return FW_OK;
+}
+
+fw_rc partition_complete(struct partition_view *view, uint64_t *complete,
+                         uint32_t *end, struct fw_err *err)
+{
+    struct partition_end found = {0};
+    struct lmdb_cursor cursor = {0};
+    struct fw_str key = {0}, value = {0};
+    char room[KEY_BYTES];
+    fw_rc rc = lmdb_get(&view->txn, key_of(room, 0), &value, err);
+
+    if (rc == FW_NONE)
+        rc = fw_err_set(err, FW_ECORRUPT, "it has no header");
+    if (rc == FW_OK)
+        rc = header_get(view->part, value, &found, err);
+    if (rc == FW_OK)
+        rc = lmdb_cursor_open(&view->txn, &cursor, err);
+    if (rc == FW_OK)
+        rc = lmdb_last(&cursor, &key, &value, err);
+    lmdb_cursor_close(&cursor);
+    if (rc == FW_OK &&
+        (key.n != KEY_BYTES || fw_get_be64(key.p) >= UINT32_MAX - 1 ||
+         found.complete > fw_get_be64(key.p)))
+        rc = fw_err_set(err, FW_ECORRUPT, "its header names other segments");
+    if (rc == FW_OK) {
+        *complete = found.complete;
+        *end = (uint32_t)fw_get_be64(key.p) + 1;
+    }
+    return rc;
 }
 
 fw_rc partition_scan(struct partition *p, partition_each each, void *self,

@@ -25,8 +25,11 @@
 enum partition_kind {
     PARTITION_HOT = 0,
     PARTITION_FROZEN = 1,
-    PARTITION_CLOSED = 2
+    PARTITION_CLOSED = 2,
+    PARTITION_ROLLUP = 3 /* summaries of a closed one, which outlive it */
 };
+
+struct rollup_index;
 
 struct partition {
     uint16_t index;    /* in the process; never used again for another */
@@ -53,9 +56,10 @@ struct partition {
     uint64_t complete;
 
     pthread_mutex_t lock;
-    struct lmdb_env *env; /* lock; NULL while closed */
-    uint32_t env_users;   /* lock */
-    uint64_t last_use;    /* lock; for closing the ones long unused */
+    struct lmdb_env *env;         /* lock; NULL while closed */
+    uint32_t env_users;           /* lock */
+    uint64_t last_use;            /* lock; for closing the ones long unused */
+    struct rollup_index *rollups; /* lock; owned: what series it has */
 };
 
 /* *out has one reference. FW_ENOMEM. */
@@ -90,6 +94,14 @@ struct partition_end {
     uint64_t complete;     /* of the header; 0 where there is none */
     bool header;           /* there is one, as in every file that is live */
 };
+
+/*
+ * The watermark of the header (of a rollup: how many segments have rows) and
+ * the number behind that of the last segment.
+ */
+FW_CHECK fw_rc partition_complete(struct partition_view *view,
+                                  uint64_t *complete, uint32_t *end,
+                                  struct fw_err *err);
 
 /*
  * Reads the header and calls `each` for every segment, oldest first. A damaged

@@ -6,28 +6,47 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-fw_ms store_retention_edge(struct fw_store *store)
+#include "storage/rollup.h"
+
+static fw_ms edge_of(struct fw_store *store, fw_ms retention)
 {
     fw_ms now = fw_clock_now(store->options.clock);
     fw_ms newest = atomic_load(&store->head.newest);
     fw_ms from = newest < now ? newest : now;
     fw_ms edge;
 
-    if (store->options.retention < 0 || store->options.retention == INT64_MAX ||
-        __builtin_sub_overflow(from, store->options.retention, &edge))
+    if (retention < 0 || retention == INT64_MAX ||
+        __builtin_sub_overflow(from, retention, &edge))
         return INT64_MIN;
     return edge;
+}
+
+fw_ms store_retention_edge(struct fw_store *store)
+{
+    return edge_of(store, store->options.retention);
+}
+
+/* Rollups stay as long as the samples, at least. */
+static fw_ms rollup_edge(struct fw_store *store)
+{
+    fw_ms samples = store_retention_edge(store);
+    fw_ms rollups = edge_of(store, store->options.rollup_retention);
+
+    return store->options.rollup_retention == 0 || samples < rollups ? samples
+                                                                     : rollups;
 }
 
 static fw_rc drop(struct fw_store *store, struct partition *p,
                   struct fw_err *err)
 {
-    fw_rc rc = manifest_replace(&store->manifest, NULL, &p, 1, err);
+    fw_rc rc = manifest_replace(&store->manifest, NULL, 0, &p, 1, err);
 
     if (rc != FW_OK)
         return rc;
-    head_forget_part(&store->head, p->index);
+    if (!rollup_is(p))
+        head_forget_part(&store->head, p->index);
     manifest_forget(&store->manifest, p);
+    rollup_look(store);
     (void)atomic_fetch_add(&store->counters.dropped, 1);
     return FW_OK;
 }
@@ -38,11 +57,13 @@ static fw_rc drop(struct fw_store *store, struct partition *p,
 static fw_rc drop_old(struct fw_store *store, struct partition **list,
                       size_t count, struct fw_err *err)
 {
-    fw_ms edge = store_retention_edge(store);
+    fw_ms samples = store_retention_edge(store);
+    fw_ms rollups = rollup_edge(store);
     fw_rc rc = FW_OK;
 
     for (size_t i = 0; i < count && rc == FW_OK; i++)
-        if (list[i]->last < edge && !list[i]->busy)
+        if (list[i]->last < (rollup_is(list[i]) ? rollups : samples) &&
+            !list[i]->busy)
             rc = drop(store, list[i], err);
     return rc;
 }
@@ -91,6 +112,8 @@ static int by_last(const void *a, const void *b)
     const struct partition *left = *(struct partition *const *)a;
     const struct partition *right = *(struct partition *const *)b;
 
+    if (rollup_is(left) != rollup_is(right))
+        return rollup_is(left) ? 1 : -1; /* small, and all there is of a time */
     if (left->last != right->last)
         return left->last < right->last ? -1 : 1;
     return (left->rank > right->rank) - (left->rank < right->rank);

@@ -29,6 +29,7 @@ struct writing {
     size_t n;
     size_t block_samples; /* chosen for the series; 0: not yet */
     struct fingerprint in;
+    struct rollup_writer rows;
 };
 
 static void see_series(struct fingerprint *f, uint32_t series)
@@ -185,6 +186,8 @@ static fw_rc put_run(struct writing *o, uint32_t series, struct fw_run run,
     fw_rc rc = FW_OK;
 
     see(&o->in, run.t, run.v, run.n);
+    if (o->w->rollup != NULL)
+        rc = rollup_samples(&o->rows, series, run.t, run.v, run.n, err);
     while (run.n > 0 && rc == FW_OK) {
         size_t n =
             run.n < BUFFER_SAMPLES - o->n ? run.n : BUFFER_SAMPLES - o->n;
@@ -245,6 +248,64 @@ static fw_rc put_all(struct writing *o, struct fw_err *err)
     return rc;
 }
 
+/* ---- The rollup -----------------------------------------------------------
+ */
+
+static fw_rc begin_rollup(struct writing *o, struct fw_err *err)
+{
+    struct rewrite *w = o->w;
+    fw_ms step = w->store->options.rollup_step;
+    fw_rc rc = FW_OK;
+
+    if (w->rollup == NULL)
+        return FW_OK;
+    rc = rollup_begin(&o->rows, w->store->manifest.dir, w->rollup, step, err);
+    o->rows.gaps = w->gaps;
+    o->rows.gap_count = w->gap_count;
+    return rc;
+}
+
+static fw_rc check_rows(void *self, uint32_t number, struct fw_str bytes,
+                        struct fw_err *err)
+{
+    struct rollup_check *check = self;
+    struct segment_block *rows = NULL;
+    struct segment segment;
+    const char *what = NULL;
+    fw_rc rc = segment_open(&segment, bytes, err);
+
+    if (rc == FW_OK)
+        rc = segment_directory(&segment, &rows, err);
+    if (rc == FW_OK)
+        what = rollup_check_segment(check, &segment, rows);
+    free(rows);
+    return what == NULL ? rc
+                        : fw_err_set(err, FW_ECORRUPT, "%s, segment %u: %s",
+                                     check->part->path, number, what);
+}
+
+static fw_rc read_rollup_back(const struct rewrite *w, struct partition *made,
+                              struct fw_err *err)
+{
+    struct rollup_check check = {.part = made, .store = w->store};
+
+    return partition_scan(made, check_rows, &check, NULL, err);
+}
+
+static fw_rc finish_rollup(struct writing *o, struct fw_err *err)
+{
+    struct rewrite *w = o->w;
+    fw_rc rc = FW_OK;
+
+    if (w->rollup == NULL)
+        return FW_OK;
+    rc = rollup_finish(&o->rows, w->rollup, err);
+    w->no_rows = rc == FW_NONE;
+    if (rc == FW_OK)
+        rc = read_rollup_back(w, w->rollup, err);
+    return rc == FW_NONE ? FW_OK : rc;
+}
+
 /* ---- Reading it back ------------------------------------------------------
  */
 
@@ -300,14 +361,28 @@ static fw_rc write_file(struct writing *o, struct fw_err *err)
                                      w->made->name, w->made->map_bytes, err);
 
     if (rc == FW_OK)
+        rc = begin_rollup(o, err);
+    if (rc == FW_OK)
         rc = put_all(o, err);
     if (rc == FW_OK && w->block_count == 0)
         rc = FW_NONE;
     if (rc == FW_OK)
+        rc = finish_rollup(o, err);
+    if (rc == FW_OK)
         rc = partition_build_finish(&o->builder, w->made->first, w->made->last,
                                     complete_of(w), err);
     partition_build_release(&o->builder);
+    if (w->rollup != NULL)
+        rollup_release(&o->rows);
     return rc;
+}
+
+static fw_rc rewrite_rollups(struct rewrite *w, struct fw_err *err)
+{
+    fw_rc rc = rollup_rewrite(w->store, w->made, w->sources, w->source_count,
+                              w->cancel, err);
+
+    return rc == FW_OK ? read_rollup_back(w, w->made, err) : rc;
 }
 
 fw_rc rewrite_run(struct rewrite *w, struct fw_err *err)
@@ -315,6 +390,8 @@ fw_rc rewrite_run(struct rewrite *w, struct fw_err *err)
     struct writing o = {.w = w};
     fw_rc rc = FW_OK;
 
+    if (w->rollups_only)
+        return rewrite_rollups(w, err);
     segment_writer_init(&o.segment);
     o.segment.target = CLOSED_TARGET;
     o.segment.deflate = true;
@@ -341,7 +418,12 @@ void rewrite_release(struct rewrite *w)
     for (size_t i = 0; i < w->source_count; i++)
         partition_unref(w->sources[i]);
     free(w->sources);
+    for (size_t i = 0; i < w->old_count; i++)
+        partition_unref(w->old_rollups[i]);
+    free(w->old_rollups);
+    free(w->gaps);
     partition_unref(w->made);
+    partition_unref(w->rollup);
     free(w->series);
     free(w->refs);
     *w = (struct rewrite){0};

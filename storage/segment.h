@@ -22,6 +22,8 @@
 #define SEGMENT_TARGET (128 * 1024)    /* when the writer says it is full */
 #define SEGMENT_MAX ((size_t)16 << 20) /* of each part, inflated */
 #define SEGMENT_DEFLATED 1             /* flag: the data are a zlib stream */
+#define SEGMENT_ROWS 2  /* flag: summaries alone, no samples (rollup.h) */
+#define SEGMENT_INDEX 4 /* flag, with the one before: a row for each series */
 
 /* What the directory knows of a block without decoding it. */
 struct segment_block {
@@ -67,6 +69,7 @@ struct segment_writer {
     struct fw_buf packed; /* the data deflated */
     size_t target;        /* bytes after which it is full */
     bool deflate;         /* the data, where that saves enough */
+    uint16_t flags;       /* SEGMENT_ROWS, SEGMENT_INDEX */
 };
 
 void segment_writer_init(struct segment_writer *w);
@@ -89,6 +92,10 @@ FW_CHECK fw_rc segment_writer_add(struct segment_writer *w, uint32_t series,
                                   const fw_ms *t, const double *v, size_t n,
                                   struct values_hint *hint,
                                   struct block_ref *ref);
+
+/* Adds a summary without samples; w->flags tells that there are only such. */
+FW_CHECK fw_rc segment_writer_add_row(struct segment_writer *w,
+                                      const struct segment_block *row);
 
 /* True when the segment has reached the size it should have. */
 bool segment_writer_full(const struct segment_writer *w);
@@ -122,6 +129,7 @@ struct segment {
     fw_ms t_min, t_max;
     uint64_t journal_seq;
     bool deflated;
+    bool rows, index;    /* no samples: see the flags */
     uint32_t data_bytes; /* inflated */
     const uint8_t *data; /* NULL while deflated: segment_inflate() fills it */
 };

@@ -11,6 +11,16 @@
 #include "storage/deflate.h"
 #include "storage/segment.h"
 
+#define FLAGS_KNOWN (SEGMENT_DEFLATED | SEGMENT_ROWS | SEGMENT_INDEX)
+
+/* Summaries have neither times nor data. */
+static bool sizes_are_right(const struct segment *s)
+{
+    if (s->rows)
+        return s->data_bytes == 0 && s->column_count == 0 && !s->deflated;
+    return s->data_bytes > 0 && s->data_bytes <= SEGMENT_MAX && !s->index;
+}
+
 fw_rc segment_open(struct segment *s, struct fw_str bytes, struct fw_err *err)
 {
     const uint8_t *p = (const uint8_t *)bytes.p;
@@ -22,13 +32,15 @@ fw_rc segment_open(struct segment *s, struct fw_str bytes, struct fw_err *err)
         return fw_err_set(err, FW_ECORRUPT,
                           "the header of a segment fails its checksum");
     if (fw_get_le16(p + 4) != SEGMENT_VERSION ||
-        (fw_get_le16(p + 6) & ~SEGMENT_DEFLATED) != 0)
+        (fw_get_le16(p + 6) & ~FLAGS_KNOWN) != 0)
         return fw_err_set(err, FW_EVERSION,
                           "a segment has version %u, flags %u; this build "
                           "knows version %d",
                           fw_get_le16(p + 4), fw_get_le16(p + 6),
                           SEGMENT_VERSION);
     found.deflated = (fw_get_le16(p + 6) & SEGMENT_DEFLATED) != 0;
+    found.rows = (fw_get_le16(p + 6) & SEGMENT_ROWS) != 0;
+    found.index = (fw_get_le16(p + 6) & SEGMENT_INDEX) != 0;
     found.block_count = fw_get_le32(p + 8);
     found.column_count = fw_get_le32(p + 12);
     found.t_min = (fw_ms)fw_get_le64(p + 16);
@@ -46,7 +58,7 @@ fw_rc segment_open(struct segment *s, struct fw_str bytes, struct fw_err *err)
                           "the header of a segment is out of bounds");
     found.data_bytes =
         found.deflated ? fw_get_le32(p + 44) : found.used - found.off_data;
-    if (found.data_bytes == 0 || found.data_bytes > SEGMENT_MAX)
+    if (!sizes_are_right(&found))
         return fw_err_set(err, FW_ECORRUPT, "a segment has %u bytes of data",
                           found.data_bytes);
     if (!found.deflated)
@@ -154,6 +166,19 @@ static fw_rc get_columns(const struct segment *s, struct cut rest,
     return rc;
 }
 
+static fw_rc check_rows(const struct segment *s,
+                        const struct segment_block *rows, struct fw_err *err)
+{
+    for (uint32_t i = 0; i < s->block_count; i++)
+        if (rows[i].bytes != 0 || rows[i].n == 0 || rows[i].n == UINT32_MAX ||
+            rows[i].nans > rows[i].n || rows[i].series == UINT32_MAX ||
+            rows[i].t_min > rows[i].t_max || rows[i].t_min < s->t_min ||
+            rows[i].t_max > s->t_max)
+            return fw_err_set(err, FW_ECORRUPT,
+                              "row %u of a segment is out of bounds", i);
+    return FW_OK;
+}
+
 static fw_rc place_blocks(const struct segment *s, struct segment_block *blocks,
                           struct fw_err *err)
 {
@@ -200,7 +225,7 @@ fw_rc segment_directory(const struct segment *s, struct segment_block **blocks,
     else
         rc = get_columns(s, rest, integers, doubles, found, err);
     if (rc == FW_OK)
-        rc = place_blocks(s, found, err);
+        rc = s->rows ? check_rows(s, found, err) : place_blocks(s, found, err);
     if (rc == FW_OK) {
         *blocks = found;
         found = NULL;

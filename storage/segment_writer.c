@@ -305,6 +305,22 @@ fw_rc segment_writer_add(struct segment_writer *w, uint32_t series,
     return FW_OK;
 }
 
+fw_rc segment_writer_add_row(struct segment_writer *w,
+                             const struct segment_block *row)
+{
+    fw_rc rc = fw_grow(&w->blocks, &w->cap, w->n + 1, sizeof(*w->blocks),
+                       SEGMENT_BLOCKS_MAX);
+
+    if (rc != FW_OK)
+        return rc;
+    w->blocks[w->n] = *row;
+    w->blocks[w->n].column = 0;
+    w->blocks[w->n].offset = 0;
+    w->blocks[w->n].bytes = 0;
+    w->n++;
+    return FW_OK;
+}
+
 /* ---- The finished value
  * ------------------------------------------------------
  */
@@ -421,7 +437,8 @@ static void put_header(struct segment_writer *w, uint32_t off_columns,
     }
     fw_put_le32(h + 0, SEGMENT_MAGIC);
     fw_put_le16(h + 4, SEGMENT_VERSION);
-    fw_put_le16(h + 6, deflated ? SEGMENT_DEFLATED : 0);
+    fw_put_le16(h + 6,
+                (uint16_t)(w->flags | (deflated ? SEGMENT_DEFLATED : 0)));
     fw_put_le32(h + 8, (uint32_t)w->n);
     fw_put_le32(h + 12, (uint32_t)w->column_count);
     fw_put_le64(h + 16, (uint64_t)t_min);

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "storage/base/limits.h"
+#include "storage/rollup.h"
 
 #define UNCOUNTED SIZE_MAX
 /* What reading a label costs, in ids that one could read from postings. */
@@ -401,6 +402,8 @@ static fw_rc find_open(struct selection *s)
 
 fw_rc selection_find_locked(struct selection *s, fw_ms from, fw_ms to)
 {
+    struct rollup_set summarised = {0};
+    struct fw_err err = {0};
     size_t kept = 0;
     fw_rc rc = FW_OK;
 
@@ -414,9 +417,16 @@ fw_rc selection_find_locked(struct selection *s, fw_ms from, fw_ms to)
         rc = sort_ids(&s->ids);
     if (rc != FW_OK)
         return rc;
+    rc = rollup_series(s->store, from, to, true, &summarised, &err);
+    if (rc == FW_ECORRUPT) /* whoever reads the rows will say it */
+        (void)atomic_fetch_add(&s->store->counters.corrupt, 1);
+    else if (rc != FW_OK)
+        return rc;
     for (size_t i = 0; i < s->ids.n; i++)
-        if (head_overlaps(&s->store->head, s->ids.v[i], from, to))
+        if (head_overlaps(&s->store->head, s->ids.v[i], from, to) ||
+            rollup_set_has(&summarised, s->ids.v[i]))
             s->ids.v[kept++] = s->ids.v[i];
+    rollup_set_release(&summarised);
     s->ids.n = kept;
     return FW_OK;
 }

@@ -115,11 +115,13 @@ FW_CHECK fw_rc fw_regex_expand(const struct fw_regex *regex, struct fw_str with,
 struct fw_store;
 
 struct fw_store_options {
-    bool read_only;      /* never writes; sees what is durable when opened */
-    bool create;         /* make the folder if it is not there */
-    fw_ms retention;     /* 0: FW_RETENTION_MS */
-    fw_ms max_future;    /* 0: FW_MAX_FUTURE_MS */
-    fw_ms ooo_window;    /* 0: FW_OOO_WINDOW_MS */
+    bool read_only;         /* never writes; sees what is durable when opened */
+    bool create;            /* make the folder if it is not there */
+    fw_ms retention;        /* 0: FW_RETENTION_MS */
+    fw_ms rollup_retention; /* of hourly summaries; 0: none are made */
+    fw_ms rollup_step;      /* what they span; 0: FW_HOUR */
+    fw_ms max_future;       /* 0: FW_MAX_FUTURE_MS */
+    fw_ms ooo_window;       /* 0: FW_OOO_WINDOW_MS */
     fw_ms linger;        /* commit linger; 0: FW_COMMIT_LINGER_MS, <0: none */
     uint32_t max_series; /* 0: FW_MAX_SERIES */
     uint32_t max_metric_series; /* with the same metric name; 0: no limit */
@@ -297,6 +299,29 @@ void fw_cursor_skip(struct fw_cursor *cursor);
 FW_CHECK fw_rc fw_cursor_span(const struct fw_cursor *cursor, fw_ms *first,
                               fw_ms *last);
 void fw_cursor_close(struct fw_cursor *cursor);
+
+/*
+ * Summaries of samples that retention has dropped: of each hour (or as
+ * rollup_step was) one row, as fw_summary says it, but that stale markers are
+ * not counted and `first` and `last` are no NaN where there is another value.
+ * An hour of which anything was deleted is left out. One thread at a time; a
+ * reader sees what there was when it was opened.
+ */
+struct fw_rollups;
+FW_CHECK fw_rc fw_rollups_open(struct fw_store *store, struct fw_rollups **out,
+                               struct fw_err *err);
+/*
+ * The rows of a series that lie in [from, to] with all their samples, by time;
+ * valid until the next call. FW_ECORRUPT names the file.
+ */
+FW_CHECK fw_rc fw_rollups_read(struct fw_rollups *rollups, uint32_t series,
+                               fw_ms from, fw_ms to,
+                               const struct fw_summary **rows, size_t *n,
+                               struct fw_err *err);
+void fw_rollups_close(struct fw_rollups *rollups);
+
+/* The newest time there may be such a row of; INT64_MIN: none. Cheap. */
+fw_ms fw_store_rollups_last(const struct fw_store *store);
 
 /* Which series are asked for their labels; NULL: all of all times. */
 struct fw_label_query {

@@ -15,6 +15,7 @@
 #include "storage/load.h"
 #include "storage/meta.h"
 #include "storage/recover.h"
+#include "storage/rollup.h"
 #include "storage/sealer.h"
 
 /* Address space, which grows when it is used up: small enough for machines
@@ -34,6 +35,7 @@ static void resolve_options(struct fw_store_options *o)
     o->plain_samples =
         o->plain_samples == 0 ? FW_PLAIN_SAMPLES_BYTES : o->plain_samples;
     o->close_after = o->close_after == 0 ? FW_CLOSE_AFTER_MS : o->close_after;
+    o->rollup_step = o->rollup_step <= 0 ? FW_HOUR : o->rollup_step;
     o->clock = o->clock == NULL ? fw_clock_system() : o->clock;
 }
 
@@ -219,6 +221,7 @@ static fw_rc read_everything(struct fw_store *store, struct seal_state *state,
     lmdb_end(&txn);
     if (rc == FW_OK)
         atomic_store(&store->head.applied, store->journal.next_seq - 1);
+    rollup_look(store);
     return rc;
 }
 

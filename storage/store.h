@@ -77,6 +77,8 @@ struct fw_store {
     struct store_health health;
     struct store_counters counters;
     _Atomic uint64_t epoch; /* see fw_store_epoch() */
+    /* The newest time a final rollup reaches to; INT64_MIN: there is none. */
+    _Atomic int64_t rollups_last;
 };
 
 /* Remembers a failure (or, with FW_OK, its end) for fw_store_stats(). */

@@ -263,7 +263,7 @@ fw_rc tombs_of(struct tombs *t, uint32_t series, fw_ms from, fw_ms to,
         rc = fw_grow(v, cap, *count + 1, sizeof(**v), TOMBS_MAX);
         if (rc == FW_OK)
             (*v)[(*count)++] =
-                (struct tomb_range){tomb->from, tomb->to, tomb->rank};
+                (struct tomb_range){tomb->from, tomb->to, tomb->rank, tomb->id};
     }
     (void)pthread_rwlock_unlock(&t->lock);
     return rc;

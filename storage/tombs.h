@@ -41,6 +41,7 @@ struct tombs {
 struct tomb_range {
     fw_ms from, to;
     uint32_t rank;
+    uint64_t id;
 };
 
 void tombs_init(struct tombs *t);

@@ -11,6 +11,7 @@
 #include "storage/checkpoint_record.h"
 #include "storage/meta.h"
 #include "storage/registry_page.h"
+#include "storage/rollup.h"
 
 struct verifier {
     struct fw_store *store;
@@ -21,6 +22,7 @@ struct verifier {
     uint32_t segment;
     fw_ms *t; /* owned: room for the largest block */
     double *v;
+    struct rollup_check rows; /* of the partition, if it has such */
 };
 
 FW_PRINTF(2, 3)
@@ -140,6 +142,23 @@ static fw_rc inflate(struct segment *s, uint8_t **out, struct fw_err *err)
     return FW_OK;
 }
 
+/* Samples where there should be some, else rows of a rollup. */
+static void check_contents(struct verifier *v, const struct segment *s,
+                           const struct segment_block *blocks)
+{
+    const char *what = NULL;
+
+    if (rollup_is(v->part))
+        what = rollup_check_segment(&v->rows, s, blocks);
+    else if (s->rows)
+        what = "it has no samples";
+    else
+        for (uint32_t i = 0; i < s->block_count; i++)
+            check_block(v, s, &blocks[i]);
+    if (what != NULL)
+        found(v, "%s, segment %u: %s", v->part->path, v->segment, what);
+}
+
 static fw_rc check_segment(void *self, uint32_t number, struct fw_str value,
                            struct fw_err *err)
 {
@@ -162,8 +181,7 @@ static fw_rc check_segment(void *self, uint32_t number, struct fw_str value,
         free(blocks);
         return FW_OK;
     }
-    for (uint32_t i = 0; i < segment.block_count; i++)
-        check_block(v, &segment, &blocks[i]);
+    check_contents(v, &segment, blocks);
     for (size_t i = segment.used; i < segment.n; i++)
         if (segment.p[i] != 0) {
             found(v, "%s, segment %u: bytes behind its end are not zero",
@@ -202,6 +220,7 @@ static void check_partition(struct verifier *v, struct partition *part,
     fw_rc rc;
 
     v->part = part;
+    v->rows = (struct rollup_check){.part = part, .store = v->store};
     if (!lmdb_is_begun(part->path)) {
         if (exists && !has_gone(v, part))
             found(v, "%s is gone", part->path);
@@ -264,7 +283,8 @@ static fw_rc check_strays(struct verifier *v, struct fw_err *err)
             found(v, "%s/%s was set aside: it could not be opened",
                   v->store->manifest.dir, entry->d_name);
         if (ends_with(entry->d_name, ".hot") ||
-            ends_with(entry->d_name, ".sealed"))
+            ends_with(entry->d_name, ".sealed") ||
+            ends_with(entry->d_name, ".rollup"))
             rc = check_stray(v, entry->d_name, err);
     }
     if (d != NULL)

@@ -249,6 +249,7 @@ static void what_was_not_finished_is_removed(void **state)
 {
     const char *dir = tmpdir_new();
     struct fw_store *store = open_store(dir, false);
+    struct manifest_stretch stretch = {.kind = PARTITION_CLOSED};
     struct partition *planned = NULL;
     struct partition *hot;
 
@@ -257,10 +258,12 @@ static void what_was_not_finished_is_removed(void **state)
     assert_int_equal(sealer_run(store->sealer, SEAL_ALL, &err), FW_OK);
     hot = manifest_find(&store->manifest, START);
     assert_int_equal(manifest_freeze(&store->manifest, hot, &err), FW_OK);
-    assert_int_equal(manifest_plan_closed(&store->manifest, hot->first,
-                                          hot->last, hot->rank, 0, &planned,
-                                          &err),
-                     FW_OK);
+    stretch.first = hot->first;
+    stretch.last = hot->last;
+    stretch.rank = hot->rank;
+    assert_int_equal(
+        manifest_plan_closed(&store->manifest, &stretch, &planned, &err),
+        FW_OK);
     assert_int_equal(fw_file_write(planned->path, "torn", 4, &err), FW_OK);
     partition_unref(planned);
     fw_store_close(store);

@@ -59,7 +59,7 @@ static void another_version_is_refused_with_what_to_do(void **state)
     fw_put_le32(bytes, 0x4D445746u);
     fw_put_le32(bytes + 4, META_FORMAT_VERSION + 1);
     assert_int_equal(try_open(folder_with_format(bytes, 8), true), FW_EVERSION);
-    assert_non_null(strstr(err.text, "format version 3"));
+    assert_non_null(strstr(err.text, "format version 4"));
     assert_non_null(strstr(err.text, "use the version that wrote it"));
 }
 

@@ -8,6 +8,8 @@
  *
  *     series LABELS            as fw_labels_print() has them
  *      TIME BITS               milliseconds; the float64 in hexadecimal
+ *     row FIRST LAST N MIN MAX SUM FIRST LAST INCREASE     of whole numbers:
+ *                              an hour of the series whose samples are gone
  *     kv TABLE KEY VALUE       in hexadecimal, "-" where empty
  *
  * This program is also the writer: with FW_GOLDEN_MAKE=DIR in the environment
@@ -18,6 +20,7 @@
 
 #include <dirent.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +28,7 @@
 
 #include "storage/base/buf.h"
 #include "storage/base/bytes.h"
+#include "storage/rollup.h"
 #include "storage/sealer.h"
 #include "tests/support/fake_clock.h"
 #include "tests/support/synth.h"
@@ -44,6 +48,7 @@ static struct fw_store *open_store(const char *dir, bool read_only)
                                        .read_only = read_only,
                                        .linger = -1,
                                        .retention = INT64_MAX,
+                                       .rollup_retention = INT64_MAX,
                                        .max_future = 3 * CENTURY,
                                        .ooo_window = 3 * CENTURY,
                                        .disk_floor = 1,
@@ -235,6 +240,61 @@ static void write_deleted(struct writer *w, const char *part, fw_ms from)
     assert_true(count > 0);
 }
 
+/* Samples [0, n) of the hour that ends at `end`, and its row. */
+static void write_hour(struct writer *w, fw_ms end, int n)
+{
+    int min = INT_MAX, max = 0, sum = 0, increase = 0, before = 0, first = 0;
+
+    for (int i = 0; i < n; i++) {
+        int v = i * 37 % 101;
+
+        must(fw_batch_add(&w->batch, w->id, end - (n - 1 - i) * 60000, v));
+        first = i == 0 ? v : first;
+        min = v < min ? v : min;
+        max = v > max ? v : max;
+        sum += v;
+        increase += i == 0 ? 0 : v >= before ? v - before : v;
+        before = v;
+    }
+    fprintf(w->expected, "row %" PRId64 " %" PRId64 " %d %d %d %d %d %d %d\n",
+            end - (n - 1) * 60000, end, n, min, max, sum, first, before,
+            increase);
+}
+
+static void drop_closed(struct fw_store *store)
+{
+    struct partition **list = NULL;
+    size_t count = 0;
+
+    (void)pthread_mutex_lock(&store->quiet);
+    must(manifest_list(&store->manifest, &list, &count));
+    for (size_t i = 0; i < count; i++)
+        if (atomic_load(&list[i]->kind) == PARTITION_CLOSED) {
+            head_forget_part(&store->head, list[i]->index);
+            must(manifest_drop(&store->manifest, list[i], &err));
+        }
+    manifest_list_free(list, count);
+    rollup_look(store);
+    (void)pthread_mutex_unlock(&store->quiet);
+}
+
+static void write_summarised(struct writer *w)
+{
+    fw_ms from = (NOW - 400 * FW_DAY) / FW_HOUR * FW_HOUR;
+
+    for (int s = 0; s < 3; s++) {
+        char name[16];
+
+        (void)snprintf(name, sizeof(name), "%d", s);
+        series(w, "summarised", "number", name);
+        for (int hour = 1; hour <= 40; hour++)
+            write_hour(w, from + hour * FW_HOUR, 20 + s);
+    }
+    flush(w);
+    must(fw_store_compact(w->store, NULL, &err));
+    drop_closed(w->store);
+}
+
 static _Noreturn void make(const char *dir)
 {
     char path[PATH_ROOM];
@@ -245,6 +305,7 @@ static _Noreturn void make(const char *dir)
     assert_non_null(w.expected);
     fputs("# what was written, series by series\n", w.expected);
     w.store = open_store(tmpdir_path(path, sizeof(path), dir, "data"), false);
+    write_summarised(&w);
     write_shapes(&w, "sealed", NOW - 2 * FW_DAY);
     write_odd(&w, "sealed", NOW - 2 * FW_DAY);
     write_many(&w, "sealed", NOW - 2 * FW_DAY);
@@ -304,6 +365,34 @@ static void check_series(struct fw_store *store, const struct fw_series *s,
     assert_int_not_equal(*at, ' '); /* else: less than was written */
 }
 
+/* The rows that stand behind the line of a series. */
+static void check_rows(struct fw_store *store, const struct fw_series *s,
+                       const char *lines)
+{
+    const struct fw_summary *rows = NULL;
+    struct fw_rollups *rollups = NULL;
+    size_t n = 0;
+
+    must(fw_rollups_open(store, &rollups, &err));
+    must(
+        fw_rollups_read(rollups, s->id, INT64_MIN, INT64_MAX, &rows, &n, &err));
+    for (size_t i = 0; i < n; i++) {
+        char text[200];
+        int length =
+            snprintf(text, sizeof(text),
+                     "row %" PRId64 " %" PRId64 " %u %g %g %g %g %g %g\n",
+                     rows[i].t_first, rows[i].t_last, rows[i].n, rows[i].min,
+                     rows[i].max, rows[i].sum, rows[i].first, rows[i].last,
+                     rows[i].increase);
+
+        if (strncmp(lines, text, (size_t)length) != 0)
+            fail_msg("found %s not %.80s", text, lines);
+        lines += length;
+    }
+    assert_int_not_equal(strncmp(lines, "row ", 4), 0);
+    fw_rollups_close(rollups);
+}
+
 static void check_all_series(struct fw_store *store, const char *expected)
 {
     struct fw_matcher any = {FW_MATCH_DIFFERS, FW_STR(FW_METRIC_NAME),
@@ -329,6 +418,8 @@ static void check_all_series(struct fw_store *store, const char *expected)
         if (at == NULL)
             fail_msg("nobody wrote %s", text.data);
         check_series(store, &found[i], at + text.len - 1, &samples);
+        if (strncmp(at + text.len - 1, "row ", 4) == 0)
+            check_rows(store, &found[i], at + text.len - 1);
         fw_buf_release(&text);
     }
     assert_true(samples > 4000);
