@@ -110,6 +110,7 @@ struct samples {
     fw_ms *t;
     double *v;
     size_t n, cap;
+    bool whole; /* all values are known to be whole numbers (lanes.h) */
 };
 
 void samples_release(struct samples *s);

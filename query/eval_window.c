@@ -9,6 +9,7 @@
 
 #include "query/digest.h"
 #include "query/functions.h"
+#include "query/lanes.h"
 #include "query/series_scan.h"
 
 #define SUBQUERY_STEP_MS FW_MINUTE /* of [1h:], as Prometheus by default */
@@ -101,6 +102,7 @@ static fw_rc make_values(const struct over *over, struct reader *reader,
     job.t = reader->samples.t;
     job.v = reader->samples.v;
     job.n = reader->samples.n;
+    job.whole = reader->samples.whole && job.n <= LANES_WHOLE_MAX;
     job.new_times = reader->new_times;
     job.bounds = bounds;
     job.scratch = &reader->work;
@@ -177,6 +179,7 @@ static fw_rc take_inner_row(struct sink *sink, struct row *row)
     fw_rc rc = FW_OK;
 
     samples->n = 0;
+    samples->whole = false;
     for (size_t i = 0; i < over->inner->count && rc == FW_OK; i++) {
         if (!is_absent(row->v[i]))
             rc = samples_add(samples, grid_time(over->inner, i), row->v[i],

@@ -105,24 +105,46 @@ static const struct reach *find_reaches(const struct window_job *job,
     return reaches;
 }
 
+/* How far a series rises in one window after the other. */
+struct rises {
+    const double *v;
+    bool whole;     /* few windows overlap: resets are added up in each */
+    size_t *resets; /* else: the places of all of them */
+    size_t count, next;
+};
+
+static bool rises_init(struct rises *r, const struct window_job *job,
+                       bool counter)
+{
+    bool apart = job->range <= 2 * job->grid->step || job->fixed;
+
+    *r = (struct rises){.v = job->v, .whole = counter && job->whole && apart};
+    if (!counter || r->whole || !lanes_fall(job->v, job->n))
+        return true;
+    r->resets = scratch_get(job->scratch, job->n * sizeof(*r->resets));
+    if (r->resets == NULL)
+        return false;
+    r->count = find_resets(job, r->resets);
+    return true;
+}
+
+static double next_rise(struct rises *r, size_t lo, size_t hi)
+{
+    if (r->whole)
+        return r->v[hi - 1] - r->v[lo] + lanes_drops(r->v + lo, hi - lo);
+    return raise_of(r->v, lo, hi, r->resets, r->count, &r->next);
+}
+
 static fw_rc rate_like(const struct window_job *job, bool counter,
                        bool per_second, double *out)
 {
     double seconds = per_second ? (double)job->range / 1000 : 1;
     const struct reach *reaches = find_reaches(job, seconds);
     struct walk w = walk_begin(job);
-    size_t *resets = NULL;
-    size_t reset_count = 0;
-    size_t next = 0;
+    struct rises rises;
 
-    if (reaches == NULL)
+    if (reaches == NULL || !rises_init(&rises, job, counter))
         return fw_err_set(job->ev->err, FW_ENOMEM, "out of memory");
-    if (counter && lanes_fall(job->v, job->n)) {
-        resets = scratch_get(job->scratch, job->n * sizeof(*resets));
-        if (resets == NULL)
-            return fw_err_set(job->ev->err, FW_ENOMEM, "out of memory");
-        reset_count = find_resets(job, resets);
-    }
     while (walk_next(&w)) {
         const struct reach *r = &reaches[w.step];
         double rise;
@@ -130,7 +152,7 @@ static fw_rc rate_like(const struct window_job *job, bool counter,
         out[w.step] = absent();
         if (w.hi - w.lo < 2)
             continue;
-        rise = raise_of(job->v, w.lo, w.hi, resets, reset_count, &next);
+        rise = next_rise(&rises, w.lo, w.hi);
         out[w.step] =
             rise * (counter ? counter_factor(r, job->v[w.lo], rise, seconds)
                             : r->factor);

@@ -8,7 +8,8 @@
  * of the samples before a pivot, and one running sum of those behind it; when
  * the window has passed the pivot, it moves to the window's end. Nothing is
  * ever subtracted, so nothing is lost by cancellation, and each sample is
- * added twice, however many windows it is in.
+ * added twice, however many windows it is in. Whole numbers may be added and
+ * subtracted in any order (lanes.h).
  */
 #include <math.h>
 
@@ -280,16 +281,60 @@ static fw_rc batch_sums(const struct window_job *job, bool mean, double *out)
     return FW_OK;
 }
 
+/* ---- Whole numbers --------------------------------------------------------
+ */
+
+static fw_rc whole_sums(const struct window_job *job, bool mean, double *out)
+{
+    struct walk w = walk_begin(job);
+
+    while (walk_next(&w)) {
+        double n = (double)(w.hi - w.lo);
+        double sum = lanes_sum(job->v + w.lo, w.hi - w.lo);
+
+        out[w.step] = n == 0 ? absent() : mean ? sum / n : sum;
+    }
+    return FW_OK;
+}
+
+/* Sums from the first sample on lose nothing when they are subtracted. */
+static fw_rc differ_sums(const struct window_job *job, bool mean, double *out)
+{
+    double *until = scratch_get(job->scratch, (job->n + 1) * sizeof(*until));
+    struct walk w = walk_begin(job);
+
+    if (until == NULL)
+        return fw_err_set(job->ev->err, FW_ENOMEM, "out of memory");
+    until[0] = 0;
+    for (size_t i = 0; i < job->n; i++)
+        until[i + 1] = until[i] + job->v[i];
+    while (walk_next(&w)) {
+        double n = (double)(w.hi - w.lo);
+        double sum = until[w.hi] - until[w.lo];
+
+        out[w.step] = n == 0 ? absent() : mean ? sum / n : sum;
+    }
+    return FW_OK;
+}
+
+static fw_rc any_sums(const struct window_job *job, bool mean, double *out)
+{
+    bool overlap = window_overlaps(job);
+
+    if (job->whole)
+        return overlap ? differ_sums(job, mean, out)
+                       : whole_sums(job, mean, out);
+    return overlap ? carry_sums(job, mean, out) : batch_sums(job, mean, out);
+}
+
 fw_rc window_sum(const struct window_job *job, double *out)
 {
-    return window_overlaps(job) ? carry_sums(job, false, out)
-                                : batch_sums(job, false, out);
+    return any_sums(job, false, out);
 }
 
 fw_rc window_avg(const struct window_job *job, double *out)
 {
-    return window_overlaps(job) ? carry_sums(job, true, out)
-                                : batch_sums(job, true, out);
+    return any_sums(job, true, out);
 }
 
 /* ---- Spread -------------------------------------------------------------- */

@@ -194,6 +194,100 @@ INLINE bool fall_body(const double *v, size_t n)
     return any(&found);
 }
 
+/* ---- Whole numbers --------------------------------------------------------
+ *
+ * Added to SHIFT, a double of less than 2^51 loses what is behind its point,
+ * and the bits of the sum are those of SHIFT and the whole number on top.
+ */
+
+#define SHIFT 0x1.8p52
+#define SHIFT_BITS INT64_C(0x4338000000000000)
+#define LIMIT (INT64_C(1) << 31)
+
+/* Zero if x is whole; *far gets more than 32 bits if it is beyond the limit. */
+static inline int64_t odd_bits(double x, uint64_t *far)
+{
+    double t = x + SHIFT;
+    double whole = t - SHIFT;
+    int64_t bits, moved, rounded;
+
+    memcpy(&bits, &x, sizeof(bits));
+    memcpy(&moved, &t, sizeof(moved));
+    memcpy(&rounded, &whole, sizeof(rounded));
+    *far |= (uint64_t)moved - (uint64_t)(SHIFT_BITS - LIMIT);
+    return rounded ^ bits;
+}
+
+INLINE bool copy_body(double *to, const double *v, size_t n)
+{
+    const int64_t b = SHIFT_BITS - LIMIT;
+    const mask base = {b, b, b, b, b, b, b, b};
+    mask odd = {0};
+    mask far = {0};
+    uint64_t rest_far = 0;
+    int64_t rest_odd = 0;
+    size_t i = 0;
+
+    for (; i + LANES <= n; i += LANES) {
+        vec x, t, whole;
+
+        memcpy(&x, v + i, sizeof(x));
+        memcpy(to + i, &x, sizeof(x));
+        t = x + SHIFT;
+        whole = t - SHIFT;
+        odd |= (mask)whole ^ (mask)x;
+        far |= (mask)t - base;
+    }
+    for (; i < n; i++) {
+        to[i] = v[i];
+        rest_odd |= odd_bits(v[i], &rest_far);
+    }
+    far >>= 32;
+    odd |= far;
+    return !any(&odd) && rest_odd == 0 && rest_far >> 32 == 0;
+}
+
+INLINE double sum_body(const double *v, size_t n)
+{
+    vec a = {0};
+    vec b = {0};
+    double sum = 0;
+    size_t i = 0;
+
+    for (; i + 2 * LANES <= n; i += 2 * LANES) {
+        vec x, y;
+
+        memcpy(&x, v + i, sizeof(x));
+        memcpy(&y, v + i + LANES, sizeof(y));
+        a += x;
+        b += y;
+    }
+    for (; i < n; i++)
+        sum += v[i];
+    a += b;
+    return across(&a) + sum;
+}
+
+INLINE double drops_body(const double *v, size_t n)
+{
+    vec sums = {0};
+    double sum = 0;
+    size_t i = 1;
+
+    for (; i + LANES <= n; i += LANES) {
+        vec x, before;
+        mask lower;
+
+        memcpy(&x, v + i, sizeof(x));
+        memcpy(&before, v + i - 1, sizeof(before));
+        lower = x < before;
+        sums += (vec)((mask)before & lower);
+    }
+    for (; i < n; i++)
+        sum += v[i] < v[i - 1] ? v[i - 1] : 0;
+    return across(&sums) + sum;
+}
+
 /* ---- One set for each kind of processor -----------------------------------
  */
 
@@ -206,6 +300,9 @@ struct kernels {
     double (*extreme)(const double *, size_t, bool);
     bool (*have)(const double *, size_t, uint64_t);
     bool (*fall)(const double *, size_t);
+    bool (*copy)(double *, const double *, size_t);
+    double (*sum)(const double *, size_t);
+    double (*drops)(const double *, size_t);
 };
 
 /* NOLINTBEGIN(bugprone-macro-parentheses): attributes cannot stand in any */
@@ -244,9 +341,23 @@ struct kernels {
     {                                                                          \
         return fall_body(v, n);                                                \
     }                                                                          \
+    attributes static bool copy_##suffix(double *to, const double *v,          \
+                                         size_t n)                             \
+    {                                                                          \
+        return copy_body(to, v, n);                                            \
+    }                                                                          \
+    attributes static double sum_##suffix(const double *v, size_t n)           \
+    {                                                                          \
+        return sum_body(v, n);                                                 \
+    }                                                                          \
+    attributes static double drops_##suffix(const double *v, size_t n)         \
+    {                                                                          \
+        return drops_body(v, n);                                               \
+    }                                                                          \
     static const struct kernels kernels_##suffix = {                           \
         add_##suffix,     spread_##suffix, extremes_##suffix,                  \
-        extreme_##suffix, have_##suffix,   fall_##suffix}
+        extreme_##suffix, have_##suffix,   fall_##suffix,                      \
+        copy_##suffix,    sum_##suffix,    drops_##suffix}
 /* NOLINTEND(bugprone-macro-parentheses) */
 
 KERNELS(plain, );
@@ -324,4 +435,19 @@ bool lanes_have(const double *v, size_t n, uint64_t bits)
 bool lanes_fall(const double *v, size_t n)
 {
     return kernels()->fall(v, n);
+}
+
+bool lanes_copy(double *to, const double *v, size_t n)
+{
+    return kernels()->copy(to, v, n);
+}
+
+double lanes_sum(const double *v, size_t n)
+{
+    return kernels()->sum(v, n);
+}
+
+double lanes_drops(const double *v, size_t n)
+{
+    return kernels()->drops(v, n);
 }

@@ -49,6 +49,22 @@ bool lanes_have(const double *v, size_t n, uint64_t bits);
 bool lanes_fall(const double *v, size_t n);
 
 /*
+ * Whole numbers, most of what is measured, add up without rounding: in any
+ * order a sum has the bits that ksum_add() would give it, and nothing lost.
+ * This holds for so many of them, each at most 2^31 and none of them -0.
+ */
+#define LANES_WHOLE_MAX ((size_t)1 << 21)
+
+/* Copies n values; true if all are whole numbers in that sense. */
+bool lanes_copy(double *to, const double *v, size_t n);
+
+/* The sum of n whole numbers. */
+double lanes_sum(const double *v, size_t n);
+
+/* The sum of those of n whole numbers that have a lower one behind them. */
+double lanes_drops(const double *v, size_t n);
+
+/*
  * For tests: uses the kernels for registers of 128, 256 or 512 bits (0, 1, 2).
  * False where this processor has none of them.
  */

@@ -103,8 +103,10 @@ static void add_run(struct reader *r, const struct fw_run *run, bool stale,
 {
     struct samples *s = &r->samples;
     size_t bytes = run->n * sizeof(*run->t);
+    bool whole = lanes_copy(s->v + s->n, run->v, run->n);
 
-    if (!stale && lanes_have(run->v, run->n, FW_STALE_BITS)) {
+    s->whole = s->whole && whole;
+    if (!stale && !whole && lanes_have(run->v, run->n, FW_STALE_BITS)) {
         r->new_times = add_live(s, run);
         return;
     }
@@ -115,7 +117,6 @@ static void add_run(struct reader *r, const struct fw_run *run, bool stale,
         memcpy(s->t + s->n, run->t, bytes);
         r->new_times = true;
     }
-    memcpy(s->v + s->n, run->v, run->n * sizeof(*run->v));
     s->n += run->n;
 }
 
@@ -202,6 +203,7 @@ fw_rc reader_read(struct reader *r, uint32_t series, fw_ms from, fw_ms to,
     fw_rc rc = point_at(r, series, from, to);
 
     r->samples.n = 0;
+    r->samples.whole = true;
     r->digest_count = 0;
     r->stretch_old = r->stretch_count;
     r->stretch_count = 0;

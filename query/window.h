@@ -21,6 +21,7 @@ struct window_job {
     const fw_ms *t; /* n samples, stale markers taken out */
     const double *v;
     size_t n;
+    bool whole; /* any sum of these values is exact (lanes.h) */
     const struct bounds *bounds; /* per step */
     bool new_times;              /* else all bounds are as they were */
     const struct grid *grid;

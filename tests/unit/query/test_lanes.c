@@ -134,6 +134,68 @@ static void a_marker_or_a_fall_is_found_wherever_it_is(void **state)
     }
 }
 
+/* ---- Whole numbers --------------------------------------------------------
+ */
+
+static void copies_know_whole_numbers(void **state)
+{
+    static const double odd[] = {0.5,      -0.0,          NAN,
+                                 INFINITY, -INFINITY,     2147483648.5,
+                                 1e300,    4294967296.0,  -4294967296.0,
+                                 1e-300,   -2147483649.0, 0x1p52};
+    double from[40], to[40];
+
+    (void)state;
+    for (int width = 0; width < LANE_WIDTHS; width++) {
+        if (!lanes_use(width))
+            continue;
+        for (size_t n = 0; n <= 40; n++) {
+            for (size_t i = 0; i < n; i++)
+                from[i] = (double)((int)i * 7919 % 101 - 50) * 42949672.0;
+            memset(to, 0xFF, sizeof(to));
+            assert_true(lanes_copy(to, from, n));
+            assert_memory_equal(to, from, n * sizeof(*to));
+            for (size_t i = 0; i < n; i++) {
+                double kept = from[i];
+
+                from[i] = odd[(i + n) % (sizeof(odd) / sizeof(odd[0]))];
+                assert_false(lanes_copy(to, from, n));
+                assert_memory_equal(to, from, n * sizeof(*to));
+                from[i] = kept;
+            }
+        }
+    }
+}
+
+static void whole_sums_are_compensated_sums(void **state)
+{
+    struct synth_rng rng = synth_seed(11);
+    double v[N];
+
+    (void)state;
+    for (size_t i = 0; i < N; i++)
+        v[i] = rint(synth_normal(&rng) * 1e8) + 0.0;
+    for (int width = 0; width < LANE_WIDTHS; width++) {
+        if (!lanes_use(width))
+            continue;
+        for (size_t n = 0; n < N; n += 1 + n / 8) {
+            struct ksum sum = {0}, drops = {0};
+            double got;
+
+            for (size_t i = 0; i < n; i++) {
+                ksum_add(&sum, v[i]);
+                if (i > 0 && v[i] < v[i - 1])
+                    ksum_add(&drops, v[i - 1]);
+            }
+            assert_true(sum.c == 0 && drops.c == 0);
+            got = lanes_sum(v, n);
+            assert_memory_equal(&got, &sum.sum, sizeof(got));
+            got = lanes_drops(v, n);
+            assert_memory_equal(&got, &drops.sum, sizeof(got));
+        }
+    }
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -141,6 +203,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(spreads_are_the_same_in_all_widths),
         cmocka_unit_test(extremes_pass_over_nan),
         cmocka_unit_test(a_marker_or_a_fall_is_found_wherever_it_is),
+        cmocka_unit_test(copies_know_whole_numbers),
+        cmocka_unit_test(whole_sums_are_compensated_sums),
     };
 
     fill();
