@@ -42,6 +42,7 @@ struct fw_source {
                   struct fw_err *err);
     void (*skip)(void *self, void *cursor);
     fw_rc (*span)(void *self, void *cursor, fw_ms *first, fw_ms *last);
+    void (*hold)(void *self, void *cursor, bool on);
 };
 
 /* The local store as a source; borrows it. */

@@ -44,6 +44,15 @@ void reader_release(struct reader *reader)
     *reader = (struct reader){0};
 }
 
+void reader_hold(struct reader *reader, bool on)
+{
+    const struct fw_source *src = reader->ev.src;
+
+    reader->holds = on && src->hold != NULL;
+    if (reader->cursor != NULL && src->hold != NULL)
+        src->hold(src->self, reader->cursor, on);
+}
+
 void reader_account(const struct reader *reader, struct node_cost *cost)
 {
     cost->samples += reader->cost.samples;
@@ -185,13 +194,17 @@ static fw_rc take_run(struct reader *r, bool stale, size_t before)
 static fw_rc point_at(struct reader *r, uint32_t series, fw_ms from, fw_ms to)
 {
     const struct fw_source *src = r->ev.src;
+    fw_rc rc;
 
     if (r->cursor != NULL && src->reset != NULL)
         return src->reset(src->self, r->cursor, series, from, to, &r->err);
     if (r->cursor != NULL)
         src->close(src->self, r->cursor);
     r->cursor = NULL;
-    return src->open(src->self, series, from, to, &r->cursor, &r->err);
+    rc = src->open(src->self, series, from, to, &r->cursor, &r->err);
+    if (rc == FW_OK && r->holds)
+        src->hold(src->self, r->cursor, true);
+    return rc;
 }
 
 fw_rc reader_read(struct reader *r, uint32_t series, fw_ms from, fw_ms to,

@@ -36,6 +36,7 @@ struct reader {
     struct eval ev; /* of this thread: no arena, no notes, an err of its own */
     struct fw_err err;
     void *cursor; /* kept from series to series; NULL for none */
+    bool holds;   /* it keeps what it looks at, too */
     struct samples samples;
     bool new_times; /* the times differ from those of the last series */
     struct stretch *stretches; /* owned; of this series, then of the last */
@@ -49,6 +50,9 @@ struct reader {
 /* A reader for a thread of this evaluation; releases with its cursor. */
 void reader_init(struct reader *reader, const struct eval *ev);
 void reader_release(struct reader *reader);
+
+/* Whether files stay open from series to series: only while nothing waits. */
+void reader_hold(struct reader *reader, bool on);
 
 /* Adds what it read to the costs of a node. */
 void reader_account(const struct reader *reader, struct node_cost *cost);

@@ -22,6 +22,7 @@
 #define CHUNK_SERIES_MAX 512
 #define CHUNK_VALUES_MAX 131072
 #define SLOTS_PER_THREAD 3
+#define HOLD_SERIES 32 /* that one thread alone reads in one look at files */
 
 struct chunk {
     size_t first, count; /* series */
@@ -82,6 +83,7 @@ static void make_chunk(struct shared *s, struct reader *reader,
                        struct chunk *chunk)
 {
     chunk->rc = FW_OK;
+    reader_hold(reader, true);
     for (chunk->made = 0; chunk->made < chunk->count; chunk->made++) {
         size_t i = chunk->made;
         fw_rc rc = make_row(s->scan, reader, s->series[chunk->first + i].id,
@@ -92,8 +94,9 @@ static void make_chunk(struct shared *s, struct reader *reader,
             continue;
         chunk->rc = rc;
         chunk->err = reader->err;
-        return;
+        break;
     }
+    reader_hold(reader, false);
 }
 
 /* The next chunk to make, or NULL if there is none for now. */
@@ -270,6 +273,9 @@ static fw_rc run_alone(struct scan *scan, const struct fw_series *series,
     for (size_t i = 0; i < count && rc == FW_OK; i++) {
         uint64_t work = scan->steps + 64;
 
+        if (i % HOLD_SERIES == 0)
+            reader_hold(reader, false);
+        reader_hold(reader, true);
         rc = make_row(scan, reader, series[i].id, row);
         if (rc == FW_OK)
             rc = scan->take(scan, &series[i].labels, row);
@@ -281,9 +287,12 @@ static fw_rc run_alone(struct scan *scan, const struct fw_series *series,
         /* Where the first series is mostly read, the others are read whole. */
         if (i == 0 && reader->cost.summarised < reader->cost.samples / 2)
             scan->digest = NULL;
-        if (rc == FW_OK && is_large(scan, work, count - i - 1))
+        if (rc == FW_OK && is_large(scan, work, count - i - 1)) {
+            reader_hold(reader, false);
             return run_shared(scan, series, i + 1, count, work, reader);
+        }
     }
+    reader_hold(reader, false);
     return rc;
 }
 

@@ -65,6 +65,12 @@ static void store_skip(void *self, void *cursor)
     fw_cursor_skip(cursor);
 }
 
+static void store_hold(void *self, void *cursor, bool on)
+{
+    (void)self;
+    fw_cursor_hold(cursor, on);
+}
+
 struct fw_source fw_source_of_store(struct fw_store *store)
 {
     return (struct fw_source){.select = store_select,
@@ -75,7 +81,8 @@ struct fw_source fw_source_of_store(struct fw_store *store)
                               .reset = store_reset,
                               .peek = store_peek,
                               .skip = store_skip,
-                              .span = store_span};
+                              .span = store_span,
+                              .hold = store_hold};
 }
 
 /* ---- Samples of a series ------------------------------------------------ */

@@ -7,8 +7,14 @@
 #include "storage/deflate.h"
 
 #define ALIGNMENT 64
-#define POOL_MAX 4                             /* readers kept for the next */
+#define POOL_MAX 4                 /* readers kept for the next */
+#define EXPECTED_MAX ((size_t)256) /* bytes; the rest follows suit */
 #define INFLATED_MAX ((size_t)8 * 1024 * 1024) /* bytes one reader keeps */
+
+static size_t slot_number(uint16_t part, uint32_t segment)
+{
+    return (segment + part * 29u) % READER_SEGMENTS;
+}
 
 static void segment_slot_clear(struct reader_segment *slot)
 {
@@ -26,12 +32,81 @@ void block_reader_free(struct block_reader *r)
 {
     if (r == NULL)
         return;
+    block_reader_look_away(r);
     for (size_t i = 0; i < READER_COLUMNS; i++)
         free(r->columns[i].t);
     for (size_t i = 0; i < READER_SEGMENTS; i++)
         segment_slot_clear(&r->segments[i]);
     free(r->v);
     free(r);
+}
+
+/* ---- Looking at a file ----------------------------------------------------
+ */
+
+static void end_look(struct reader_look *look)
+{
+    if (look->number != 0)
+        partition_view_end(&look->view);
+    look->number = 0;
+}
+
+void block_reader_look_away(struct block_reader *r)
+{
+    for (size_t i = 0; i < READER_LOOKS; i++)
+        end_look(&r->looks[i]);
+}
+
+static struct reader_look *look_of(struct block_reader *r,
+                                   const struct partition *part)
+{
+    for (size_t i = 0; i < READER_LOOKS; i++)
+        if (r->looks[i].number != 0 && r->looks[i].view.part == part)
+            return &r->looks[i];
+    return NULL;
+}
+
+/*
+ * Looks at a partition. Nobody waits for one file while looking at another:
+ * where it would have to, the reader looks away from all of them first.
+ */
+static fw_rc look_at(struct block_reader *r, struct partition *part,
+                     struct reader_look **out, struct fw_err *err)
+{
+    struct reader_look *look = look_of(r, part);
+    fw_rc rc;
+
+    *out = look;
+    if (look != NULL)
+        return FW_OK;
+    look = &r->looks[r->look_count % READER_LOOKS];
+    end_look(look);
+    rc = partition_try_view(part, &look->view);
+    if (rc != FW_OK) {
+        block_reader_look_away(r);
+        rc = partition_view(part, &look->view, err);
+    }
+    if (rc == FW_OK)
+        look->number = ++r->look_count;
+    *out = look;
+    return rc;
+}
+
+void block_reader_expect(const struct block_reader *r,
+                         const struct block_ref *ref)
+{
+    const struct reader_segment *slot =
+        &r->segments[slot_number(ref->part, ref->segment)];
+    const uint8_t *p = slot->open.data;
+    bool holds = false;
+
+    for (size_t i = 0; i < READER_LOOKS; i++)
+        holds = holds || (slot->look != 0 && r->looks[i].number == slot->look);
+    if (!holds || slot->part != ref->part || slot->segment != ref->segment ||
+        p == NULL || ref->offset > slot->open.data_bytes)
+        return;
+    for (size_t i = 0; i < ref->bytes && i < EXPECTED_MAX; i += ALIGNMENT)
+        __builtin_prefetch(p + ref->offset + i);
 }
 
 /* Whole vectors, so that readers may run over the end. */
@@ -122,8 +197,7 @@ static fw_rc read_times(struct block_reader *r, const struct segment *s,
 static struct reader_segment *segment_slot(struct block_reader *r,
                                            uint16_t part, uint32_t segment)
 {
-    struct reader_segment *slot =
-        &r->segments[(segment + part * 29u) % READER_SEGMENTS];
+    struct reader_segment *slot = &r->segments[slot_number(part, segment)];
 
     if (!slot->filled || slot->part != part || slot->segment != segment) {
         segment_slot_clear(slot);
@@ -186,6 +260,29 @@ static fw_rc find_data(struct block_reader *r, struct segment *s,
     return rc;
 }
 
+/* The segment of a block, in the file that is looked at. */
+static fw_rc find_segment(struct block_reader *r, struct partition *part,
+                          const struct block_ref *ref, struct segment *out,
+                          struct fw_err *err)
+{
+    struct reader_segment *slot = segment_slot(r, ref->part, ref->segment);
+    struct reader_look *look = NULL;
+    uint64_t before = r->look_count;
+    fw_rc rc = look_at(r, part, &look, err);
+
+    if (rc == FW_OK && slot->look != look->number) {
+        rc = partition_segment(&look->view, ref->segment, &slot->open, err);
+        if (rc != FW_OK && look->number <= before) {
+            end_look(look); /* it may be younger than the look at its file */
+            return find_segment(r, part, ref, out, err);
+        }
+        slot->look = rc == FW_OK ? look->number : 0;
+    }
+    if (rc == FW_OK)
+        *out = slot->open;
+    return rc;
+}
+
 static fw_rc read_samples(struct block_reader *r, struct segment *s,
                           const struct block_ref *ref, uint32_t series,
                           struct fw_run *out, struct fw_err *err)
@@ -213,17 +310,14 @@ fw_rc block_reader_read(struct block_reader *r, struct partition *part,
                         const struct block_ref *ref, uint32_t series,
                         struct fw_run *out, struct fw_err *err)
 {
-    struct partition_view view = {0};
     struct fw_run run = {0};
     struct segment s;
-    fw_rc rc = partition_view(part, &view, err);
+    fw_rc rc = find_segment(r, part, ref, &s, err);
 
-    if (rc != FW_OK)
-        return rc;
-    rc = partition_segment(&view, ref->segment, &s, err);
     if (rc == FW_OK)
         rc = read_samples(r, &s, ref, series, &run, err);
-    partition_view_end(&view);
+    if (!r->holds)
+        block_reader_look_away(r);
     if (rc == FW_ECORRUPT)
         return fw_err_prefix(err, "%s, segment %u, block at byte %u",
                              part->path, ref->segment, ref->offset);
@@ -240,22 +334,19 @@ static fw_rc read_directory(struct block_reader *r, struct partition *part,
                             struct reader_segment **out, struct fw_err *err)
 {
     struct reader_segment *slot = segment_slot(r, ref->part, ref->segment);
-    struct partition_view view = {0};
     struct segment s;
     fw_rc rc;
 
     *out = slot;
     if (slot->blocks != NULL)
         return FW_OK;
-    rc = partition_view(part, &view, err);
-    if (rc != FW_OK)
-        return rc;
-    rc = partition_segment(&view, ref->segment, &s, err);
+    rc = find_segment(r, part, ref, &s, err);
     if (rc == FW_OK)
         rc = segment_directory(&s, &slot->blocks, err);
     if (rc == FW_OK)
         slot->block_count = s.block_count;
-    partition_view_end(&view);
+    if (!r->holds)
+        block_reader_look_away(r);
     if (rc == FW_ECORRUPT)
         return fw_err_prefix(err, "%s, segment %u", part->path, ref->segment);
     return rc;
@@ -348,6 +439,8 @@ void reader_pool_give(struct reader_pool *pool, struct block_reader *r)
 {
     if (r == NULL)
         return;
+    r->holds = false;
+    block_reader_look_away(r);
     (void)pthread_mutex_lock(&pool->lock);
     if (pool->count < POOL_MAX) {
         r->next = pool->idle;

@@ -16,6 +16,7 @@
 
 #define READER_COLUMNS 128
 #define READER_SEGMENTS 64
+#define READER_LOOKS 4
 
 /* A decoded column of times; which one, as the other caches below. */
 struct reader_column {
@@ -36,6 +37,14 @@ struct reader_segment {
     struct segment_block *blocks; /* owned; NULL: not read yet */
     uint8_t *data;                /* owned; NULL: not deflated, or not yet */
     size_t data_bytes;
+    uint64_t look;       /* number of the one in which `open` holds */
+    struct segment open; /* in the mapped file */
+};
+
+/* A partition that is looked at. */
+struct reader_look {
+    uint64_t number; /* 0: it has ended */
+    struct partition_view view;
 };
 
 struct block_reader {
@@ -44,10 +53,24 @@ struct block_reader {
     struct reader_segment segments[READER_SEGMENTS];
     double *v; /* owned, aligned to 64 bytes: values of the last block */
     size_t v_cap;
+    bool holds; /* looks last until block_reader_look_away() */
+    struct reader_look looks[READER_LOOKS];
+    uint64_t look_count; /* there have been */
 };
 
 struct block_reader *block_reader_new(void);
 void block_reader_free(struct block_reader *r);
+
+/*
+ * Ends what is looked at. Whoever lets a reader hold refers to the partitions
+ * of its blocks until then, and waits for nothing meanwhile: a file cannot
+ * grow its map while somebody looks.
+ */
+void block_reader_look_away(struct block_reader *r);
+
+/* Fetches the bytes of a block into the cache, if it is known where they are */
+void block_reader_expect(const struct block_reader *r,
+                         const struct block_ref *ref);
 
 /*
  * The samples of a block; they belong to the reader and hold until the next

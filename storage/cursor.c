@@ -14,20 +14,25 @@
 #include <string.h>
 
 #include "storage/base/bytes.h"
+#include "storage/cursor_parts.h"
 #include "storage/store.h"
 
 #define COPY_TRIES 16
+#define EXPECT_AHEAD 2    /* pieces whose bytes are fetched beforehand */
+#define PARTS_HELD_MAX 64 /* partitions that a holding cursor keeps */
 
 /* A block on disk, or (part == NULL) what is in memory. */
 struct piece {
     fw_ms t_min, t_max;
-    struct partition *part; /* one reference */
+    struct partition *part; /* of the cursor's list */
     struct block_ref ref;
 };
 
 struct fw_cursor {
     struct fw_store *store;
     struct block_reader *reader; /* taken from the pool when first needed */
+    struct cursor_parts parts;
+    bool holds;
     uint32_t series;
     fw_ms from, to;
     struct piece *pieces; /* owned, by t_min; those from `next` are unread */
@@ -96,31 +101,45 @@ static fw_rc copy_refs(struct fw_cursor *c, const struct head_series *s)
 /* Forgets what is left to read. */
 static void drop_pieces(struct fw_cursor *c)
 {
-    for (size_t i = c->next; i < c->count; i++)
-        partition_unref(c->pieces[i].part);
     c->count = 0;
     c->next = 0;
     head_snap_clear(&c->memory);
 }
 
+/* The same, and of the partitions it was in, unless they are to be kept. */
+static void drop_all(struct fw_cursor *c)
+{
+    drop_pieces(c);
+    if (c->holds && c->parts.count <= PARTS_HELD_MAX)
+        return;
+    if (c->reader != NULL)
+        block_reader_look_away(c->reader);
+    cursor_parts_clear(&c->parts);
+}
+
 /*
- * False if a partition went away since its blocks were noted: it was dropped
+ * FW_NONE if a partition went away since its blocks were noted: it was dropped
  * by retention or replaced by a rewritten one, and what the series has now
  * must be noted anew.
  */
-static bool take_partitions(struct fw_cursor *c)
+static fw_rc take_partitions(struct fw_cursor *c)
 {
-    bool all = true;
+    fw_rc all = FW_OK;
 
     for (size_t i = 0; i < c->count; i++) {
         struct piece *piece = &c->pieces[i];
+        fw_rc rc = FW_OK;
 
         if (i > 0 && piece[-1].part != NULL &&
             piece[-1].ref.part == piece->ref.part)
-            piece->part = partition_ref(piece[-1].part);
+            piece->part = piece[-1].part;
         else
-            piece->part = manifest_ref(&c->store->manifest, piece->ref.part);
-        all = all && piece->part != NULL;
+            rc = cursor_parts_get(&c->parts, &c->store->manifest,
+                                  piece->ref.part, &piece->part);
+        if (rc == FW_NONE)
+            all = FW_NONE;
+        else if (rc != FW_OK)
+            return rc;
     }
     return all;
 }
@@ -134,6 +153,14 @@ static void leave_missing(struct fw_cursor *c)
         if (c->pieces[i].part != NULL)
             c->pieces[kept++] = c->pieces[i];
     c->count = kept;
+}
+
+/* The bytes of this piece will be wanted soon. */
+static void expect_piece(const struct fw_cursor *c, size_t piece)
+{
+    if (c->holds && c->reader != NULL && piece < c->count &&
+        c->pieces[piece].part != NULL)
+        block_reader_expect(c->reader, &c->pieces[piece].ref);
 }
 
 /* Puts the samples in memory among the blocks; behind those of equal start. */
@@ -169,12 +196,16 @@ static fw_rc note_pieces(struct fw_cursor *c, struct head_series *s)
         head_unlock(&c->store->head, c->series);
         if (rc != FW_OK)
             return rc;
-        if (take_partitions(c))
+        rc = take_partitions(c);
+        if (rc != FW_NONE)
             break;
+        rc = FW_OK;
     }
     if (rc != FW_OK)
         return rc;
     leave_missing(c);
+    for (size_t i = 0; i < EXPECT_AHEAD; i++)
+        expect_piece(c, i);
     rc = head_snap_unpack(&c->memory);
     if (rc == FW_OK)
         place_head(c);
@@ -187,7 +218,7 @@ fw_rc fw_cursor_reset(struct fw_cursor *c, uint32_t series, fw_ms from,
     struct head_series *s = head_get(&c->store->head, series);
     fw_rc rc = FW_OK;
 
-    drop_pieces(c);
+    drop_all(c);
     c->series = series;
     c->from = from;
     c->to = to;
@@ -195,7 +226,7 @@ fw_rc fw_cursor_reset(struct fw_cursor *c, uint32_t series, fw_ms from,
         rc = note_pieces(c, s);
     if (rc == FW_OK)
         return FW_OK;
-    drop_pieces(c);
+    drop_all(c);
     return fw_err_set(err, rc, "out of memory");
 }
 
@@ -216,12 +247,16 @@ fw_rc cursor_reset_parts(struct fw_cursor *c, uint32_t series,
     size_t kept = 0;
     fw_rc rc = FW_OK;
 
-    drop_pieces(c);
+    drop_all(c);
     c->series = series;
     c->from = INT64_MIN;
     c->to = INT64_MAX;
     if (s == NULL)
         return FW_OK;
+    for (size_t i = 0; i < count && rc == FW_OK; i++)
+        rc = cursor_parts_add(&c->parts, parts[i]);
+    if (rc != FW_OK)
+        return fw_err_set(err, rc, "out of memory");
     rc = tombs_of(&c->store->tombs, series, c->from, c->to, &c->tombs,
                   &c->tomb_count, &c->tomb_cap);
     head_lock(&c->store->head, series);
@@ -234,7 +269,6 @@ fw_rc cursor_reset_parts(struct fw_cursor *c, uint32_t series,
         piece.part = part_of(parts, count, piece.ref.part);
         if (piece.part == NULL)
             continue;
-        (void)partition_ref(piece.part);
         c->pieces[kept++] = piece;
     }
     c->count = kept;
@@ -274,8 +308,11 @@ fw_rc fw_cursor_open(struct fw_store *store, uint32_t series, fw_ms from,
 
 static fw_rc need_reader(struct fw_cursor *c, struct fw_err *err)
 {
-    if (c->reader == NULL)
+    if (c->reader == NULL) {
         c->reader = reader_pool_take(&c->store->readers);
+        if (c->reader != NULL)
+            c->reader->holds = c->holds;
+    }
     return c->reader != NULL ? FW_OK
                              : fw_err_set(err, FW_ENOMEM, "out of memory");
 }
@@ -433,7 +470,6 @@ static fw_rc collect(struct fw_cursor *c, const struct fw_run *run, size_t rank,
 /* The others of the group are read when asked again. */
 static void leave_out(struct fw_cursor *c, size_t piece)
 {
-    partition_unref(c->pieces[piece].part);
     memmove(&c->pieces[piece], &c->pieces[piece + 1],
             (c->count - piece - 1) * sizeof(*c->pieces));
     c->count--;
@@ -477,13 +513,6 @@ static fw_rc read_group(struct fw_cursor *c, size_t pieces, struct fw_run *run,
     return FW_OK;
 }
 
-static void step_over(struct fw_cursor *c, size_t pieces)
-{
-    for (size_t i = 0; i < pieces; i++)
-        partition_unref(c->pieces[c->next + i].part);
-    c->next += pieces;
-}
-
 fw_rc fw_cursor_next(struct fw_cursor *cursor, struct fw_run *run,
                      struct fw_err *err)
 {
@@ -498,10 +527,11 @@ fw_rc fw_cursor_next(struct fw_cursor *cursor, struct fw_run *run,
             if (rc == FW_ECORRUPT)
                 return rc;
         } else {
+            expect_piece(cursor, cursor->next + EXPECT_AHEAD);
             rc = read_piece(cursor, &cursor->pieces[cursor->next], &found, err);
             trim(cursor, &found);
         }
-        step_over(cursor, pieces);
+        cursor->next += pieces;
         if (rc != FW_OK)
             return rc;
         if (found.n == 0)
@@ -553,15 +583,27 @@ fw_rc fw_cursor_span(const struct fw_cursor *cursor, fw_ms *first, fw_ms *last)
 void fw_cursor_skip(struct fw_cursor *cursor)
 {
     if (cursor->next < cursor->count)
-        step_over(cursor, group_size(cursor));
+        cursor->next += group_size(cursor);
+}
+
+void fw_cursor_hold(struct fw_cursor *cursor, bool on)
+{
+    cursor->holds = on;
+    if (cursor->reader == NULL)
+        return;
+    cursor->reader->holds = on;
+    if (!on)
+        block_reader_look_away(cursor->reader);
 }
 
 void fw_cursor_close(struct fw_cursor *cursor)
 {
     if (cursor == NULL)
         return;
-    drop_pieces(cursor);
+    fw_cursor_hold(cursor, false);
+    drop_all(cursor);
     reader_pool_give(&cursor->store->readers, cursor->reader);
+    cursor_parts_release(&cursor->parts);
     free(cursor->pieces);
     head_snap_release(&cursor->memory);
     free(cursor->t);

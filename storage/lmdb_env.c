@@ -426,18 +426,21 @@ static fw_rc env_restart(struct lmdb_env *e, struct fw_err *err)
 /* ---- Transactions -----------------------------------------------------------
  */
 
-static MDB_txn *enter(struct lmdb_env *e, bool read)
+/* False if that would be to wait; *txn is an idle read, if there is one. */
+static bool enter(struct lmdb_env *e, bool read, bool wait, MDB_txn **txn)
 {
-    MDB_txn *txn = NULL;
+    bool entered;
 
     (void)pthread_mutex_lock(&e->lock);
-    while (e->quiet)
+    while (e->quiet && wait)
         (void)pthread_cond_wait(&e->changed, &e->lock);
-    e->active++;
-    if (read && e->idle_count > 0)
-        txn = e->idle[--e->idle_count];
+    entered = !e->quiet;
+    if (entered)
+        e->active++;
+    if (entered && read && e->idle_count > 0)
+        *txn = e->idle[--e->idle_count];
     (void)pthread_mutex_unlock(&e->lock);
-    return txn;
+    return entered;
 }
 
 /* Counts one transaction less; keeps `idle`, a read, for the next one. */
@@ -456,11 +459,13 @@ static void leave(struct lmdb_env *e, MDB_txn *idle)
     (void)pthread_mutex_unlock(&e->lock);
 }
 
-static int try_begin(struct lmdb_env *e, bool write, MDB_txn **out)
+static int try_begin(struct lmdb_env *e, bool write, bool wait, MDB_txn **out)
 {
-    MDB_txn *txn = enter(e, !write);
+    MDB_txn *txn = NULL;
     int code;
 
+    if (!enter(e, !write, wait, &txn))
+        return EBUSY;
     if (e->env == NULL)
         code = MDB_PANIC; /* an earlier restart failed */
     else if (txn != NULL)
@@ -486,7 +491,7 @@ static fw_rc begin(struct lmdb_env *e, bool write, struct lmdb_txn *txn,
     for (int attempt = 0; attempt < 3; attempt++) {
         fw_rc rc;
 
-        code = try_begin(e, write, &handle);
+        code = try_begin(e, write, true, &handle);
         if (code == MDB_MAP_RESIZED)
             rc = map_grow(e, true, err);
         else if (code == MDB_PANIC)
@@ -506,6 +511,16 @@ fw_rc lmdb_begin_read(struct lmdb_env *env, struct lmdb_txn *txn,
                       struct fw_err *err)
 {
     return begin(env, false, txn, err);
+}
+
+fw_rc lmdb_try_read(struct lmdb_env *env, struct lmdb_txn *txn)
+{
+    MDB_txn *handle = NULL;
+
+    if (try_begin(env, false, false, &handle) != 0)
+        return FW_EBUSY;
+    *txn = (struct lmdb_txn){env, handle, false};
+    return FW_OK;
 }
 
 fw_rc lmdb_begin_write(struct lmdb_env *env, struct lmdb_txn *txn,
@@ -695,7 +710,7 @@ int lmdb_clear_stale_readers(struct lmdb_env *env)
 {
     int dead = 0;
 
-    (void)enter(env, false);
+    (void)enter(env, false, true, NULL);
     if (env->env != NULL && mdb_reader_check(env->env, &dead) != 0)
         dead = 0;
     leave(env, NULL);
@@ -708,7 +723,7 @@ uint64_t lmdb_used_bytes(struct lmdb_env *env)
     MDB_stat stat_of = {0};
     uint64_t bytes = 0;
 
-    (void)enter(env, false);
+    (void)enter(env, false, true, NULL);
     if (env->env != NULL && mdb_env_info(env->env, &info) == 0 &&
         mdb_env_stat(env->env, &stat_of) == 0)
         bytes = (uint64_t)(info.me_last_pgno + 1) * stat_of.ms_psize;

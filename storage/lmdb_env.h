@@ -80,6 +80,11 @@ struct lmdb_txn {
  */
 FW_CHECK fw_rc lmdb_begin_read(struct lmdb_env *env, struct lmdb_txn *txn,
                                struct fw_err *err);
+/*
+ * The same without ever waiting, for who has begun a read elsewhere: FW_EBUSY
+ * if that cannot be, whatever the reason.
+ */
+FW_CHECK fw_rc lmdb_try_read(struct lmdb_env *env, struct lmdb_txn *txn);
 FW_CHECK fw_rc lmdb_begin_write(struct lmdb_env *env, struct lmdb_txn *txn,
                                 struct fw_err *err);
 

@@ -133,6 +133,22 @@ fw_rc partition_view(struct partition *p, struct partition_view *out,
     return rc;
 }
 
+fw_rc partition_try_view(struct partition *p, struct partition_view *out)
+{
+    struct lmdb_env *env = NULL;
+    struct fw_err err = {0};
+    fw_rc rc = partition_enter(p, &env, &err);
+
+    if (rc != FW_OK)
+        return FW_EBUSY; /* asked again, it will be told */
+    rc = lmdb_try_read(env, &out->txn);
+    if (rc == FW_OK)
+        out->part = p;
+    else
+        partition_leave(p);
+    return rc;
+}
+
 void partition_view_end(struct partition_view *view)
 {
     lmdb_end(&view->txn);

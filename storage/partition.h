@@ -83,6 +83,9 @@ struct partition_view {
 
 FW_CHECK fw_rc partition_view(struct partition *p, struct partition_view *out,
                               struct fw_err *err);
+/* The same without waiting for anybody: FW_EBUSY. */
+FW_CHECK fw_rc partition_try_view(struct partition *p,
+                                  struct partition_view *out);
 void partition_view_end(struct partition_view *view);
 /* FW_ECORRUPT where it is gone or damaged; valid until the view ends. */
 FW_CHECK fw_rc partition_segment(struct partition_view *view, uint32_t number,

@@ -298,6 +298,13 @@ void fw_cursor_skip(struct fw_cursor *cursor);
  */
 FW_CHECK fw_rc fw_cursor_span(const struct fw_cursor *cursor, fw_ms *first,
                               fw_ms *last);
+/*
+ * For reading many series: from one to the next the cursor keeps its look at
+ * the disk and its partitions. Meanwhile files cannot grow or go away, so turn
+ * it off after some ten thousand samples, and before waiting for anything. Off
+ * at first.
+ */
+void fw_cursor_hold(struct fw_cursor *cursor, bool on);
 void fw_cursor_close(struct fw_cursor *cursor);
 
 /*

@@ -145,6 +145,8 @@ static void a_cursor_reads_one_series_after_the_other(void **state)
         int from = (int)(synth_u64(&rng) % SAMPLES);
         int to = from + (int)(synth_u64(&rng) % (uint64_t)(SAMPLES - from));
 
+        if (round % 7 == 0)
+            fw_cursor_hold(c, round % 2 == 0);
         (void)check_range(c, round % SERIES, from, to, round % 2 == 0);
     }
     fw_cursor_close(c);
@@ -200,6 +202,23 @@ static void blocks_that_overlap_are_read(void **state)
     fw_cursor_close(c);
 }
 
+/* Its look at the file is older than the blocks that are made behind it. */
+static void a_holding_cursor_sees_what_is_sealed_meanwhile(void **state)
+{
+    struct fw_cursor *c = NULL;
+
+    (void)state;
+    assert_int_equal(fw_cursor_open(store, ids[0], 0, 0, &c, &err), FW_OK);
+    fw_cursor_hold(c, true);
+    (void)check_range(c, 0, 0, SAMPLES - 1, false);
+    assert_int_equal(sealer_run(store->sealer, SEAL_ALL, &err), FW_OK);
+    for (int s = 0; s < SERIES; s++)
+        (void)check_range(c, s, 0, SAMPLES - 1, s % 2 == 0);
+    fw_cursor_hold(c, false);
+    (void)check_range(c, 0, 0, SAMPLES - 1, false);
+    fw_cursor_close(c);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -211,6 +230,8 @@ int main(int argc, char **argv)
                                         tear_down),
         cmocka_unit_test_setup_teardown(blocks_that_overlap_are_read, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(
+            a_holding_cursor_sees_what_is_sealed_meanwhile, set_up, tear_down),
     };
 
     return fixture_main(argc, argv, tests);
