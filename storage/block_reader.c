@@ -107,6 +107,8 @@ void block_reader_expect(const struct block_reader *r,
         return;
     for (size_t i = 0; i < ref->bytes && i < EXPECTED_MAX; i += ALIGNMENT)
         __builtin_prefetch(p + ref->offset + i);
+    /* Else gcc takes the function for one without effect and drops calls. */
+    __asm__ volatile("");
 }
 
 /* Whole vectors, so that readers may run over the end. */

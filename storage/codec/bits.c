@@ -393,3 +393,31 @@ const uint8_t *bits_read(const uint8_t *in, const uint8_t *end, uint8_t tag,
         return read_rice(in, end, tag - TAG_RICE, n, out);
     return NULL;
 }
+
+const uint8_t *bits_read_narrow(const uint8_t *in, const uint8_t *end,
+                                uint8_t tag, size_t n, struct codec_line *line,
+                                unsigned k, double *out)
+{
+    uint8_t copy[BITS_GROUP_BYTES_MAX + CODEC_PAD];
+    bool rice = tag >= TAG_RICE && tag < TAG_END;
+    unsigned w = rice ? tag - TAG_RICE : tag;
+    size_t bytes = packed_bytes(n, w);
+    const uint8_t *low = in;
+    const uint8_t *unary = NULL;
+
+    assert(n > 0 && n <= CODEC_GROUP);
+    if (codec_kernels()->narrow == NULL ||
+        w > (rice ? CODEC_NARROW_RICE : CODEC_NARROW_PLAIN) ||
+        !holds(in, end, bytes))
+        return NULL;
+    if ((size_t)(end - in) < bytes + CODEC_PAD) {
+        memcpy(copy, in, bytes);
+        memset(copy + bytes, 0, CODEC_PAD);
+        low = copy;
+    }
+    if (rice)
+        unary = in + bytes;
+    else
+        end = in + bytes;
+    return codec_kernels()->narrow(low, w, unary, end, n, line, k, out);
+}

@@ -13,6 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "storage/codec/kernels.h"
+
 /* The payload of the worst group, and what bits_write may scribble beyond. */
 #define BITS_GROUP_BYTES_MAX 1024
 #define BITS_SLACK 16
@@ -36,5 +38,13 @@ size_t bits_write(const uint64_t *u, size_t n, uint8_t tag, uint8_t *out);
  */
 const uint8_t *bits_read(const uint8_t *in, const uint8_t *end, uint8_t tag,
                          size_t n, uint64_t *out);
+
+/*
+ * The same and, in one pass, what restore() and divide() by 10^k make of it
+ * (kernels.h). NULL where that cannot be, or the bytes hold no group.
+ */
+const uint8_t *bits_read_narrow(const uint8_t *in, const uint8_t *end,
+                                uint8_t tag, size_t n, struct codec_line *line,
+                                unsigned k, double *out);
 
 #endif

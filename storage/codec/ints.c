@@ -144,20 +144,50 @@ bool ints_open(struct ints_reader *r, const uint8_t *in, const uint8_t *end)
     return true;
 }
 
-bool ints_next(struct ints_reader *r, size_t n, uint64_t *x)
+static bool next_tag(struct ints_reader *r)
+{
+    if (r->one_tag)
+        return true;
+    if (r->in == r->end)
+        return false;
+    r->tag = *r->in++;
+    return true;
+}
+
+static bool read_group(struct ints_reader *r, size_t n, uint64_t *x)
 {
     const struct codec_kernels *k = codec_kernels();
 
-    if (!r->one_tag) {
-        if (r->in == r->end)
-            return false;
-        r->tag = *r->in++;
-    }
     r->in = bits_read(r->in, r->end, r->tag, n, x);
     if (r->in == NULL)
         return false;
     k->restore(&r->line, x, n);
     if (r->gcd != 1)
         k->scale(x, n, r->gcd, r->base);
+    return true;
+}
+
+bool ints_next(struct ints_reader *r, size_t n, uint64_t *x)
+{
+    return next_tag(r) && read_group(r, n, x);
+}
+
+bool ints_next_decimals(struct ints_reader *r, size_t n, unsigned k,
+                        double *out)
+{
+    CODEC_ALIGNED uint64_t x[CODEC_ROOM];
+    const uint8_t *behind = NULL;
+
+    if (!next_tag(r))
+        return false;
+    if (r->gcd == 1)
+        behind = bits_read_narrow(r->in, r->end, r->tag, n, &r->line, k, out);
+    if (behind != NULL) {
+        r->in = behind;
+        return true;
+    }
+    if (!read_group(r, n, x))
+        return false;
+    codec_kernels()->divide(x, n, k, out);
     return true;
 }

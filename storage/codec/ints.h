@@ -77,4 +77,8 @@ bool ints_open(struct ints_reader *reader, const uint8_t *in,
  */
 bool ints_next(struct ints_reader *reader, size_t n, uint64_t *x);
 
+/* The same, as the doubles x / 10^k. */
+bool ints_next_decimals(struct ints_reader *reader, size_t n, unsigned k,
+                        double *out);
+
 #endif

@@ -52,6 +52,20 @@ struct codec_lengths {
     uint64_t sum; /* means nothing when max has more than 56 bits */
 };
 
+/*
+ * The widths at which residuals are narrow: with those of Rice groups eight
+ * bits longer, 128 of them and the line's own add up to less than 2^31.
+ */
+#define CODEC_NARROW_PLAIN 20
+#define CODEC_NARROW_RICE 12
+
+static inline bool narrow_line(const struct codec_line *line)
+{
+    return line->order <= 1 &&
+           line->centre + (UINT64_C(1) << 20) < UINT64_C(1) << 21 &&
+           line->last + (UINT64_C(1) << 30) < UINT64_C(1) << 31;
+}
+
 struct codec_kernels {
     const char *name;
 
@@ -72,6 +86,18 @@ struct codec_kernels {
     /* Where the bitmap has a one, the next of `packed` plus one; else 0. */
     void (*expand)(const uint8_t bitmap[CODEC_GROUP / 8],
                    const uint64_t *packed, size_t n, uint64_t *out);
+
+    /*
+     * All of it at once, for groups of small integers, which are the most:
+     * residuals of `width` bits, or those of a Rice group where `unary` is not
+     * NULL, become what restore() and then divide() would make of them. NULL
+     * if they are not that small (narrow_line()), or no such group; then
+     * nothing has happened. The kernel itself is NULL where it would not be
+     * quicker.
+     */
+    const uint8_t *(*narrow)(const uint8_t *low, unsigned width,
+                             const uint8_t *unary, const uint8_t *end, size_t n,
+                             struct codec_line *line, unsigned k, double *out);
 
     /* Residuals to integers in place; `line` moves on behind the group. */
     void (*restore)(struct codec_line *line, uint64_t *x, size_t n);

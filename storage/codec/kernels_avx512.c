@@ -331,13 +331,17 @@ static void avx512_scale(uint64_t *x, size_t n, uint64_t gcd, uint64_t base)
  * of ulp / 2 * 5^-k away, and cannot be there itself, for 10^k times an odd
  * 54-bit number has more than 53 bits. [cf. Markstein, IBM J. R&D 34(1), 1990]
  */
-static inline __m512d divide8(__m512i q, __m512d power, __m512d reciprocal)
+static inline __m512d quotient8(__m512d a, __m512d power, __m512d reciprocal)
 {
-    __m512d a = _mm512_cvtepi64_pd(q);
     __m512d y = _mm512_mul_pd(a, reciprocal);
     __m512d rest = _mm512_fnmadd_pd(y, power, a);
 
     return _mm512_fmadd_pd(rest, reciprocal, y);
+}
+
+static inline __m512d divide8(__m512i q, __m512d power, __m512d reciprocal)
+{
+    return quotient8(_mm512_cvtepi64_pd(q), power, reciprocal);
 }
 
 static void avx512_divide(const uint64_t *q, size_t n, unsigned k, double *out)
@@ -351,6 +355,171 @@ static void avx512_divide(const uint64_t *q, size_t n, unsigned k, double *out)
             k == 0 ? _mm512_cvtepi64_pd(v) : divide8(v, power, reciprocal);
         _mm512_mask_storeu_pd(out + i, lanes_of(n, i), d);
     }
+}
+
+/* ---- narrow groups ------------------------------------------------------
+ *
+ * Sixteen integers of 32 bits at a time, from packed bits to doubles without
+ * a stop in memory.
+ */
+
+#define NARROW_LANES 16
+
+/* As struct unpacker, four bytes to a lane: holds for w + 7 <= 32. */
+static struct unpacker narrow_unpacker_of(unsigned width)
+{
+    const __m512i number =
+        _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
+    __m512i bit = _mm512_mullo_epi32(number, _mm512_set1_epi32((int)width));
+    __m512i byte = _mm512_srli_epi32(bit, 3);
+    struct unpacker u;
+
+    byte = _mm512_shuffle_epi8(
+        byte, _mm512_set4_epi32(0x0c0c0c0c, 0x08080808, 0x04040404, 0));
+    u.bytes = _mm512_add_epi8(byte, _mm512_set1_epi32(0x03020100));
+    u.shift = _mm512_and_epi32(bit, _mm512_set1_epi32(7));
+    u.mask = _mm512_set1_epi32((1 << width) - 1);
+    return u;
+}
+
+static inline __m512i unpack16(const struct unpacker *u, const uint8_t *in)
+{
+    __m512i v = _mm512_permutexvar_epi8(u->bytes, _mm512_loadu_si512(in));
+
+    return _mm512_and_epi32(_mm512_srlv_epi32(v, u->shift), u->mask);
+}
+
+static inline __m512i narrow_sum(__m512i x)
+{
+    const __m512i zero = _mm512_setzero_si512();
+
+    x = _mm512_add_epi32(x, _mm512_alignr_epi32(x, zero, 15));
+    x = _mm512_add_epi32(x, _mm512_alignr_epi32(x, zero, 14));
+    x = _mm512_add_epi32(x, _mm512_alignr_epi32(x, zero, 12));
+    return _mm512_add_epi32(x, _mm512_alignr_epi32(x, zero, 8));
+}
+
+struct narrow_divisor {
+    unsigned k;
+    __m512d power, reciprocal;
+};
+
+static inline __m512d narrow_double(__m256i q, const struct narrow_divisor *d)
+{
+    __m512d a = _mm512_cvtepi32_pd(q);
+
+    return d->k == 0 ? a : quotient8(a, d->power, d->reciprocal);
+}
+
+/* Items i to i + 15 of n; whole vectors need no mask, which would be slow. */
+static inline void put16(__m512i x, const struct narrow_divisor *d, size_t n,
+                         size_t i, double *out)
+{
+    __m512d low = narrow_double(_mm512_castsi512_si256(x), d);
+    __m512d high = narrow_double(_mm512_extracti64x4_epi64(x, 1), d);
+
+    if (n - i >= NARROW_LANES) {
+        _mm512_storeu_pd(out + i, low);
+        _mm512_storeu_pd(out + i + LANES, high);
+        return;
+    }
+    _mm512_mask_storeu_pd(out + i, lanes_of(n, i), low);
+    if (n - i > LANES)
+        _mm512_mask_storeu_pd(out + i + LANES, lanes_of(n, i + LANES), high);
+}
+
+struct narrow {
+    struct unpacker unpacker;
+    unsigned width;
+    const uint8_t *quotients; /* of a Rice group */
+    struct narrow_divisor divisor;
+};
+
+static inline __m512i narrow_residuals(const struct narrow *g, bool rice,
+                                       bool zigzag, const uint8_t *low,
+                                       size_t i, __m512i centre)
+{
+    const __m128i width = _mm_cvtsi32_si128((int)g->width);
+    __m512i u = unpack16(&g->unpacker, low);
+
+    if (rice) {
+        __m512i high = _mm512_cvtepu8_epi32(
+            _mm_loadu_si128((const __m128i *)(const void *)(g->quotients + i)));
+        u = _mm512_or_epi32(u, _mm512_sll_epi32(high, width));
+    }
+    if (zigzag) {
+        __m512i sign = _mm512_sub_epi32(
+            _mm512_setzero_si512(), _mm512_and_epi32(u, _mm512_set1_epi32(1)));
+        u = _mm512_xor_epi32(_mm512_srli_epi32(u, 1), sign);
+    }
+    return _mm512_add_epi32(u, centre);
+}
+
+static inline void narrow_group(const struct narrow *g, bool rice, bool zigzag,
+                                bool sums, struct codec_line *line,
+                                const uint8_t *low, size_t n, double *out)
+{
+    const __m512i centre = _mm512_set1_epi32((int)(int64_t)line->centre);
+    const __m512i top = _mm512_set1_epi32(NARROW_LANES - 1);
+    __m512i last = _mm512_set1_epi32((int)(int64_t)line->last);
+    __m512i x = last;
+
+    for (size_t i = 0; i < n; i += NARROW_LANES) {
+        x = narrow_residuals(g, rice, zigzag, low, i, centre);
+        if (sums) {
+            __m512i within = narrow_sum(x);
+            x = _mm512_add_epi32(within, last);
+            last =
+                _mm512_add_epi32(last, _mm512_permutexvar_epi32(top, within));
+        }
+        put16(x, &g->divisor, n, i, out);
+        low += 2 * (size_t)g->width;
+    }
+    if (sums) {
+        __m512i at = _mm512_set1_epi32((int)((n - 1) % NARROW_LANES));
+        line->last = (uint64_t)(int64_t)_mm_cvtsi128_si32(
+            _mm512_castsi512_si128(_mm512_permutexvar_epi32(at, x)));
+    }
+}
+
+static inline void narrow_any(const struct narrow *g, bool rice,
+                              struct codec_line *line, const uint8_t *low,
+                              size_t n, double *out)
+{
+    bool sums = line->order == 1;
+
+    if (line->zigzag && sums)
+        narrow_group(g, rice, true, true, line, low, n, out);
+    else if (line->zigzag)
+        narrow_group(g, rice, true, false, line, low, n, out);
+    else if (sums)
+        narrow_group(g, rice, false, true, line, low, n, out);
+    else
+        narrow_group(g, rice, false, false, line, low, n, out);
+}
+
+static const uint8_t *avx512_narrow(const uint8_t *low, unsigned width,
+                                    const uint8_t *unary, const uint8_t *end,
+                                    size_t n, struct codec_line *line,
+                                    unsigned k, double *out)
+{
+    CODEC_ALIGNED uint8_t quotients[CODEC_GROUP + 64];
+    struct narrow g = {narrow_unpacker_of(width),
+                       width,
+                       quotients,
+                       {k, _mm512_set1_pd(codec_power10[k]),
+                        _mm512_set1_pd(1 / codec_power10[k])}};
+
+    if (!narrow_line(line))
+        return NULL;
+    if (unary == NULL) {
+        narrow_any(&g, false, line, low, n, out);
+        return end;
+    }
+    end = unary_read(unary, end, n, quotients);
+    if (end != NULL)
+        narrow_any(&g, true, line, low, n, out);
+    return end;
 }
 
 static void avx512_nudge(const uint64_t *ulps, size_t n, double *out)
@@ -667,6 +836,7 @@ const struct codec_kernels *kernels_avx512(void)
         .unpack = avx512_unpack,
         .unrice = avx512_unrice,
         .expand = avx512_expand,
+        .narrow = avx512_narrow,
         .restore = avx512_restore,
         .scale = avx512_scale,
         .divide = avx512_divide,

@@ -67,18 +67,13 @@ static const uint8_t *read_bits(const uint8_t *in, const uint8_t *end, size_t n,
 static const uint8_t *read_quotients(const uint8_t *in, const uint8_t *end,
                                      unsigned decimals, size_t n, double *out)
 {
-    const struct codec_kernels *k = codec_kernels();
     struct ints_reader reader;
-    CODEC_ALIGNED uint64_t x[CODEC_ROOM];
 
     if (!ints_open(&reader, in, end))
         return NULL;
-    for (size_t i = 0; i < n; i += CODEC_GROUP) {
-        size_t m = group_size(n, i);
-        if (!ints_next(&reader, m, x))
+    for (size_t i = 0; i < n; i += CODEC_GROUP)
+        if (!ints_next_decimals(&reader, group_size(n, i), decimals, out + i))
             return NULL;
-        k->divide(x, m, decimals, out + i);
-    }
     return reader.in;
 }
 

@@ -149,6 +149,68 @@ static void rice_codes_agree_good_or_bad(void **state)
         with_each(compare_unrice);
 }
 
+/* Signed, of all sizes up to somewhat more than `bits`. */
+static uint64_t around(struct synth_rng *rng, unsigned bits)
+{
+    uint64_t v = synth_u64(rng) >> (64 - 1 - below(rng, bits + 1));
+
+    return below(rng, 2) == 0 ? v : 0 - v;
+}
+
+/* In one pass as in three, or not at all. */
+static void compare_narrow(const struct codec_kernels *a,
+                           const struct codec_kernels *b, struct synth_rng *rng)
+{
+    uint8_t low[BITS_GROUP_BYTES_MAX + CODEC_PAD] = {0};
+    uint64_t x[CODEC_ROOM];
+    double want[CODEC_ROOM], got[CODEC_ROOM];
+    bool rice = below(rng, 2) == 0;
+    unsigned width = (unsigned)below(
+        rng, 1 + (rice ? CODEC_NARROW_RICE : CODEC_NARROW_PLAIN));
+    unsigned k = (unsigned)(below(rng, 2) * below(rng, CODEC_DECIMALS_MAX + 1));
+    struct codec_line line = {.order = (uint8_t)below(rng, 3),
+                              .zigzag = below(rng, 2) == 0,
+                              .centre = around(rng, 20),
+                              .last = around(rng, 30)};
+    struct codec_line other = line;
+    uint8_t unary[CODEC_GROUP * 2];
+    const uint8_t *end = unary + sizeof(unary);
+    const uint8_t *plane = rice ? unary : NULL;
+    const uint8_t *p = end, *q;
+    size_t n = some_count(rng);
+
+    if (b->narrow == NULL)
+        return;
+    for (size_t i = 0; i < sizeof(low) - CODEC_PAD; i++)
+        low[i] = below(rng, 4) == 0 ? 0xFF : (uint8_t)synth_u64(rng);
+    for (size_t i = 0; i < sizeof(unary); i++)
+        unary[i] = (uint8_t)(synth_u64(rng) & synth_u64(rng));
+    q = b->narrow(low, width, plane, end, n, &other, k, got);
+    if (!narrow_line(&line)) {
+        assert_null(q);
+        assert_memory_equal(&line, &other, sizeof(line));
+        return;
+    }
+    if (rice)
+        p = a->unrice(low, width, unary, end, n, x);
+    else
+        a->unpack(low, width, n, x);
+    assert_ptr_equal(p, q);
+    if (p == NULL)
+        return;
+    a->restore(&line, x, n);
+    a->divide(x, n, k, want);
+    assert_memory_equal(want, got, n * sizeof(*want));
+    assert_true(line.order != 1 || line.last == other.last);
+}
+
+static void narrow_groups_agree(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 20; i++)
+        with_each(compare_narrow);
+}
+
 static void compare_expand(const struct codec_kernels *a,
                            const struct codec_kernels *b, struct synth_rng *rng)
 {
@@ -468,6 +530,7 @@ int main(void)
         cmocka_unit_test(packing_agrees),
         cmocka_unit_test(packing_cuts_what_is_too_wide),
         cmocka_unit_test(rice_codes_agree_good_or_bad),
+        cmocka_unit_test(narrow_groups_agree),
         cmocka_unit_test(bitmaps_agree),
         cmocka_unit_test(predictions_agree_and_invert),
         cmocka_unit_test(arithmetic_agrees),
