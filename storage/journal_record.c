@@ -19,6 +19,7 @@
 
 #define MAGIC 0x314A5746u        /* "FWJ1" */
 #define MAGIC_PIECES 0x324A5746u /* "FWJ2" */
+#define MAGIC_PACKED 0x344A5746u /* "FWJ4": two bits from the others */
 #define FEW 8                    /* samples, which are no piece */
 #define SAMPLE_BYTES (3 * FW_VARINT_MAX_BYTES)
 
@@ -28,6 +29,7 @@ void journal_writer_init(struct journal_writer *w)
     fw_buf_init(&w->definitions, JOURNAL_RECORD_MAX);
     fw_buf_init(&w->samples, JOURNAL_RECORD_MAX);
     fw_buf_init(&w->record, 2 * JOURNAL_RECORD_MAX);
+    fw_buf_init(&w->before_text, 2 * FW_MAX_SERIES_BYTES);
 }
 
 void journal_writer_release(struct journal_writer *w)
@@ -35,6 +37,7 @@ void journal_writer_release(struct journal_writer *w)
     fw_buf_release(&w->definitions);
     fw_buf_release(&w->samples);
     fw_buf_release(&w->record);
+    fw_buf_release(&w->before_text);
 }
 
 void journal_writer_clear(struct journal_writer *w)
@@ -44,22 +47,41 @@ void journal_writer_clear(struct journal_writer *w)
     fw_buf_clear(&w->record);
     w->definition_count = 0;
     w->sample_count = 0;
+    w->before.id = 0;
+    w->before.n = 0;
     w->last = (struct journal_last){0, 0};
     w->piece.n = 0;
     w->piece.any_late = false;
 }
 
+/* The labels point into the caller's text, which he will use again. */
+static fw_rc keep_text(struct journal_writer *w, struct fw_str definition)
+{
+    fw_rc rc;
+
+    fw_buf_clear(&w->before_text);
+    rc = fw_buf_add(&w->before_text, definition.p, definition.n);
+    for (size_t i = 0; i < w->before.n && rc == FW_OK; i++) {
+        struct fw_label *label = &w->before.v[i];
+
+        label->name.p = w->before_text.data + (label->name.p - definition.p);
+        label->value.p = w->before_text.data + (label->value.p - definition.p);
+    }
+    return rc;
+}
+
 fw_rc journal_writer_define(struct journal_writer *w, uint32_t id,
                             struct fw_str definition)
 {
-    char number[FW_VARINT_MAX_BYTES];
-    size_t n = fw_varint_put(number, id);
-    fw_rc rc = fw_buf_reserve(&w->definitions, n + definition.n);
+    struct fw_label room[FW_MAX_LABELS];
+    struct fw_labels labels = {room, 0};
+    size_t used = 0;
+    fw_rc rc = definition_get(definition.p, definition.n, room, &labels, &used);
 
     if (rc == FW_OK)
-        rc = fw_buf_add(&w->definitions, number, n);
+        rc = journal_define_put(&w->before, id, &labels, &w->definitions);
     if (rc == FW_OK)
-        rc = fw_buf_add(&w->definitions, definition.p, definition.n);
+        rc = keep_text(w, definition);
     if (rc == FW_OK)
         w->definition_count++;
     return rc;
@@ -148,12 +170,14 @@ fw_rc journal_writer_finish(struct journal_writer *w, uint64_t seq, fw_ms now,
                             struct fw_str *out)
 {
     char header[JOURNAL_RECORD_HEADER] = {0};
-    bool few = w->sample_count <= FEW;
+    bool few = w->sample_count <= FEW && w->definition_count == 0;
     fw_rc rc = few ? put_few(w) : w->piece.n > 0 ? close_piece(w) : FW_OK;
 
     if (rc != FW_OK)
         return rc;
-    fw_put_le32(header + 0, few ? MAGIC : MAGIC_PIECES);
+    fw_put_le32(header + 0, few                        ? MAGIC
+                            : w->definition_count == 0 ? MAGIC_PIECES
+                                                       : MAGIC_PACKED);
     fw_put_le64(header + 8, seq);
     fw_put_le64(header + 16, (uint64_t)now);
     fw_put_le32(header + 24, w->definition_count);
@@ -180,7 +204,7 @@ fw_rc journal_reader_open(struct journal_reader *r, struct fw_str text,
 {
     uint32_t magic = text.n < JOURNAL_RECORD_HEADER ? 0 : fw_get_le32(text.p);
 
-    if (magic != MAGIC && magic != MAGIC_PIECES)
+    if (magic != MAGIC && magic != MAGIC_PIECES && magic != MAGIC_PACKED)
         return fw_err_set(err, FW_ECORRUPT, "a journal record has no header");
     if (fw_get_le32(text.p + 4) != fw_crc32c(text.p + 8, text.n - 8))
         return fw_err_set(err, FW_ECORRUPT,
@@ -192,7 +216,10 @@ fw_rc journal_reader_open(struct journal_reader *r, struct fw_str text,
     r->written = (fw_ms)fw_get_le64(text.p + 16);
     r->definitions_left = fw_get_le32(text.p + 24);
     r->samples_left = fw_get_le32(text.p + 28);
-    r->pieces = magic == MAGIC_PIECES;
+    r->pieces = magic != MAGIC;
+    r->packed = magic == MAGIC_PACKED;
+    r->before.id = 0;
+    r->before.n = 0;
     r->late = true;
     r->last = (struct journal_last){0, 0};
     r->piece.n = 0;
@@ -215,6 +242,22 @@ static bool get_number(struct journal_reader *r, uint64_t *out)
     return took > 0;
 }
 
+static fw_rc packed_definition(struct journal_reader *r, uint32_t *id,
+                               struct fw_label room[FW_MAX_LABELS],
+                               struct fw_labels *labels, struct fw_err *err)
+{
+    size_t took = journal_define_get(r->p + r->at, r->n - r->at, &r->before);
+
+    if (took == 0)
+        return cut_short(r, err);
+    r->at += took;
+    r->definitions_left--;
+    memcpy(room, r->before.v, r->before.n * sizeof(*room));
+    *labels = (struct fw_labels){room, r->before.n};
+    *id = r->before.id;
+    return FW_OK;
+}
+
 fw_rc journal_reader_definition(struct journal_reader *r, uint32_t *id,
                                 struct fw_label room[FW_MAX_LABELS],
                                 struct fw_labels *labels, struct fw_err *err)
@@ -224,6 +267,8 @@ fw_rc journal_reader_definition(struct journal_reader *r, uint32_t *id,
 
     if (r->definitions_left == 0)
         return FW_END;
+    if (r->packed)
+        return packed_definition(r, id, room, labels, err);
     if (!get_number(r, &number) || number >= UINT32_MAX ||
         definition_get(r->p + r->at, r->n - r->at, room, labels, &used) !=
             FW_OK)

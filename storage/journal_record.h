@@ -10,6 +10,7 @@
 #define STORAGE_JOURNAL_RECORD_H
 
 #include "storage/base/limits.h"
+#include "storage/journal_define.h"
 #include "storage/journal_piece.h"
 #include "storage/storage.h"
 
@@ -25,6 +26,8 @@ struct journal_writer {
     struct fw_buf record;
     uint32_t definition_count;
     uint32_t sample_count;
+    struct journal_before before; /* its texts are in before_text */
+    struct fw_buf before_text;
     struct journal_last last; /* sample of a piece that is in `samples` */
     struct journal_piece piece;
     struct values_hint hints[JOURNAL_HINTS]; /* from record to record */
@@ -59,8 +62,10 @@ struct journal_reader {
     fw_ms written; /* wall clock when it was committed */
     uint32_t definitions_left;
     uint32_t samples_left;
-    bool pieces; /* FWJ2; else FWJ1, sample by sample */
-    bool late;   /* the last sample may have been late when it came */
+    bool pieces; /* FWJ2 or 3; else FWJ1, sample by sample */
+    bool packed; /* FWJ4: definitions are differences */
+    struct journal_before before;
+    bool late; /* the last sample may have been late when it came */
     struct journal_last last;
     struct journal_piece piece;
     uint32_t piece_at;

@@ -5,11 +5,17 @@
  * A table gets a number at its first put, so that a key is three bytes longer
  * than the caller's and no more. The number is looked up each time: it may
  * come from a transaction that is later given up.
+ *
+ * Each value ends with a CRC-32C of its key and of itself, in tables that were
+ * begun in format 3 or later; those from before go on without. A damaged entry
+ * is no entry to a scan, and an error to whoever asks for it; opening the
+ * folder counts it, and verify names it.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "storage/base/bytes.h"
+#include "storage/base/crc32c.h"
 #include "storage/meta.h"
 #include "storage/store.h"
 
@@ -17,6 +23,9 @@
 #define KEY_MAX 480
 #define PREFIX 3 /* section and number of the table */
 #define TABLES_MAX 65535
+#define TABLE_BYTES_2 2 /* its number, of format 2 */
+#define TABLE_BYTES 8   /* number, 1: checked, crc of name and these */
+#define CRC_BYTES 4
 
 struct fw_txn {
     struct fw_store *store;
@@ -96,21 +105,44 @@ static struct fw_str name_key(char room[1 + TABLE_NAME_MAX], const char *table)
     return (struct fw_str){room, n + 1};
 }
 
+struct table {
+    uint16_t id;
+    bool checked; /* its values end with a checksum */
+};
+
+static uint32_t name_crc(struct fw_str name, const char *value)
+{
+    return fw_crc32c_more(fw_crc32c(name.p, name.n), value, 4);
+}
+
+static bool table_get(struct fw_str name, struct fw_str value,
+                      struct table *out)
+{
+    bool checked = value.n == TABLE_BYTES;
+
+    if ((value.n != TABLE_BYTES_2 && !checked) ||
+        (checked && (fw_get_le16(value.p + 2) != 1 ||
+                     fw_get_le32(value.p + 4) != name_crc(name, value.p))))
+        return false;
+    *out = (struct table){fw_get_le16(value.p), checked};
+    return true;
+}
+
 /* FW_NONE where the table has never been written to. */
-static fw_rc table_find(struct fw_txn *txn, const char *table, uint16_t *id,
-                        struct fw_err *err)
+static fw_rc table_find(struct fw_txn *txn, const char *table,
+                        struct table *out, struct fw_err *err)
 {
     char room[1 + TABLE_NAME_MAX];
-    struct fw_str value;
+    struct fw_str name, value;
     fw_rc rc = check_name(table, err);
 
-    if (rc == FW_OK)
-        rc = lmdb_get(&txn->txn, name_key(room, table), &value, err);
-    if (rc == FW_OK && value.n != 2)
+    if (rc != FW_OK)
+        return rc;
+    name = name_key(room, table);
+    rc = lmdb_get(&txn->txn, name, &value, err);
+    if (rc == FW_OK && !table_get(name, value, out))
         return fw_err_set(err, FW_ECORRUPT, "the table '%s' has no number",
                           table);
-    if (rc == FW_OK)
-        *id = fw_get_le16(value.p);
     return rc;
 }
 
@@ -139,21 +171,26 @@ static fw_rc count_tables(struct fw_txn *txn, uint16_t *count,
     return FW_OK;
 }
 
-static fw_rc table_make(struct fw_txn *txn, const char *table, uint16_t *id,
-                        struct fw_err *err)
+static fw_rc table_make(struct fw_txn *txn, const char *table,
+                        struct table *out, struct fw_err *err)
 {
     char room[1 + TABLE_NAME_MAX];
-    char number[2];
-    fw_rc rc = table_find(txn, table, id, err);
+    char value[TABLE_BYTES];
+    struct fw_str name;
+    fw_rc rc = table_find(txn, table, out, err);
 
     if (rc != FW_NONE)
         return rc;
-    rc = count_tables(txn, id, err);
+    rc = count_tables(txn, &out->id, err);
     if (rc != FW_OK)
         return rc;
-    fw_put_le16(number, *id);
-    return lmdb_put(&txn->txn, name_key(room, table),
-                    (struct fw_str){number, sizeof(number)}, err);
+    out->checked = true;
+    name = name_key(room, table);
+    fw_put_le16(value, out->id);
+    fw_put_le16(value + 2, 1);
+    fw_put_le32(value + 4, name_crc(name, value));
+    return lmdb_put(&txn->txn, name, (struct fw_str){value, sizeof(value)},
+                    err);
 }
 
 static fw_rc full_key(char room[LMDB_KEY_MAX], uint16_t id, struct fw_str key,
@@ -171,6 +208,120 @@ static fw_rc full_key(char room[LMDB_KEY_MAX], uint16_t id, struct fw_str key,
     return FW_OK;
 }
 
+/* ---- Checksums ------------------------------------------------------------
+ */
+
+static uint32_t entry_crc(struct fw_str key, struct fw_str value)
+{
+    return fw_crc32c_more(fw_crc32c(key.p, key.n), value.p, value.n);
+}
+
+/* Takes the checksum off a value; false if it is wrong. */
+static bool uncover(struct fw_str key, struct fw_str *value)
+{
+    struct fw_str rest = {value->p, value->n - CRC_BYTES};
+
+    if (value->n < CRC_BYTES ||
+        fw_get_le32(value->p + rest.n) != entry_crc(key, rest))
+        return false;
+    *value = rest;
+    return true;
+}
+
+static fw_rc put_checked(struct fw_txn *txn, struct fw_str key,
+                         struct fw_str value, struct fw_err *err)
+{
+    char *copy = malloc(value.n + CRC_BYTES);
+    fw_rc rc;
+
+    if (copy == NULL)
+        return fw_err_set(err, FW_ENOMEM, "out of memory");
+    if (value.n > 0)
+        memcpy(copy, value.p, value.n);
+    fw_put_le32(copy + value.n, entry_crc(key, value));
+    rc = lmdb_put(&txn->txn, key, (struct fw_str){copy, value.n + CRC_BYTES},
+                  err);
+    free(copy);
+    return rc;
+}
+
+static fw_rc tell_damage(const char *table, struct fw_err *err)
+{
+    return fw_err_set(err, FW_ECORRUPT,
+                      "an entry of the table '%s' in meta/ is damaged", table);
+}
+
+/* Which tables are checked, by number. */
+struct checked_tables {
+    uint8_t bits[(TABLES_MAX + 1) / 8];
+};
+
+static fw_rc find_checked(struct lmdb_cursor *cursor,
+                          struct checked_tables *out, struct fw_err *err)
+{
+    char section = META_TABLE;
+    struct fw_str key, value;
+    fw_rc rc =
+        lmdb_seek(cursor, (struct fw_str){&section, 1}, &key, &value, err);
+
+    while (rc == FW_OK && key.n > 0 && key.p[0] == META_TABLE) {
+        struct table t;
+
+        if (table_get(key, value, &t) && t.checked)
+            out->bits[t.id / 8] |= (uint8_t)(1u << t.id % 8);
+        rc = lmdb_next(cursor, &key, &value, err);
+    }
+    return rc == FW_END ? FW_OK : rc;
+}
+
+static fw_rc check_tables(struct lmdb_cursor *cursor,
+                          const struct checked_tables *tables,
+                          void (*damaged)(void *self, const char *sentence),
+                          void *self, struct fw_err *err)
+{
+    char section = META_KEY, sentence[128];
+    struct fw_str key, value;
+    fw_rc rc =
+        lmdb_seek(cursor, (struct fw_str){&section, 1}, &key, &value, err);
+
+    while (rc == FW_OK && key.n > PREFIX && key.p[0] == META_KEY) {
+        uint16_t id =
+            (uint16_t)((unsigned char)key.p[1] << 8 | (unsigned char)key.p[2]);
+
+        if ((tables->bits[id / 8] >> id % 8 & 1) != 0 &&
+            !uncover(key, &value)) {
+            (void)snprintf(sentence, sizeof(sentence),
+                           "meta/: an entry of table %u is damaged (a key of "
+                           "%zu bytes)",
+                           id, key.n - PREFIX);
+            damaged(self, sentence);
+        }
+        rc = lmdb_next(cursor, &key, &value, err);
+    }
+    return rc == FW_END ? FW_OK : rc;
+}
+
+fw_rc meta_check_entries(struct lmdb_env *meta,
+                         void (*damaged)(void *self, const char *sentence),
+                         void *self, struct fw_err *err)
+{
+    struct checked_tables tables = {{0}};
+    struct lmdb_txn txn = {0};
+    struct lmdb_cursor cursor = {0};
+    fw_rc rc = lmdb_begin_read(meta, &txn, err);
+
+    if (rc != FW_OK)
+        return rc;
+    rc = lmdb_cursor_open(&txn, &cursor, err);
+    if (rc == FW_OK)
+        rc = find_checked(&cursor, &tables, err);
+    if (rc == FW_OK)
+        rc = check_tables(&cursor, &tables, damaged, self, err);
+    lmdb_cursor_close(&cursor);
+    lmdb_end(&txn);
+    return rc;
+}
+
 /* ---- Reading and writing
  * ------------------------------------------------------
  */
@@ -180,7 +331,7 @@ fw_rc fw_txn_put(struct fw_txn *txn, const char *table, struct fw_str key,
 {
     char room[LMDB_KEY_MAX];
     struct fw_str full;
-    uint16_t id = 0;
+    struct table t = {0};
     fw_rc rc;
 
     if (!txn->txn.write)
@@ -189,12 +340,13 @@ fw_rc fw_txn_put(struct fw_txn *txn, const char *table, struct fw_str key,
         return fw_err_set(err, FW_EINVAL, "a key is empty");
     rc = full_key(room, 0, key, &full, err);
     if (rc == FW_OK)
-        rc = table_make(txn, table, &id, err);
+        rc = table_make(txn, table, &t, err);
     if (rc == FW_OK)
-        rc = full_key(room, id, key, &full, err);
+        rc = full_key(room, t.id, key, &full, err);
     if (rc != FW_OK)
         return rc;
-    rc = lmdb_put(&txn->txn, full, value, err);
+    rc = t.checked ? put_checked(txn, full, value, err)
+                   : lmdb_put(&txn->txn, full, value, err);
     txn->failed = txn->failed || rc != FW_OK;
     return rc;
 }
@@ -203,13 +355,19 @@ fw_rc fw_txn_get(struct fw_txn *txn, const char *table, struct fw_str key,
                  struct fw_str *value, struct fw_err *err)
 {
     char room[LMDB_KEY_MAX];
-    struct fw_str full;
-    uint16_t id = 0;
-    fw_rc rc = table_find(txn, table, &id, err);
+    struct fw_str full, found;
+    struct table t = {0};
+    fw_rc rc = table_find(txn, table, &t, err);
 
     if (rc == FW_OK)
-        rc = full_key(room, id, key, &full, err);
-    return rc == FW_OK ? lmdb_get(&txn->txn, full, value, err) : rc;
+        rc = full_key(room, t.id, key, &full, err);
+    if (rc == FW_OK)
+        rc = lmdb_get(&txn->txn, full, &found, err);
+    if (rc == FW_OK && t.checked && !uncover(full, &found))
+        rc = tell_damage(table, err);
+    if (rc == FW_OK)
+        *value = found;
+    return rc;
 }
 
 fw_rc fw_txn_delete(struct fw_txn *txn, const char *table, struct fw_str key,
@@ -217,14 +375,14 @@ fw_rc fw_txn_delete(struct fw_txn *txn, const char *table, struct fw_str key,
 {
     char room[LMDB_KEY_MAX];
     struct fw_str full;
-    uint16_t id = 0;
+    struct table t = {0};
     fw_rc rc;
 
     if (!txn->txn.write)
         return fw_err_set(err, FW_EREADONLY, "the transaction only reads");
-    rc = table_find(txn, table, &id, err);
+    rc = table_find(txn, table, &t, err);
     if (rc == FW_OK)
-        rc = full_key(room, id, key, &full, err);
+        rc = full_key(room, t.id, key, &full, err);
     if (rc == FW_OK)
         rc = lmdb_delete(&txn->txn, full, err);
     txn->failed = txn->failed || rc < 0;
@@ -242,19 +400,20 @@ fw_rc fw_txn_scan(struct fw_txn *txn, const char *table, struct fw_str from,
     char room[LMDB_KEY_MAX];
     struct lmdb_cursor cursor = {0};
     struct fw_str start, key, value;
-    uint16_t id = 0;
-    fw_rc rc = table_find(txn, table, &id, err);
+    struct table t = {0};
+    fw_rc rc = table_find(txn, table, &t, err);
 
     if (rc == FW_NONE)
         return FW_OK; /* a table nobody wrote to is empty */
     if (rc == FW_OK)
-        rc = full_key(room, id, from, &start, err);
+        rc = full_key(room, t.id, from, &start, err);
     if (rc == FW_OK)
         rc = lmdb_cursor_open(&txn->txn, &cursor, err);
     if (rc == FW_OK)
         rc = lmdb_seek(&cursor, start, &key, &value, err);
     while (rc == FW_OK && in_table(key, start)) {
-        if (!each(self, (struct fw_str){key.p + PREFIX, key.n - PREFIX}, value))
+        if ((!t.checked || uncover(key, &value)) &&
+            !each(self, (struct fw_str){key.p + PREFIX, key.n - PREFIX}, value))
             break;
         rc = lmdb_next(&cursor, &key, &value, err);
     }
@@ -269,17 +428,17 @@ fw_rc fw_txn_last(struct fw_txn *txn, const char *table, struct fw_str *key,
     struct lmdb_cursor cursor = {0};
     struct fw_str prefix, next, found_key, found;
     char behind[PREFIX];
-    uint16_t id = 0;
-    fw_rc rc = table_find(txn, table, &id, err);
+    struct table t = {0};
+    fw_rc rc = table_find(txn, table, &t, err);
 
     if (rc == FW_OK)
-        rc = full_key(room, id, (struct fw_str){"", 0}, &prefix, err);
+        rc = full_key(room, t.id, (struct fw_str){"", 0}, &prefix, err);
     if (rc == FW_OK)
         rc = lmdb_cursor_open(&txn->txn, &cursor, err);
     if (rc != FW_OK)
         return rc;
     memcpy(behind, room, PREFIX);
-    fw_put_be16(behind + 1, (uint16_t)(id + 1));
+    fw_put_be16(behind + 1, (uint16_t)(t.id + 1));
     next = (struct fw_str){behind, PREFIX};
     rc = lmdb_seek(&cursor, next, &found_key, &found, err);
     if (rc == FW_OK)
@@ -288,6 +447,8 @@ fw_rc fw_txn_last(struct fw_txn *txn, const char *table, struct fw_str *key,
         rc = lmdb_last(&cursor, &found_key, &found, err);
     if (rc == FW_OK && !in_table(found_key, prefix))
         rc = FW_NONE;
+    if (rc == FW_OK && t.checked && !uncover(found_key, &found))
+        rc = tell_damage(table, err);
     if (rc == FW_OK) {
         *key = (struct fw_str){found_key.p + PREFIX, found_key.n - PREFIX};
         *value = found;

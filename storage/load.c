@@ -236,9 +236,24 @@ static fw_rc load_partitions(struct fw_store *store, struct fw_err *why,
     return rc;
 }
 
+struct load_entries {
+    struct fw_store *store;
+    struct fw_err *why;
+};
+
+static void bad_entry(void *self, const char *sentence)
+{
+    struct load_entries *load = self;
+    struct fw_err err = {0};
+
+    (void)fw_err_set(&err, FW_ECORRUPT, "%s", sentence);
+    first_damage(load->store, load->why, &err);
+}
+
 fw_rc load_all(struct fw_store *store, struct seal_state *state,
                struct fw_err *why, struct fw_err *err)
 {
+    struct load_entries entries = {store, why};
     struct fw_err stray = {0};
     fw_rc rc = meta_check_keys(store->meta, store->dir, &stray);
 
@@ -249,7 +264,11 @@ fw_rc load_all(struct fw_store *store, struct seal_state *state,
         first_damage(store, why, &stray);
     else if (rc != FW_OK)
         return fw_err_set(err, rc, "%s", stray.text);
-    rc = load_registry(store, state, why, err);
+    rc = store->check_files
+             ? meta_check_entries(store->meta, bad_entry, &entries, err)
+             : FW_OK;
+    if (rc == FW_OK)
+        rc = load_registry(store, state, why, err);
     if (rc == FW_OK)
         rc = manifest_load(&store->manifest, why, err);
     if (rc == FW_OK)

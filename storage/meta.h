@@ -21,9 +21,11 @@
  * 1: registry pages are plain definitions (FWR1), entries of partitions 64
  * bytes, there is no head/, journal records are FWJ1. 2: pages are columns
  * (FWR2), entries 84 bytes, with kind and rank, and a checksum; head/, FWJ2.
+ * 3: journal records that define series are FWJ4; entries of tables that were
+ * begun since have a checksum.
  * Pages, entries and records tell which they are; the first writer makes the
- * folder 2, and the first registry pages that are written make all of them new.
- * 3: there may be rollups (kind 3 of an entry), which a program that does not
+ * folder 3, and the first registry pages that are written make all of them new.
+ * There may also be rollups (kind 3 of an entry), which a program that does not
  * know them would let fall behind the samples they are of.
  */
 #define META_FORMAT_VERSION 3
@@ -48,6 +50,15 @@ FW_CHECK fw_rc meta_format_check(struct lmdb_env *meta, const char *dir,
  */
 FW_CHECK fw_rc meta_check_keys(struct lmdb_env *meta, const char *dir,
                                struct fw_err *err);
+
+/*
+ * Looks at each entry of the tables of the rooms above (kv.c); the rest is
+ * known to be sound by then. `damaged` gets a sentence for each that is not.
+ */
+FW_CHECK fw_rc meta_check_entries(struct lmdb_env *meta,
+                                  void (*damaged)(void *self,
+                                                  const char *sentence),
+                                  void *self, struct fw_err *err);
 
 /*
  * Whether there must be a ring in the folder `name` ("journal", "head"): noted

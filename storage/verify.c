@@ -477,6 +477,13 @@ static fw_rc check_journal(struct verifier *v, struct fw_err *err)
     return rc;
 }
 
+static void bad_entry(void *self, const char *sentence)
+{
+    struct verifier *v = self;
+
+    found(v, "%s/%s", v->store->dir, sentence);
+}
+
 static fw_rc check_keys(struct verifier *v, struct fw_err *err)
 {
     struct fw_err why = {0};
@@ -486,7 +493,7 @@ static fw_rc check_keys(struct verifier *v, struct fw_err *err)
         found(v, "%s", why.text);
     else if (rc != FW_OK)
         return fw_err_set(err, rc, "%s", why.text);
-    return FW_OK;
+    return meta_check_entries(v->store->meta, bad_entry, v, err);
 }
 
 /* They were left out when the folder was opened. */

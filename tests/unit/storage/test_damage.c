@@ -11,8 +11,9 @@
  * for writing, in a copy, and takes a sample or says why it does not.
  *
  * FOREWARN_FLIPS: how many; FOREWARN_LONG=1: every bit of the first 64 KiB and
- * 2,000 others of each file instead of a thousand in all. Cuts are at every
- * page either way.
+ * 2,000 others of each file instead of a thousand in all. That takes half an
+ * hour of two cores; FOREWARN_EVERY=4 tries every fourth of these bits, from
+ * the one on that the seed says. Cuts are at every page either way.
  */
 #include "tests/support/fixture.h"
 
@@ -44,6 +45,7 @@
 #define PACKED 1500
 #define STEP 100000 /* a day and a half in all */
 #define PATH_ROOM 4096
+#define ENTRIES 40
 #define MAX_FILES 32
 #define WORKERS 2
 #define FLIPS 1000 /* in all, of the usual run */
@@ -134,6 +136,26 @@ static void write_part(struct fw_store *store, uint32_t from, uint32_t to)
         }
 }
 
+static struct fw_str entry_key(char room[16], unsigned i)
+{
+    return (struct fw_str){room, (size_t)snprintf(room, 16, "key-%u", i)};
+}
+
+/* Of a table as the rooms above have them. */
+static fw_rc write_entries(struct fw_store *store)
+{
+    struct fw_txn *txn = NULL;
+    fw_rc rc = fw_txn_begin(store, true, &txn, &err);
+    char room[16];
+
+    for (unsigned i = 0; i < ENTRIES && rc == FW_OK; i++) {
+        struct fw_str key = entry_key(room, i);
+
+        rc = fw_txn_put(txn, "table", key, key, &err);
+    }
+    return rc == FW_OK ? fw_txn_commit(txn, &err) : rc;
+}
+
 /* By a process that dies, so that there is a journal. */
 static void make_folder(const char *dir)
 {
@@ -155,6 +177,8 @@ static void make_folder(const char *dir)
         if (sealer_run(store->sealer, SEAL_RING, &err) != FW_OK)
             _exit(4);
         write_part(store, PACKED, SAMPLES);
+        if (write_entries(store) != FW_OK)
+            _exit(5);
         _exit(0);
     }
     assert_int_equal(waitpid(pid, &status, 0), pid);
@@ -254,18 +278,46 @@ static uint32_t read_series(struct worker *w, struct fw_store *store,
     return n;
 }
 
+/* How many entries came; errors are counted in *errors. */
+static uint32_t read_entries(struct worker *w, struct fw_store *store,
+                             uint32_t *errors)
+{
+    struct fw_txn *txn = NULL;
+    struct fw_str value = {0};
+    uint32_t n = 0;
+    char room[16];
+
+    if (fw_txn_begin(store, false, &txn, &err) != FW_OK) {
+        ++*errors;
+        return 0;
+    }
+    for (unsigned i = 0; i < ENTRIES; i++) {
+        struct fw_str key = entry_key(room, i);
+        fw_rc rc = fw_txn_get(txn, "table", key, &value, &err);
+
+        if (rc == FW_OK && !fw_str_eq(value, key))
+            wrong(w, "entry %u is another one", i);
+        n += rc == FW_OK ? 1 : 0;
+        *errors += rc < 0 ? 1 : 0;
+    }
+    fw_txn_abort(txn);
+    return n;
+}
+
 /* True if all is there; else something must have been said. */
 static bool look(struct worker *w, struct fw_store *store)
 {
     struct fw_store_stats stats;
-    uint32_t errors = 0, samples = 0;
+    uint32_t errors = 0, samples = 0, entries = read_entries(w, store, &errors);
 
     for (uint32_t i = 0; i < SERIES; i++)
         samples += read_series(w, store, i, &errors);
     fw_store_stats(store, &stats);
-    if (samples < SERIES * SAMPLES && errors == 0 && stats.corrupt_found == 0)
-        wrong(w, "%u of %u samples, and not a word", samples, SERIES * SAMPLES);
-    return samples == SERIES * SAMPLES;
+    if ((samples < SERIES * SAMPLES || entries < ENTRIES) && errors == 0 &&
+        stats.corrupt_found == 0)
+        wrong(w, "%u of %u samples and %u of %u entries, and not a word",
+              samples, SERIES * SAMPLES, entries, ENTRIES);
+    return samples == SERIES * SAMPLES && entries == ENTRIES;
 }
 
 static void read_damaged(struct worker *w)
@@ -386,6 +438,14 @@ static size_t flips_wanted(void)
     return text != NULL && *text != '\0' ? strtoull(text, NULL, 10) : FLIPS;
 }
 
+static size_t every(void)
+{
+    const char *text = getenv("FOREWARN_EVERY");
+    size_t n = text != NULL ? strtoull(text, NULL, 10) : 1;
+
+    return n > 0 ? n : 1;
+}
+
 static void flip_bits(struct worker *w)
 {
     struct synth_rng rng = synth_seed(fixture_seed() * 7 + (uint64_t)w->number);
@@ -407,7 +467,8 @@ static void flip_bits(struct worker *w)
     }
     for (size_t at = 0; at < w->file->bytes && at < WHOLE_BYTES; at++)
         for (unsigned bit = 0; bit < 8; bit++, n++)
-            if ((int)(n % WORKERS) == w->number)
+            if ((int)(n % WORKERS) == w->number &&
+                n / WORKERS % every() == fixture_seed() % every())
                 flip(w, at, bit, n % 200 == (unsigned)w->number);
     for (n = 0; n < OTHERS / WORKERS; n++)
         flip(w, synth_u64(&rng) % w->file->bytes,

@@ -77,6 +77,79 @@ static void records_keep_every_sample(void **state)
     fw_buf_release(&labels_text);
 }
 
+/* Labels of n series as senders have them: few differ from those before. */
+static struct fw_labels burst_labels(struct fw_label v[8], char text[8][32],
+                                     uint32_t i, uint64_t chance)
+{
+    static const char *const names[] = {"__name__", "arch", "dc",   "host",
+                                        "os",       "rack", "team", "zone"};
+    size_t n = 0;
+
+    for (size_t k = 0; k < 8; k++) {
+        if (chance >> k % 64 & 1 && k > 0) /* some lack some */
+            continue;
+        (void)snprintf(text[n], 32, "%s-%u", names[k],
+                       k == 3   ? i
+                       : k == 5 ? i % 40
+                                : 7);
+        v[n] = (struct fw_label){fw_str_of(names[k]), fw_str_of(text[n])};
+        n++;
+    }
+    return (struct fw_labels){v, n};
+}
+
+static void definitions_are_what_differs(void **state)
+{
+    enum { N = 2000 };
+    struct synth_rng rng = synth_seed(fixture_seed());
+    static struct journal_writer w;
+    static struct journal_reader r;
+    static uint64_t chances[N];
+    static uint32_t ids[N];
+    struct fw_label v[8], room[FW_MAX_LABELS];
+    char text[8][32];
+    struct fw_labels labels, got;
+    struct fw_str record;
+    uint32_t id = 0;
+    uint64_t bits = 0;
+    fw_ms t = 0;
+
+    (void)state;
+    journal_writer_init(&w);
+    for (uint32_t i = 0; i < N; i++) {
+        struct fw_buf definition = FW_BUF_INIT(1000);
+
+        /* The first half as a burst, the others as it happens. */
+        chances[i] = i < N / 2 ? 0 : synth_u64(&rng) & synth_u64(&rng);
+        ids[i] = i < N / 2 ? i : (uint32_t)(synth_u64(&rng) % UINT32_MAX);
+        labels = burst_labels(v, text, i, chances[i]);
+        assert_int_equal(definition_put(&definition, &labels), FW_OK);
+        assert_int_equal(
+            journal_writer_define(
+                &w, ids[i], (struct fw_str){definition.data, definition.len}),
+            FW_OK);
+        fw_buf_release(&definition);
+        assert_true(w.definitions.len < (i < N / 2 ? 40u * (i + 4) : 1u << 20));
+        assert_int_equal(journal_writer_add(&w, ids[i], i, i, false), FW_OK);
+    }
+    assert_int_equal(journal_writer_finish(&w, 3, 1, &record), FW_OK);
+    assert_int_equal(journal_reader_open(&r, record, &err), FW_OK);
+    for (uint32_t i = 0; i < N; i++) {
+        labels = burst_labels(v, text, i, chances[i]);
+        assert_int_equal(journal_reader_definition(&r, &id, room, &got, &err),
+                         FW_OK);
+        assert_int_equal(id, ids[i]);
+        assert_int_equal(fw_labels_cmp(&got, &labels), 0);
+    }
+    assert_int_equal(journal_reader_definition(&r, &id, room, &got, &err),
+                     FW_END);
+    for (uint32_t i = 0; i < N; i++)
+        assert_int_equal(journal_reader_sample(&r, &id, &t, &bits, &err),
+                         FW_OK);
+    assert_int_equal(journal_reader_sample(&r, &id, &t, &bits, &err), FW_END);
+    journal_writer_release(&w);
+}
+
 /* Rows, runs of one series, single samples: the bytes of each shape. */
 static size_t record_bytes(size_t n, uint32_t id_step, fw_ms t_step)
 {
@@ -230,6 +303,7 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(records_keep_every_sample),
+        cmocka_unit_test(definitions_are_what_differs),
         cmocka_unit_test(records_take_few_bytes),
         cmocka_unit_test(each_flipped_bit_of_a_record_is_found),
         cmocka_unit_test(a_trimmed_ring_stays_small),

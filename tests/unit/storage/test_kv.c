@@ -4,7 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "storage/meta.h"
 #include "storage/storage.h"
+#include "storage/store.h"
+#include "storage/verify.h"
 #include "tests/support/tmpdir.h"
 
 static struct fw_err err;
@@ -198,6 +201,99 @@ static void the_map_grows_by_itself(void **state)
     fw_store_close(store);
 }
 
+/* ---- Damage ---------------------------------------------------------------
+ */
+
+struct change {
+    struct fw_str key; /* whole */
+    size_t at;         /* of the value; at its end: the key's last byte */
+};
+
+/* As a flipped bit would have it: another value, or at another key. */
+static fw_rc flip_in(void *self, struct lmdb_txn *txn, struct fw_err *why)
+{
+    const struct change *c = self;
+    struct fw_str value = {0};
+    char copy[64], key[16];
+    fw_rc rc = lmdb_get(txn, c->key, &value, why);
+
+    if (rc != FW_OK || value.n > sizeof(copy) || c->key.n > sizeof(key))
+        return FW_EINVAL;
+    memcpy(copy, value.p, value.n);
+    memcpy(key, c->key.p, c->key.n);
+    value = (struct fw_str){copy, value.n};
+    if (c->at < value.n)
+        copy[c->at] ^= 4;
+    else
+        key[c->key.n - 1] ^= 4;
+    rc = lmdb_delete(txn, c->key, why);
+    return rc == FW_OK
+               ? lmdb_put(txn, (struct fw_str){key, c->key.n}, value, why)
+               : rc;
+}
+
+static void count_one(void *self, const char *sentence)
+{
+    (void)sentence;
+    ++*(size_t *)self;
+}
+
+static void a_damaged_entry_is_told_and_the_others_are_served(void **state)
+{
+    static char key[] = {META_KEY, 0, 0, 'b'}, name[] = {META_TABLE, 't'};
+    /* value "2" and its checksum, then the key */
+    for (size_t at = 0; at <= 5; at++) {
+        struct change change = {{key, sizeof(key)}, at};
+        const char *dir = tmpdir_new();
+        struct fw_store *store = open_store(dir, false, 0);
+        struct verify_totals totals;
+        struct fw_store_stats stats;
+        struct seen seen = {.stop_after = 99};
+        struct fw_str value = {0};
+        size_t findings = 0;
+        struct fw_txn *txn;
+
+        (void)state;
+        put(store, "t", "a", "1");
+        put(store, "t", "b", "2");
+        put(store, "t", "c", "3");
+        assert_int_equal(
+            verify_store(store, count_one, &findings, &totals, &err), FW_OK);
+        assert_int_equal(findings, 0);
+        assert_int_equal(lmdb_update(store->meta, flip_in, &change, &err),
+                         FW_OK);
+        fw_store_close(store);
+        store = open_store(dir, false, 0);
+        fw_store_stats(store, &stats);
+        assert_int_equal(stats.corrupt_found, 1);
+        assert_int_equal(
+            verify_store(store, count_one, &findings, &totals, &err), FW_OK);
+        assert_int_equal(findings, 1);
+        txn = begin(store, false);
+        assert_int_equal(fw_txn_scan(txn, "t", FW_STR(""), see, &seen, &err),
+                         FW_OK);
+        assert_string_equal(seen.text, "a=1 c=3 ");
+        assert_int_equal(fw_txn_get(txn, "t", FW_STR("b"), &value, &err),
+                         at < 5 ? FW_ECORRUPT : FW_NONE);
+        fw_txn_abort(txn);
+        put(store, "t", "b", "new"); /* it can be written anew */
+        txn = begin(store, false);
+        assert_int_equal(fw_txn_get(txn, "t", FW_STR("b"), &value, &err),
+                         FW_OK);
+        assert_true(fw_str_eq(value, FW_STR("new")));
+        fw_txn_abort(txn);
+        /* And the table's own entry. */
+        change = (struct change){{name, sizeof(name)}, at};
+        assert_int_equal(lmdb_update(store->meta, flip_in, &change, &err),
+                         FW_OK);
+        txn = begin(store, false);
+        assert_int_equal(fw_txn_get(txn, "t", FW_STR("a"), &value, &err),
+                         FW_ECORRUPT);
+        fw_txn_abort(txn);
+        fw_store_close(store);
+    }
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -206,6 +302,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_table_is_ordered_and_alone),
         cmocka_unit_test(names_and_keys_have_limits),
         cmocka_unit_test(the_map_grows_by_itself),
+        cmocka_unit_test(a_damaged_entry_is_told_and_the_others_are_served),
     };
 
     return fixture_main(argc, argv, tests);
