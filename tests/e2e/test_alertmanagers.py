@@ -17,7 +17,7 @@ import threading
 import unittest
 import urllib.request
 
-from forewarn_e2e import TOP, Case, main, peer, wait_until
+from forewarn_e2e import PATIENCE, TOP, Case, free_port, main, peer, wait_until
 
 RULES = """
 groups:
@@ -29,12 +29,6 @@ groups:
 """
 # Of "secret".
 BCRYPT = "$2b$10$abcdefghijklmnopqrstuuqflPDzB6gcMhKa1rZqKiun2YGL5sa2u"
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 class Tls(http.server.ThreadingHTTPServer):
@@ -170,7 +164,7 @@ class Alertmanagers(Case):
                 {"regex": "secret", "action": "labeldrop"},
                 {"source_labels": ["dc", "tier"], "target_label": "where",
                  "regex": "(.+);(.+)", "replacement": "$2 in ${1}"}])
-        wait_until(lambda: told.got, "an alert", 60)
+        wait_until(lambda: told.got, "an alert")
         headers, alerts = told.got[0]
         self.assertIn("am.example", told.names)
         self.assertEqual(headers["Host"], "127.0.0.1:%d" % told.port)
@@ -216,14 +210,14 @@ class Alertmanagers(Case):
 
         def listed():
             try:
-                with urllib.request.urlopen(ask, timeout=10,
+                with urllib.request.urlopen(ask, timeout=PATIENCE,
                                             context=context) as answer:
                     return {a["labels"]["alertname"]
                             for a in json.loads(answer.read())}
             except OSError:
                 return None
 
-        wait_until(lambda: listed() == {"Up", "Dropped"}, "both alerts", 60)
+        wait_until(lambda: listed() == {"Up", "Dropped"}, "both alerts")
 
     def fake_dns(self, target, port):
         """Where only this test and what it starts see it."""

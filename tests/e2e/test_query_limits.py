@@ -28,6 +28,10 @@ class Limits(Case):
         status, body = server.http(path + "?" + urllib.parse.urlencode(params))
         return status, json.loads(body)
 
+    def answered(self, server, **params):
+        got, answer = self.ask(server, **params)
+        return answer if got == 200 else None
+
     def struck(self, server, limit):
         _, text = server.http("/metrics")
         head = 'forewarn_query_limit_struck_total{limit="%s"} ' % limit
@@ -46,8 +50,9 @@ class Limits(Case):
                              answer)
             self.assertIn(limit, answer["error"])
             self.assertEqual(self.struck(server, limit), [n])
-        got, answer = self.ask(server, query='many{i="7"}', time=NOW)
-        self.assertEqual(got, 200, answer)
+        # A limit of time may strike a small one too, where the machine is busy.
+        answer = wait_until(lambda: self.answered(
+            server, query='many{i="7"}', time=NOW), "what is within the limit")
         self.assertEqual(answer["data"]["result"][0]["value"][1],
                          str(7 * (SAMPLES - 1)))
         server.stop()
@@ -71,7 +76,7 @@ class Limits(Case):
                      end=NOW - 1, step=1)
 
     def test_time(self):
-        self.strikes("query-timeout", "1ms",
+        self.strikes("query-timeout", "5ms",
                      "sum(quantile_over_time(0.5, many[1h:1s]))", status=503,
                      kind="timeout", path="/api/v1/query_range",
                      start=NOW - 7200, end=NOW, step=1)
@@ -117,8 +122,8 @@ class InForce(Case):
         info = json.loads(info)["data"]
         _, metrics = server.http("/metrics")
         good = "forewarn_config_last_reload_successful 1\n" in metrics
-        self.assertEqual(good, info["reloadConfigSuccess"])
-        return json.loads(config)["data"]["yaml"], good, info["lastConfigTime"]
+        return json.loads(config)["data"]["yaml"], good, info["lastConfigTime"] \
+            if good == info["reloadConfigSuccess"] else "in between"
 
     def test_it_follows_reloads_and_hides_secrets(self):
         text = ("collect: off\n"
@@ -144,11 +149,14 @@ class InForce(Case):
 
         pathlib.Path(path).write_text(text + "page_budget: many\n")
         self.assertEqual(server.http("/-/reload", b"")[0], 500)
-        self.assertEqual(self.state(server), (yaml, False, since))
+        wait_until(lambda: self.state(server) == (yaml, False, since),
+                   "the reload to have failed")
 
         pathlib.Path(path).write_text(text + "page_budget: 3\n")
         self.assertEqual(server.http("/-/reload", b"")[0], 200)
-        wait_until(lambda: self.state(server)[1], "the reload to count")
+        wait_until(lambda: self.state(server)[1] and
+                   self.state(server)[2] != "in between",
+                   "the reload to count")
         fresh, _, later = self.state(server)
         self.assertIn("page_budget: 3\n", fresh)
         self.assertGreaterEqual(later, since)
