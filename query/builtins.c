@@ -45,11 +45,11 @@ static double to_radians(double v)
         .type = FW_VECTOR, .flags = (bits), .call = call_window,               \
         .window = (function), .digest = (kind)                                 \
     }
-#define COUNTER(fn_name, function)                                             \
+#define COUNTER(fn_name, function, kind)                                       \
     {                                                                          \
         .name = (fn_name), .args = "m", .least = 1, .most = 1,                 \
         .type = FW_VECTOR, .call = call_window, .window = (function),          \
-        .remark = remark_non_counter                                           \
+        .remark = remark_non_counter, .digest = (kind)                         \
     }
 #define CALL(fn_name, letters, min, max, bits, function)                       \
     {                                                                          \
@@ -99,7 +99,7 @@ const struct function builtin_functions[] = {
     DATE("day_of_year", date_day_of_year),
     DATE("days_in_month", date_days_in_month),
     MAP("deg", to_degrees),
-    OVER("delta", window_delta, 0),
+    DIGEST("delta", window_delta, 0, DIGEST_DELTA),
     OVER("deriv", window_deriv, 0),
     SMOOTH("double_exponential_smoothing"),
     MAP("exp", exp),
@@ -111,7 +111,7 @@ const struct function builtin_functions[] = {
     SMOOTH("holt_winters"),
     DATE("hour", date_hour),
     OVER("idelta", window_idelta, 0),
-    COUNTER("increase", window_increase),
+    COUNTER("increase", window_increase, DIGEST_INCREASE),
     CALL("info", "vv", 1, 2, FN_KEEPS_NAME | FN_EXPERIMENTAL, call_info),
     OVER("irate", window_irate, 0),
     CALL("label_join", "vttt", 3, -1, FN_RENAMES, call_label_join),
@@ -144,7 +144,7 @@ const struct function builtin_functions[] = {
      .window = window_quantile,
      .remark = remark_bad_quantile},
     MAP("rad", to_radians),
-    COUNTER("rate", window_rate),
+    COUNTER("rate", window_rate, DIGEST_RATE),
     OVER("resets", window_resets, 0),
     CALL("round", "vs", 1, 2, 0, call_round),
     SCALAR("scalar", "v", 1, 0, scalar_of_vector),

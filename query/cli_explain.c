@@ -41,6 +41,9 @@ static fw_rc add_reading(struct fw_buf *out, const struct node_cost *cost)
         rc = fw_buf_printf(out, ", %llu by summary (%llu samples)",
                            (unsigned long long)cost->skipped,
                            (unsigned long long)cost->summarised);
+    if (rc == FW_OK && cost->rolled > 0)
+        rc = fw_buf_printf(out, ", %llu rows of rollups",
+                           (unsigned long long)cost->rolled);
     if (rc == FW_OK && cost->threads > 1)
         rc = fw_buf_printf(out, ", on %llu threads",
                            (unsigned long long)cost->threads);

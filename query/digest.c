@@ -53,6 +53,8 @@ struct gathered {
     struct ksum sum;
     double first, last;
     double min, max; /* NaN until there is a number */
+    fw_ms t_first, t_last;
+    double rise; /* of a counter */
 };
 
 static void add_extremes(struct gathered *g, double min, double max)
@@ -63,35 +65,74 @@ static void add_extremes(struct gathered *g, double min, double max)
         g->max = max;
 }
 
+/* A fall is a counter's beginning anew. */
+static void add_rise(struct gathered *g, double v)
+{
+    if (g->n > 0)
+        g->rise += v >= g->last ? v - g->last : v;
+}
+
 /* Of many samples only what the function asks for is worked out. */
 static void add_samples(struct gathered *g, enum digest_kind kind,
-                        const double *v, size_t n)
+                        const struct window_job *job, size_t from, size_t to)
 {
-    if (n == 0)
+    const double *v = job->v;
+
+    if (to <= from)
         return;
-    if (g->n == 0)
-        g->first = v[0];
-    g->last = v[n - 1];
-    g->n += n;
-    for (size_t i = 0; i < n && (kind == DIGEST_SUM || kind == DIGEST_AVG); i++)
+    if (g->n == 0) {
+        g->first = v[from];
+        g->t_first = job->t[from];
+    }
+    for (size_t i = from; i < to && kind >= DIGEST_RATE; i++) {
+        add_rise(g, v[i]);
+        g->last = v[i];
+        g->n++;
+    }
+    g->last = v[to - 1];
+    g->t_last = job->t[to - 1];
+    g->n += kind >= DIGEST_RATE ? 0 : to - from;
+    for (size_t i = from; i < to && (kind == DIGEST_SUM || kind == DIGEST_AVG);
+         i++)
         ksum_add(&g->sum, v[i]);
-    for (size_t i = 0; i < n && (kind == DIGEST_MIN || kind == DIGEST_MAX); i++)
+    for (size_t i = from; i < to && (kind == DIGEST_MIN || kind == DIGEST_MAX);
+         i++)
         add_extremes(g, v[i], v[i]);
 }
 
 static void add_summary(struct gathered *g, const struct fw_summary *s)
 {
-    if (g->n == 0)
+    if (g->n == 0) {
         g->first = s->first;
+        g->t_first = s->t_first;
+    }
+    add_rise(g, s->first);
+    g->rise += s->increase;
     g->last = s->last;
+    g->t_last = s->t_last;
     g->n += s->n;
     ksum_add(&g->sum, s->sum);
     add_extremes(g, s->min, s->max);
 }
 
+/* rate, increase, delta; absent where there are less than two samples. */
+static double rate_of(enum digest_kind kind, const struct gathered *g,
+                      const struct walk *w)
+{
+    struct window_ends ends = {w->from,   w->to, g->t_first,
+                               g->t_last, g->n,  g->first};
+    double seconds = kind == DIGEST_RATE ? (double)w->job->range / 1000 : 1;
+
+    if (g->n < 2)
+        return absent();
+    return window_extrapolate(
+        &ends, kind == DIGEST_DELTA ? g->last - g->first : g->rise,
+        kind != DIGEST_DELTA, seconds);
+}
+
 /* The value of a window that is not empty; false: read every sample. */
 static bool value_of(enum digest_kind kind, const struct gathered *g,
-                     double *out)
+                     const struct walk *w, double *out)
 {
     double n = (double)g->n;
 
@@ -113,6 +154,11 @@ static bool value_of(enum digest_kind kind, const struct gathered *g,
         return true;
     case DIGEST_MAX:
         *out = g->max;
+        return true;
+    case DIGEST_RATE:
+    case DIGEST_INCREASE:
+    case DIGEST_DELTA:
+        *out = rate_of(kind, g, w);
         return true;
     case DIGEST_SUM:
         *out = isinf(g->sum.sum) ? g->sum.sum : g->sum.sum + g->sum.c;
@@ -140,16 +186,16 @@ fw_rc digest_row(const struct window_job *job, const struct digest *digests,
             first++;
         for (size_t d = first; d < count && digests[d].summary.t_last <= w.to;
              d++) {
-            add_samples(&g, kind, job->v + at, digests[d].at - at);
+            add_samples(&g, kind, job, at, digests[d].at);
             at = digests[d].at;
             add_summary(&g, &digests[d].summary);
         }
-        add_samples(&g, kind, job->v + at, w.hi - at);
+        add_samples(&g, kind, job, at, w.hi);
         if (g.n == 0)
             continue;
-        if (!value_of(kind, &g, &out[w.step]))
+        if (!value_of(kind, &g, &w, &out[w.step]))
             return FW_EINVAL;
-        empty = false;
+        empty = empty && is_absent(out[w.step]);
     }
     return empty ? FW_NONE : FW_OK;
 }

@@ -23,6 +23,7 @@ struct node_cost {
     uint64_t runs;       /* blocks, or pieces of memory, they came in */
     uint64_t skipped;    /* of those, answered by their summaries */
     uint64_t summarised; /* samples in those */
+    uint64_t rolled;     /* rows of rollups, for samples that are gone */
     uint64_t threads;    /* that read them */
     uint64_t rows;       /* pushed on */
     uint64_t ns;         /* itself and what is beneath it */

@@ -127,6 +127,7 @@ static fw_rc make_row(const struct scan *scan, struct reader *reader,
     if (rc != FW_EINVAL || reader->digest_count == 0)
         return rc;
     /* Summaries will not do after all. */
+    reader->rows_test = NULL;
     rc = reader_read(reader, series, scan->from, scan->to, scan->stale, NULL,
                      NULL);
     return rc == FW_OK ? make_values(over, reader, out) : rc;
@@ -155,7 +156,8 @@ static fw_rc run_on_selector(struct eval *ev, struct over *over,
     const struct function *fn = over->job.call->function;
     const struct grid *grid = over->job.grid;
     const struct shift *shift = &selector->selector.shift;
-    bool digests = fn->digest != DIGEST_NONE && digest_pays(&over->job);
+    bool digests = fn->digest != DIGEST_NONE && fn->digest < DIGEST_RATE &&
+                   digest_pays(&over->job);
 
     over->scan = (struct scan){.ev = ev,
                                .selector = selector,
@@ -168,6 +170,9 @@ static fw_rc run_on_selector(struct eval *ev, struct over *over,
                                .digest_self = &over->job,
                                .make = make_row,
                                .take = take_row};
+    if (fn->digest != DIGEST_NONE && ev->src->rollups_last != NULL &&
+        ev->src->rollups_last(ev->src->self) >= over->scan.from)
+        over->scan.rows = digest_fits;
     return scan_run(&over->scan);
 }
 

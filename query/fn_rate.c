@@ -58,13 +58,12 @@ struct reach {
  * (last) sample is within 1.1 average distances of the edge, the series is
  * taken to go on to the edge, else half an average distance.
  */
-static struct reach reach_of(const struct walk *w, double seconds)
+static struct reach reach_between(const struct window_ends *e, double seconds)
 {
-    const fw_ms *t = w->job->t;
-    double to_start = (double)(t[w->lo] - w->from) / 1000;
-    double to_end = (double)(w->to - t[w->hi - 1]) / 1000;
-    double sampled = (double)(t[w->hi - 1] - t[w->lo]) / 1000;
-    double average = sampled / (double)(w->hi - w->lo - 1);
+    double to_start = (double)(e->t_first - e->from) / 1000;
+    double to_end = (double)(e->to - e->t_last) / 1000;
+    double sampled = (double)(e->t_last - e->t_first) / 1000;
+    double average = sampled / (double)(e->n - 1);
     double threshold = average * 1.1;
 
     if (to_start >= threshold)
@@ -73,6 +72,18 @@ static struct reach reach_of(const struct walk *w, double seconds)
         to_end = average / 2;
     return (struct reach){sampled, to_start, to_end,
                           (sampled + to_start + to_end) / sampled / seconds};
+}
+
+static struct reach reach_of(const struct walk *w, double seconds)
+{
+    const fw_ms *t = w->job->t;
+    struct window_ends ends = {.from = w->from,
+                               .to = w->to,
+                               .t_first = t[w->lo],
+                               .t_last = t[w->hi - 1],
+                               .n = w->hi - w->lo};
+
+    return reach_between(&ends, seconds);
 }
 
 /* A counter is not followed to below zero, where it would have begun. */
@@ -89,6 +100,15 @@ static double counter_factor(const struct reach *r, double first, double rise,
     if (!(to_zero < r->to_start))
         return r->factor;
     return (r->sampled + to_zero + r->to_end) / r->sampled / seconds;
+}
+
+double window_extrapolate(const struct window_ends *ends, double rise,
+                          bool counter, double seconds)
+{
+    struct reach reach = reach_between(ends, seconds);
+
+    return rise * (counter ? counter_factor(&reach, ends->first, rise, seconds)
+                           : reach.factor);
 }
 
 static const struct reach *find_reaches(const struct window_job *job,

@@ -45,7 +45,11 @@ enum digest_kind {
     DIGEST_SUM,
     DIGEST_AVG,
     DIGEST_MIN,
-    DIGEST_MAX
+    DIGEST_MAX,
+    /* Of rollups alone; blocks are read. */
+    DIGEST_RATE,
+    DIGEST_INCREASE,
+    DIGEST_DELTA
 };
 
 struct function {

@@ -43,6 +43,13 @@ struct fw_source {
     void (*skip)(void *self, void *cursor);
     fw_rc (*span)(void *self, void *cursor, fw_ms *first, fw_ms *last);
     void (*hold)(void *self, void *cursor, bool on);
+    /* Summaries of samples that are gone, as fw_rollups_*; all or none. */
+    fw_ms (*rollups_last)(void *self);
+    fw_rc (*rollups_open)(void *self, void **rollups, struct fw_err *err);
+    fw_rc (*rollups_read)(void *self, void *rollups, uint32_t series,
+                          fw_ms from, fw_ms to, const struct fw_summary **rows,
+                          size_t *n, struct fw_err *err);
+    void (*rollups_close)(void *self, void *rollups);
 };
 
 /* The local store as a source; borrows it. */

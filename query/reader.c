@@ -35,6 +35,8 @@ void reader_release(struct reader *reader)
 {
     if (reader->cursor != NULL)
         reader->ev.src->close(reader->ev.src->self, reader->cursor);
+    if (reader->rollups != NULL)
+        reader->ev.src->rollups_close(reader->ev.src->self, reader->rollups);
     samples_release(&reader->samples);
     free(reader->digests);
     free(reader->stretches);
@@ -59,6 +61,7 @@ void reader_account(const struct reader *reader, struct node_cost *cost)
     cost->runs += reader->cost.runs;
     cost->skipped += reader->cost.skipped;
     cost->summarised += reader->cost.summarised;
+    cost->rolled += reader->cost.rolled;
     if (cost->threads < reader->cost.threads)
         cost->threads = reader->cost.threads;
     if (cost->threads == 0)
@@ -173,6 +176,36 @@ static fw_rc take_digest(struct reader *r, digest_test test, const void *self)
     return FW_OK;
 }
 
+/*
+ * What is left of samples that are gone. A row that a window cuts stands for
+ * nothing: nobody knows which part of it the window has.
+ */
+static fw_rc take_rows(struct reader *r, uint32_t series, fw_ms from, fw_ms to)
+{
+    const struct fw_source *src = r->ev.src;
+    const struct fw_summary *rows = NULL;
+    size_t n = 0;
+    fw_rc rc = FW_OK;
+
+    if (r->rollups == NULL)
+        rc = src->rollups_open(src->self, &r->rollups, &r->err);
+    if (rc == FW_OK)
+        rc = src->rollups_read(src->self, r->rollups, series, from, to, &rows,
+                               &n, &r->err);
+    if (rc == FW_OK)
+        rc = budget_samples(r->ev.budget, n, &r->err);
+    for (size_t i = 0; i < n && rc == FW_OK; i++) {
+        if (rows[i].nans > 0 || !isfinite(rows[i].sum) ||
+            !r->rows_test(r->rows_self, rows[i].t_first, rows[i].t_last))
+            continue;
+        rc = add_digest(r, &rows[i]);
+        r->cost.rolled++;
+        r->cost.samples += rows[i].n;
+        r->cost.summarised += rows[i].n;
+    }
+    return rc;
+}
+
 static fw_rc take_run(struct reader *r, bool stale, size_t before)
 {
     const struct fw_source *src = r->ev.src;
@@ -221,6 +254,8 @@ fw_rc reader_read(struct reader *r, uint32_t series, fw_ms from, fw_ms to,
     r->stretch_old = r->stretch_count;
     r->stretch_count = 0;
     r->new_times = false;
+    if (rc == FW_OK && r->rows_test != NULL)
+        rc = take_rows(r, series, from, to);
     while (rc == FW_OK) {
         if (digests) {
             rc = take_digest(r, test, self);

@@ -32,6 +32,12 @@ struct stretch {
     size_t n, at; /* samples[at] is the first */
 };
 
+/*
+ * Says whether a summary of the samples from t_first to t_last will do; else
+ * they are read.
+ */
+typedef bool (*digest_test)(const void *self, fw_ms t_first, fw_ms t_last);
+
 struct reader {
     struct eval ev; /* of this thread: no arena, no notes, an err of its own */
     struct fw_err err;
@@ -43,6 +49,10 @@ struct reader {
     size_t stretch_count, stretch_old, stretch_cap;
     struct digest *digests; /* owned; in order of time */
     size_t digest_count, digest_cap;
+    /* Rows of rollups that pass it become digests too; NULL: none is wanted. */
+    digest_test rows_test;
+    const void *rows_self;
+    void *rollups;                         /* kept as the cursor is */
     struct scratch work, bounds, geometry; /* of window functions */
     struct node_cost cost;                 /* what was read */
 };
@@ -56,12 +66,6 @@ void reader_hold(struct reader *reader, bool on);
 
 /* Adds what it read to the costs of a node. */
 void reader_account(const struct reader *reader, struct node_cost *cost);
-
-/*
- * Says whether a summary of the samples from t_first to t_last will do; else
- * they are read.
- */
-typedef bool (*digest_test)(const void *self, fw_ms t_first, fw_ms t_last);
 
 /*
  * All samples of a series in from..to, with or without the stale markers. Where

@@ -54,9 +54,12 @@ struct shared {
 static fw_rc make_row(struct scan *scan, struct reader *reader, uint32_t series,
                       double *out)
 {
-    fw_rc rc = reader_read(reader, series, scan->from, scan->to, scan->stale,
-                           scan->digest, scan->digest_self);
+    fw_rc rc;
 
+    reader->rows_test = scan->rows;
+    reader->rows_self = scan->digest_self;
+    rc = reader_read(reader, series, scan->from, scan->to, scan->stale,
+                     scan->digest, scan->digest_self);
     if (rc != FW_OK)
         return rc;
     if (reader->samples.n == 0 && reader->digest_count == 0)
@@ -73,6 +76,7 @@ static void add_cost(struct node_cost *to, const struct node_cost *from)
     to->runs += from->runs;
     to->skipped += from->skipped;
     to->summarised += from->summarised;
+    to->rolled += from->rolled;
     to->threads++;
 }
 

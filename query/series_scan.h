@@ -17,6 +17,7 @@ struct scan {
     size_t steps;   /* values of a row */
     /* Blocks that pass it may be left as digests; NULL: all are read. */
     digest_test digest;
+    digest_test rows; /* the same of rollups, of samples that are gone */
     const void *digest_self;
     /*
      * Fills `out` from what the reader has read; FW_NONE if there is no point.

@@ -71,6 +71,36 @@ static void store_hold(void *self, void *cursor, bool on)
     fw_cursor_hold(cursor, on);
 }
 
+static fw_ms store_rollups_last(void *self)
+{
+    return fw_store_rollups_last(self);
+}
+
+static fw_rc store_rollups_open(void *self, void **rollups, struct fw_err *err)
+{
+    struct fw_rollups *opened = NULL;
+    fw_rc rc = fw_rollups_open(self, &opened, err);
+
+    if (rc == FW_OK)
+        *rollups = opened;
+    return rc;
+}
+
+static fw_rc store_rollups_read(void *self, void *rollups, uint32_t series,
+                                fw_ms from, fw_ms to,
+                                const struct fw_summary **rows, size_t *n,
+                                struct fw_err *err)
+{
+    (void)self;
+    return fw_rollups_read(rollups, series, from, to, rows, n, err);
+}
+
+static void store_rollups_close(void *self, void *rollups)
+{
+    (void)self;
+    fw_rollups_close(rollups);
+}
+
 struct fw_source fw_source_of_store(struct fw_store *store)
 {
     return (struct fw_source){.select = store_select,
@@ -82,7 +112,11 @@ struct fw_source fw_source_of_store(struct fw_store *store)
                               .peek = store_peek,
                               .skip = store_skip,
                               .span = store_span,
-                              .hold = store_hold};
+                              .hold = store_hold,
+                              .rollups_last = store_rollups_last,
+                              .rollups_open = store_rollups_open,
+                              .rollups_read = store_rollups_read,
+                              .rollups_close = store_rollups_close};
 }
 
 /* ---- Samples of a series ------------------------------------------------ */

@@ -95,6 +95,21 @@ static inline void ksum_add(struct ksum *k, double x)
     k->sum = t;
 }
 
+/* ---- Rates ---------------------------------------------------------------
+ */
+
+/* What a rate needs to know of a window's samples; at least two. */
+struct window_ends {
+    fw_ms from, to;        /* the window */
+    fw_ms t_first, t_last; /* its samples */
+    size_t n;
+    double first; /* the value of the first */
+};
+
+/* How much the window rises, reaching to its edges, by so many seconds. */
+double window_extrapolate(const struct window_ends *ends, double rise,
+                          bool counter, double seconds);
+
 /* ---- One function each (fn_*.c), for the function table ------------------ */
 
 fw_rc window_rate(const struct window_job *job, double *out);
