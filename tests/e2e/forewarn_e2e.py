@@ -143,8 +143,10 @@ class Process:
         self.log = []
         self.child = None
         self.reader = None
+        self.asked = False  # to end
 
     def start(self):
+        self.asked = False
         self.child = subprocess.Popen(
             self.command, env=self.env, cwd=self.cwd, text=True,
             encoding="utf-8", errors="replace", stdin=subprocess.DEVNULL,
@@ -187,6 +189,7 @@ class Process:
         return wait_until(look, "/%s/ in the log" % pattern, seconds)
 
     def signal(self, number):
+        self.asked = True
         self.child.send_signal(number)
 
     def wait(self, seconds=PATIENCE):
@@ -198,8 +201,19 @@ class Process:
     def kill9(self):
         """What a power cut or the OOM killer does to a process."""
         if self.running():
+            self.asked = True
             self.child.kill()
             self.wait()
+
+    def last_words(self):
+        """Ends it. If it has ended unasked, says what it said: a test that
+        fails for want of a server shows why there was none."""
+        if self.child is not None and not self.running() and not self.asked:
+            self.reader.join(5)
+            print("%s ended by itself (%s):\n%s" % (
+                self.command[:2], self.child.returncode,
+                "\n".join(self.log[-60:])), flush=True)
+        self.kill9()
 
 
 def listeners():
@@ -434,13 +448,13 @@ class Case(unittest.TestCase):
         """A running server; its data folder is self.tmp/data if not given."""
         server = Server(data or self.tmp / "data", *args, listen=listen,
                         env=env)
-        self.addCleanup(server.kill9)
+        self.addCleanup(server.last_words)
         return server.start()
 
     def start(self, *command, env=None, cwd=None):
         """Any other program in the background."""
         process = Process(command, env=env, cwd=cwd)
-        self.addCleanup(process.kill9)
+        self.addCleanup(process.last_words)
         return process.start()
 
     def small_disk(self, mib):

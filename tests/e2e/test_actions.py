@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# ctest: timeout=240
 """test_actions - what a watch starts by itself: a real program, once, after
 somebody's word, written down; and what is refused in the configuration."""
 import json

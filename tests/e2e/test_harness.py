@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The harness against a stand-in for the server: what it would miss here, it
 would miss in every other end-to-end test."""
+import contextlib
+import io
 import json
 import os
 import pathlib
@@ -67,6 +69,22 @@ class Harness(e2e.Case):
         self.stand_in("#!/bin/sh\necho 'no such folder' >&2\nexit 3\n")
         self.assertRaisesRegex(AssertionError, "no such folder", self.serve,
                                listen=[])
+
+    def test_who_ends_unasked_has_last_words(self):
+        self.stand_in("#!/bin/sh\necho ready >&2\necho 'a bug' >&2\nexit 5\n")
+        server = self.serve(listen=[])
+        self.assertEqual(server.wait(), 5)
+        said = io.StringIO()
+        with contextlib.redirect_stdout(said):
+            server.last_words()
+        self.assertIn("ended by itself (5):\nready\na bug", said.getvalue())
+        self.stand_in(STAND_IN % 0)
+        server = self.serve(listen=[])
+        server.stop()
+        said = io.StringIO()
+        with contextlib.redirect_stdout(said):
+            server.last_words()
+        self.assertEqual(said.getvalue(), "")
 
     def test_kill9_leaves_nothing(self):
         self.stand_in(STAND_IN % 0)
