@@ -6,6 +6,7 @@
 #ifndef SERVER_ALERT_COMMANDS_H
 #define SERVER_ALERT_COMMANDS_H
 
+#include "server/alert/calibration.h"
 #include "server/alert/standing.h"
 #include "storage/base/cli.h"
 
@@ -86,6 +87,12 @@ FW_CHECK fw_rc alert_view_rows(struct alert_view *view,
 FW_CHECK fw_rc alert_view_totals(struct alert_view *view,
                                  const struct config_watch *watch,
                                  struct totals *out, struct fw_err *err);
+
+/* What became of its probabilities; one that changes nothing, if new. */
+FW_CHECK fw_rc alert_view_calibration(struct alert_view *view,
+                                      const struct config_watch *watch,
+                                      struct calibration *out,
+                                      struct fw_err *err);
 
 /* The standing of a watch; that of a new one where there is none yet. */
 FW_CHECK fw_rc alert_view_standing(struct alert_view *view,

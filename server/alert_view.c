@@ -126,6 +126,19 @@ fw_rc alert_view_standing(struct alert_view *view,
     return FW_OK;
 }
 
+fw_rc alert_view_calibration(struct alert_view *view,
+                             const struct config_watch *watch,
+                             struct calibration *out, struct fw_err *err)
+{
+    fw_rc rc = calibration_get(view->txn, fw_str_of(watch->name), out, err);
+
+    if (rc < 0)
+        return fw_err_prefix(err, "the calibration of '%s'", watch->name);
+    if (rc == FW_NONE || out->definition != watch_definition(watch))
+        calibration_init(out, watch_definition(watch));
+    return FW_OK;
+}
+
 static const struct fw_option listing_options[] = {
     {"format", 'f', "FORMAT", "table", "table or json"},
     {0},

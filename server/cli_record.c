@@ -229,6 +229,24 @@ static void put_standing(struct fw_json *j, const struct standing *s)
     fw_json_object_end(j);
 }
 
+static void put_calibration(struct fw_json *j, const struct calibration *c)
+{
+    fw_json_key(j, "calibration");
+    fw_json_object(j);
+    fw_json_key(j, "inForce");
+    fw_json_bool(j, c->in_force);
+    fw_json_key(j, "slope");
+    fw_json_double(j, c->a);
+    fw_json_key(j, "shift");
+    fw_json_double(j, c->b);
+    key_int(j, "trials", c->trials);
+    fw_json_key(j, "brierRaw");
+    fw_json_double(j, c->trials > 0 ? c->brier_raw : NAN);
+    fw_json_key(j, "brierCorrected");
+    fw_json_double(j, c->trials > 0 ? c->brier_mapped : NAN);
+    fw_json_object_end(j);
+}
+
 static void put_claim(struct fw_json *j, const struct claim *c)
 {
     fw_json_object(j);
@@ -263,17 +281,22 @@ static fw_rc print_json(struct alert_view *view, const struct claims *claims,
     fw_json_init(&j, out);
     fw_json_array(&j);
     for (size_t i = 0; rc == FW_OK && i < view->watch_count; i++) {
+        struct calibration calibration;
         struct standing standing;
         struct totals totals;
 
         rc = alert_view_totals(view, &view->watches[i], &totals, err);
         if (rc == FW_OK)
             rc = alert_view_standing(view, &view->watches[i], &standing, err);
+        if (rc == FW_OK)
+            rc = alert_view_calibration(view, &view->watches[i], &calibration,
+                                        err);
         if (rc != FW_OK)
             break;
         fw_json_object(&j);
         put_totals(&j, view->watches[i].name, &totals);
         put_standing(&j, &standing);
+        put_calibration(&j, &calibration);
         if (claims != NULL) {
             fw_json_key(&j, "claims");
             fw_json_array(&j);

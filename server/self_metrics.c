@@ -93,6 +93,7 @@ static void add_watch(struct alert_view *view, const struct config_watch *w,
                       struct sample_set *set)
 {
     struct standing standing;
+    struct calibration calibration;
     struct totals totals;
     struct fw_record r;
 
@@ -112,6 +113,13 @@ static void add_watch(struct alert_view *view, const struct config_watch *w,
     if (r.predictions > 0)
         sample_set_add(set, "forewarn_watch_brier", r.brier, "watch", w->name,
                        NULL);
+    sample_set_add(set, "forewarn_watch_calibrated",
+                   alert_view_calibration(view, w, &calibration, NULL) ==
+                               FW_OK &&
+                           calibration.in_force
+                       ? 1
+                       : 0,
+                   "watch", w->name, NULL);
     if (r.median_lead >= 0)
         sample_set_add(set, "forewarn_watch_lead_seconds",
                        (double)r.median_lead / 1000, "watch", w->name, NULL);

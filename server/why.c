@@ -78,15 +78,19 @@ static fw_rc add_records(struct why *why, const struct config_watch *watch,
         .model = fw_arena_calloc(arena, why->count + 1, sizeof(struct totals)),
         .err = err};
     struct fw_buf words = FW_BUF_INIT(65536);
+    struct calibration *calibration =
+        fw_arena_calloc(arena, 1, sizeof(*calibration));
     const char *actions = NULL;
     uint64_t newest, from;
     fw_rc rc;
 
-    if (r.series == NULL || r.model == NULL)
+    if (r.series == NULL || r.model == NULL || calibration == NULL)
         return fw_arena_err(arena, err);
     rc = ledger_newest(why->view.txn, &newest, err);
     if (rc == FW_OK)
         rc = action_words(why->view.txn, watch->name, &words, err);
+    if (rc == FW_OK)
+        rc = alert_view_calibration(&why->view, watch, calibration, err);
     if (rc == FW_OK && words.len > 0)
         actions = fw_arena_strndup(arena, words.data, words.len);
     fw_buf_release(&words);
@@ -109,6 +113,7 @@ static fw_rc add_records(struct why *why, const struct config_watch *watch,
         why->rows[i].in.model_record = &records[1];
         why->rows[i].in.last_false_alarm = r.last_false;
         why->rows[i].in.actions = actions;
+        why->rows[i].in.calibration = calibration;
     }
     return rc;
 }

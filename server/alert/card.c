@@ -264,6 +264,12 @@ static void write_record(struct answer *a)
         say_record(a, "", in->model_record);
         say(a, ".\n");
     }
+    if (in->calibration != NULL && in->calibration->in_force)
+        say(a,
+            "Its probabilities are corrected by what became of its earlier "
+            "ones; on those that came after, that brought the Brier score "
+            "from %.3f to %.3f.\n",
+            in->calibration->brier_raw, in->calibration->brier_mapped);
     if (in->standing->tested_at > in->standing->tested_from)
         say(a,
             "Over the past that was stored when it was new it would have "

@@ -8,6 +8,7 @@
 #ifndef SERVER_ALERT_CARD_H
 #define SERVER_ALERT_CARD_H
 
+#include "server/alert/calibration.h"
 #include "server/alert/standing.h"
 #include "storage/base/json.h"
 
@@ -25,6 +26,7 @@ struct card_input {
     fw_ms last_false_alarm; /* of the watch; 0: none known */
     const struct standing *standing;
     const char *standing_why;
+    const struct calibration *calibration; /* of the watch; NULL: not asked */
     const char *actions; /* what is done by itself, in words; NULL: nothing */
 };
 

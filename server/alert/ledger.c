@@ -21,7 +21,7 @@
 #define T_SCORES "scores"
 
 #define SUBJECT_VERSION 1
-#define PREDICTION_VERSION 1
+#define PREDICTION_VERSION 2 /* 1 lacked `raw` */
 #define SCORE_VERSION 1
 
 /* ---- subjects
@@ -207,6 +207,7 @@ static fw_rc prediction_put(struct fw_buf *out, const struct prediction *p,
     record_put_double(&w, p->value);
     record_put_str(&w, fw_str_of(p->model));
     record_put_ms(&w, p->watched_ms);
+    record_put_double(&w, p->raw);
     return record_end(&w, err);
 }
 
@@ -239,6 +240,7 @@ static fw_rc prediction_read(uint64_t id, struct fw_str bytes,
     p.value = record_get_double(&r);
     model = record_get_str(&r);
     p.watched_ms = record_get_ms(&r);
+    p.raw = record_version(bytes) >= 2 ? record_get_double(&r) : p.probability;
     rc = record_close(&r, err);
     if (rc == FW_OK && model.n >= sizeof(p.model))
         rc = fw_err_set(err, FW_ECORRUPT,

@@ -47,6 +47,7 @@ struct prediction {
     double value;        /* at made_at */
     char model[MODEL_NAME_BYTES];
     fw_ms watched_ms; /* of the series when it was made: see observe.h */
+    double raw;       /* the probability before it was calibrated */
 };
 
 enum outcome { OUTCOME_OPEN, OUTCOME_BREACH, OUTCOME_NONE, OUTCOME_VOID };

@@ -161,6 +161,29 @@ static fw_rc foresee(struct look *l, struct fw_err *err)
     return follow_watch(l->g, l->sight, l->now, l->arena, err);
 }
 
+/*
+ * Probabilities are corrected by what became of earlier ones, before anything
+ * is decided by them. A quantile of the time to a breach that is less likely
+ * than that within the horizon is beyond it.
+ */
+static void calibrate(struct look *l)
+{
+    for (size_t i = 0; i < l->g->count; i++) {
+        struct watched *s = l->g->series[i];
+        struct outlook *o = &s->state.outlook;
+
+        s->raw = o->probability;
+        if (o->at != l->now || !o->told)
+            continue;
+        o->probability = watching_calibrate(l->g, o->model, s->raw);
+        if (o->probability < s->raw) {
+            o->p10 = o->probability < 0.1 ? -1 : o->p10;
+            o->p50 = o->probability < 0.5 ? -1 : o->p50;
+            o->p90 = o->probability < 0.9 ? -1 : o->p90;
+        }
+    }
+}
+
 /* ---- what came of it
  * ------------------------------------------------------------------ */
 
@@ -187,6 +210,7 @@ static struct prediction predict(const struct look *l, const struct watched *s,
         .p90 = o->p90,
         .value = s->state.observed.value,
         .watched_ms = s->state.observed.watched_ms,
+        .raw = s->raw,
     };
 
     memcpy(p.model, o->model, sizeof(p.model));
@@ -256,6 +280,8 @@ fw_rc look_at(struct watching *g, const struct watcher_sight *sight, fw_ms now,
     rc = observe(&l, err);
     if (rc == FW_OK)
         rc = foresee(&l, err);
+    if (rc == FW_OK)
+        calibrate(&l);
     for (size_t i = 0; rc == FW_OK && i < g->count; i++) {
         judge(&l, g->series[i]);
         move_alert(&l, g->series[i], each, self);

@@ -10,6 +10,7 @@
 #include "server/alert/watcher.h"
 
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -47,6 +48,7 @@ struct watcher {
     struct store_sight own_sight;
     struct watching *watches; /* owned */
     struct testing testing;
+    struct calibration_pool pools[CALIBRATION_POOLS];
     struct budgets budgets;
     struct outgoing *outgoing; /* owned */
     size_t outgoing_count, outgoing_cap;
@@ -168,6 +170,7 @@ static const struct card *write_card(const struct watcher *w,
     in.current_at = foreseen->current_at;
     in.spacing = foreseen->spacing;
     (void)standing_earned(&g->standing, NULL, g->watch, note->now, why);
+    in.calibration = &g->calibration;
     in.actions = actions_of(w, g->watch->name, arena);
     return card_write(&in, arena, card, NULL) == FW_OK ? card : NULL;
 }
@@ -389,6 +392,27 @@ static fw_rc store_standing(struct watcher *w, struct fw_txn *txn,
     return rc;
 }
 
+static fw_rc store_calibrations(const struct watcher *w,
+                                const struct watching *g, struct fw_txn *txn,
+                                struct fw_err *err)
+{
+    fw_rc rc = FW_OK;
+
+    if (g->calibration.changed)
+        rc = calibration_put(txn, fw_str_of(g->watch->name), &g->calibration,
+                             err);
+    for (size_t i = 0; rc == FW_OK && i < CALIBRATION_POOLS; i++) {
+        char key[MODEL_NAME_BYTES + 8];
+
+        if (!w->pools[i].calibration.changed)
+            continue;
+        (void)snprintf(key, sizeof(key), "model:%s", w->pools[i].model);
+        rc =
+            calibration_put(txn, fw_str_of(key), &w->pools[i].calibration, err);
+    }
+    return rc;
+}
+
 static fw_rc store_all(struct watcher *w, struct watching *g, fw_ms now,
                        struct books *books, size_t *dropped, struct fw_err *err)
 {
@@ -408,6 +432,8 @@ static fw_rc store_all(struct watcher *w, struct watching *g, fw_ms now,
     if (rc == FW_OK)
         rc = totals_put(txn, fw_str_of(g->watch->name), &books->totals, err);
     if (rc == FW_OK)
+        rc = store_calibrations(w, g, txn, err);
+    if (rc == FW_OK)
         rc = store_standing(w, txn, g, now, books, err);
     if (rc == FW_OK)
         rc = budgets_store(txn, &w->budgets, now, err);
@@ -426,8 +452,46 @@ static void clear_outgoing(struct watcher *w)
     w->outgoing_count = 0;
 }
 
+/*
+ * Routine predictions teach the calibration of the watch and of the model;
+ * that is stored with the next look.
+ */
+static void learn(struct watcher *w, struct watching *g,
+                  const struct prediction *p, const struct score *score)
+{
+    bool breach = score->outcome == OUTCOME_BREACH;
+    struct calibration_pool *pool;
+
+    if (p->kind != PREDICTION_ROUTINE || score->outcome == OUTCOME_VOID)
+        return;
+    calibration_add(&g->calibration, p->raw, breach, score->breached_at);
+    pool = p->model[0] != '\0' ? calibration_pool_of(w->pools, p->model, true)
+                               : NULL;
+    if (pool != NULL)
+        calibration_add(&pool->calibration, p->raw, breach, score->breached_at);
+}
+
+/* Where there is none, or it is of another question, it begins anew. */
+static fw_rc load_calibrations(struct watcher *w, struct fw_txn *txn,
+                               struct fw_err *err)
+{
+    fw_rc rc = FW_OK;
+
+    for (size_t i = 0; rc >= 0 && i < w->o.watch_count; i++) {
+        struct watching *g = &w->watches[i];
+        struct calibration stored;
+
+        g->pools = w->pools;
+        g->as_said = w->o.as_said;
+        rc = calibration_get(txn, fw_str_of(g->watch->name), &stored, err);
+        if (rc == FW_OK && stored.definition == g->totals.definition)
+            g->calibration = stored;
+    }
+    return rc < 0 ? rc : calibration_pools_load(txn, w->pools, err);
+}
+
 /* What was committed is settled in memory too. */
-static void settle_series(struct watcher *w, const struct watching *g,
+static void settle_series(struct watcher *w, struct watching *g,
                           struct watched *s)
 {
     s->known = true;
@@ -435,6 +499,7 @@ static void settle_series(struct watcher *w, const struct watching *g,
     for (size_t i = 0; i < s->open_count; i++)
         if (s->scores[i].outcome != OUTCOME_OPEN) {
             log_score(g, s, &s->open[i], &s->scores[i]);
+            learn(w, g, &s->open[i], &s->scores[i]);
             atomic_fetch_add(&w->scores, 1);
         }
     watched_forget_scored(s);
@@ -469,6 +534,9 @@ static fw_rc store_look(struct watcher *w, struct watching *g, fw_ms now,
     g->totals = books.totals;
     g->standing = books.standing;
     budgets_settle(&w->budgets);
+    g->calibration.changed = false;
+    for (size_t i = 0; i < CALIBRATION_POOLS; i++)
+        w->pools[i].calibration.changed = false;
     for (size_t i = 0; i < g->count; i++)
         settle_series(w, g, g->series[i]);
     watching_sweep(g, forgotten, now);
@@ -712,6 +780,8 @@ fw_rc watcher_open(const struct watcher_options *options, struct watcher **out,
     w->loading = txn;
     rc = watch_load(txn, w->watches, w->o.watch_count, fw_clock_now(w->o.clock),
                     settle_gone, w, err);
+    if (rc == FW_OK)
+        rc = load_calibrations(w, txn, err);
     if (rc == FW_OK)
         rc = budgets_load(txn, &w->budgets, err);
     if (rc == FW_OK)

@@ -44,6 +44,7 @@ struct watcher_options {
     fw_ms page_digest;    /* after which those held back are told together */
     fw_ms backtest;       /* past that new watches are tested over; 0: none */
     const struct watcher_sight *sight; /* NULL: the store's */
+    bool as_said; /* probabilities are not corrected; for tests */
     /* Called after a commit that put something in the outbox. May be NULL. */
     void (*wake)(void *self);
     void *wake_self;

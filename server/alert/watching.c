@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "server/alert/watching.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,6 +17,74 @@ static fw_ms longer(fw_ms a, fw_ms b)
     return a > b ? a : b;
 }
 
+struct calibration_pool *calibration_pool_of(struct calibration_pool *pools,
+                                             const char *model, bool add)
+{
+    for (size_t i = 0; pools != NULL && i < CALIBRATION_POOLS; i++) {
+        if (strcmp(pools[i].model, model) == 0)
+            return &pools[i];
+        if (pools[i].model[0] != '\0' || !add)
+            continue;
+        (void)snprintf(pools[i].model, sizeof(pools[i].model), "%s", model);
+        calibration_init(&pools[i].calibration, 0);
+        return &pools[i];
+    }
+    return NULL;
+}
+
+struct pools_loading {
+    struct fw_txn *txn;
+    struct calibration_pool *pools;
+    fw_rc rc;
+};
+
+#define POOL_PREFIX "model:"
+
+static bool load_pool(void *self, struct fw_str key, struct fw_str value)
+{
+    struct pools_loading *l = self;
+    size_t n = strlen(POOL_PREFIX);
+    struct calibration_pool *pool;
+    char model[MODEL_NAME_BYTES];
+
+    (void)value;
+    if (key.n <= n || key.n - n >= sizeof(model) ||
+        memcmp(key.p, POOL_PREFIX, n) != 0)
+        return key.n < n || memcmp(key.p, POOL_PREFIX, n) <= 0;
+    (void)snprintf(model, sizeof(model), "%.*s", (int)(key.n - n), key.p + n);
+    pool = calibration_pool_of(l->pools, model, true);
+    if (pool == NULL)
+        return false;
+    l->rc = calibration_get(l->txn, key, &pool->calibration, NULL);
+    return l->rc >= 0;
+}
+
+fw_rc calibration_pools_load(struct fw_txn *txn, struct calibration_pool *pools,
+                             struct fw_err *err)
+{
+    struct pools_loading l = {txn, pools, FW_OK};
+    fw_rc rc = fw_txn_scan(txn, "calibrations", FW_STR(POOL_PREFIX), load_pool,
+                           &l, err);
+
+    if (rc >= 0 && l.rc < 0)
+        rc = fw_err_set(err, l.rc, "the calibrations cannot be read");
+    return rc < 0 ? rc : FW_OK;
+}
+
+/* Its own past says more than that of its model, once there is enough. */
+double watching_calibrate(const struct watching *g, const char *model, double p)
+{
+    const struct calibration_pool *pool;
+
+    if (g->as_said)
+        return p;
+    if (calibration_is_old_enough(&g->calibration))
+        return calibration_map(&g->calibration, p);
+    pool =
+        model[0] != '\0' ? calibration_pool_of(g->pools, model, false) : NULL;
+    return pool != NULL ? calibration_map(&pool->calibration, p) : p;
+}
+
 void watching_init(struct watching *g, const struct config_watch *watch)
 {
     *g = (struct watching){.watch = watch};
@@ -27,6 +96,7 @@ void watching_init(struct watching *g, const struct config_watch *watch)
         .gone = longer(GONE_MS, 5 * watch->interval),
     };
     g->totals.definition = g->standing.definition = watch_definition(watch);
+    calibration_init(&g->calibration, g->totals.definition);
 }
 
 fw_ms watching_gap(const struct config_watch *watch, fw_ms step)

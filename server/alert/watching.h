@@ -9,6 +9,7 @@
 #ifndef SERVER_ALERT_WATCHING_H
 #define SERVER_ALERT_WATCHING_H
 
+#include "server/alert/calibration.h"
 #include "server/alert/standing.h"
 #include "server/alert/watcher.h"
 #include "storage/base/hash.h"
@@ -24,6 +25,7 @@ struct watched {
     const struct fw_forecast_series *foreseen;
     struct fw_forecaster *forecaster; /* owned; NULL: not followed yet */
     fw_ms spacing;    /* of its samples, as last seen; 0: unknown */
+    double raw;       /* probability of this look, before calibration */
     bool known;       /* its subject id is durable */
     bool missed;      /* a breach came and nobody had been told */
     bool has_routine; /* `routine` is of this look and waits to be stored */
@@ -32,6 +34,13 @@ struct watched {
     char *news; /* owned; a change to be told that is not stored yet; or NULL */
     size_t news_n;
 };
+
+/* What became of the predictions of one model, over all watches. */
+struct calibration_pool {
+    char model[MODEL_NAME_BYTES]; /* "": free */
+    struct calibration calibration;
+};
+#define CALIBRATION_POOLS 32
 
 struct watching {
     const struct config_watch *watch;
@@ -43,10 +52,26 @@ struct watching {
     bool failing;    /* said so in the log already */
     struct totals totals;
     struct standing standing;
-    struct watched **series; /* owned */
+    struct calibration calibration;
+    bool as_said; /* the calibration learns and corrects nothing */
+    struct calibration_pool *pools; /* borrowed, or NULL */
+    struct watched **series;        /* owned */
     size_t count, cap;
     struct fw_index index; /* labels -> series */
 };
+
+/* That of a model, or NULL; `add` takes a free one. */
+struct calibration_pool *calibration_pool_of(struct calibration_pool *pools,
+                                             const char *model, bool add);
+
+/* Those in the table, into pools that are all free. */
+FW_CHECK fw_rc calibration_pools_load(struct fw_txn *txn,
+                                      struct calibration_pool *pools,
+                                      struct fw_err *err);
+
+/* The map that holds for a prediction of this watch by this model. */
+double watching_calibrate(const struct watching *g, const char *model,
+                          double probability);
 
 void watching_init(struct watching *g, const struct config_watch *watch);
 void watching_release(struct watching *g);

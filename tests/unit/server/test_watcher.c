@@ -35,8 +35,9 @@ struct world {
     double (*foretold)(fw_ms now); /* or this, where it is set */
     fw_ms backtest;
     uint32_t page_budget;
-    bool real; /* let predict say it */
-    bool fail; /* the query cannot be answered */
+    bool real;       /* let predict say it */
+    bool fail;       /* the query cannot be answered */
+    bool calibrated; /* probabilities are corrected */
     char host[32];
     uint64_t told_before; /* by watchers that are closed */
     /* what was heard */
@@ -193,6 +194,7 @@ static void open_watcher(void)
                                       .backtest = w.backtest,
                                       .page_budget = w.page_budget,
                                       .page_digest = 4 * FW_HOUR,
+                                      .as_said = !w.calibrated,
                                       .sight = &sight};
 
     ok(watcher_open(&options, &w.watcher, &err));
@@ -802,6 +804,41 @@ static double knows_each_6h(fw_ms now)
     return left < 45 * FW_MINUTE ? 0.95 : 0.05;
 }
 
+/*
+ * It always says 0.7, and one time in six it comes: after some days it says
+ * about that, also after a restart, and its record is the better for it.
+ */
+static void what_is_said_too_often_is_corrected(void **state)
+{
+    struct calibration c;
+    struct fw_record before, after;
+    struct totals first, all;
+    struct fw_txn *txn = NULL;
+
+    (void)state;
+    close_world();
+    w.calibrated = true;
+    w.value = breaks_each_6h;
+    w.probability = 0.7;
+    w.watch.interval = 5 * FW_MINUTE;
+    open_world();
+    pass(2 * FW_DAY);
+    before = record_now(&first);
+    pass(2 * FW_DAY);
+    close_world();
+    open_world();
+    pass(2 * FW_DAY);
+    after = record_now(&all);
+    ok(fw_txn_begin(w.store, false, &txn, &err));
+    ok(calibration_get(txn, FW_STR("Disk"), &c, &err));
+    fw_txn_abort(txn);
+    assert_true(c.in_force);
+    assert_true(c.brier_mapped < c.brier_raw);
+    assert_true(fabs(calibration_map(&c, 0.7) - 1.0 / 6) < 0.08);
+    assert_true(after.brier < before.brier - 0.1);
+    assert_true(after.predictions > 1000);
+}
+
 static void a_new_watch_earns_its_page_from_the_stored_past(void **state)
 {
     (void)state;
@@ -888,6 +925,7 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         WORLD_TEST(a_quiet_watch_says_nothing_and_is_graded),
+        WORLD_TEST(what_is_said_too_often_is_corrected),
         WORLD_TEST(an_announced_breach_is_told_and_scored_right),
         WORLD_TEST(a_false_alarm_is_counted_against_it),
         WORLD_TEST(a_breach_that_nobody_foretold_is_missed),
