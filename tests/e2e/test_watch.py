@@ -260,6 +260,7 @@ alerting:
             "a notification waits" in line for line in server.log))
         server.kill9()
         server = self.serve("--config", config, listen=("line",))
+        server.wait_log("a notification waits")  # an outage has to begin first
         hook.listen()
         wait_until(lambda: hook.good(), "the waiting notification")
         self.assertEqual(hook.good()[0]["forecast"]["state"], "predicted")
