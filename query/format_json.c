@@ -15,14 +15,6 @@ static void put_labels(struct fw_json *json, const struct fw_labels *labels)
     fw_json_object_end(json);
 }
 
-static void put_point(struct fw_json *json, fw_ms t, double v)
-{
-    fw_json_array(json);
-    fw_json_seconds(json, t);
-    fw_json_quoted_double(json, v);
-    fw_json_array_end(json);
-}
-
 static void put_series(struct fw_json *json, const struct fw_result_series *s,
                        bool matrix)
 {
@@ -32,7 +24,7 @@ static void put_series(struct fw_json *json, const struct fw_result_series *s,
     if (matrix)
         fw_json_array(json);
     for (size_t i = 0; i < s->n && (matrix || i == 0); i++)
-        put_point(json, s->t[i], s->v[i]);
+        fw_json_point(json, s->t[i], s->v[i]);
     if (matrix)
         fw_json_array_end(json);
     fw_json_object_end(json);
@@ -53,7 +45,7 @@ static void put_texts(struct fw_json *json, const char *key,
 static void put_result(struct fw_json *json, const struct fw_result *result)
 {
     if (result->type == FW_SCALAR && result->count > 0) {
-        put_point(json, result->series[0].t[0], result->series[0].v[0]);
+        fw_json_point(json, result->series[0].t[0], result->series[0].v[0]);
         return;
     }
     fw_json_array(json);

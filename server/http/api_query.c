@@ -20,14 +20,6 @@ struct answer {
     struct fw_json json; /* knows whether a comma is due */
 };
 
-static void put_point(struct fw_json *json, fw_ms t, double v)
-{
-    fw_json_array(json);
-    fw_json_seconds(json, t);
-    fw_json_quoted_double(json, v);
-    fw_json_array_end(json);
-}
-
 static void put_series(struct fw_json *json, const struct fw_result *result,
                        const struct fw_result_series *series)
 {
@@ -36,12 +28,12 @@ static void put_series(struct fw_json *json, const struct fw_result *result,
     api_put_labels(json, &series->labels);
     if (result->type == FW_VECTOR) {
         fw_json_key(json, "value");
-        put_point(json, series->t[0], series->v[0]);
+        fw_json_point(json, series->t[0], series->v[0]);
     } else {
         fw_json_key(json, "values");
         fw_json_array(json);
         for (size_t i = 0; i < series->n; i++)
-            put_point(json, series->t[i], series->v[i]);
+            fw_json_point(json, series->t[i], series->v[i]);
         fw_json_array_end(json);
     }
     fw_json_object_end(json);

@@ -4,6 +4,8 @@
 #include <math.h>
 #include <stdio.h>
 
+#define SECONDS_BYTES 32 /* of a time, a sign and two bytes before it */
+
 void fw_json_init(struct fw_json *json, struct fw_buf *out)
 {
     *json = (struct fw_json){.out = out};
@@ -187,27 +189,49 @@ void fw_json_quoted_double(struct fw_json *json, double v)
     put(json, text, n + 2);
 }
 
-void fw_json_seconds(struct fw_json *json, fw_ms t)
+/* Seconds with up to three decimals before `end`; where they begin. */
+static char *seconds_before(char *end, fw_ms t)
 {
     uint64_t ms = t < 0 ? 0 - (uint64_t)t : (uint64_t)t;
     unsigned rest = (unsigned)(ms % 1000);
-    char text[32];
-    size_t from = sizeof(text);
+    char *p = end;
 
     /* From its end: milliseconds without closing zeros, seconds, the sign. */
     for (int i = 0; i < 3 && ms % 1000 != 0; i++, rest /= 10) {
-        if (rest % 10 != 0 || from < sizeof(text))
-            text[--from] = (char)('0' + rest % 10);
+        if (rest % 10 != 0 || p < end)
+            *--p = (char)('0' + rest % 10);
     }
-    if (from < sizeof(text))
-        text[--from] = '.';
-    ms /= 1000;
-    do {
-        text[--from] = (char)('0' + ms % 10);
-        ms /= 10;
-    } while (ms > 0);
+    if (p < end)
+        *--p = '.';
+    p = fw_digits_before(p, ms / 1000);
     if (t < 0)
-        text[--from] = '-';
+        *--p = '-';
+    return p;
+}
+
+void fw_json_seconds(struct fw_json *json, fw_ms t)
+{
+    char text[SECONDS_BYTES];
+    const char *p = seconds_before(text + sizeof(text), t);
+
     before_value(json);
-    put(json, text + from, sizeof(text) - from);
+    put(json, p, (size_t)(text + sizeof(text) - p));
+}
+
+void fw_json_point(struct fw_json *json, fw_ms t, double v)
+{
+    char text[SECONDS_BYTES + FW_DOUBLE_TEXT_BYTES + 8];
+    char *value = text + SECONDS_BYTES;
+    char *p = seconds_before(value, t);
+
+    *--p = '[';
+    if (json->need_comma)
+        *--p = ',';
+    *value++ = ',';
+    *value++ = '"';
+    value += fw_format_double(value, v);
+    *value++ = '"';
+    *value++ = ']';
+    put(json, p, (size_t)(value - p));
+    json->need_comma = true;
 }

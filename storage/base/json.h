@@ -44,5 +44,7 @@ void fw_json_double(struct fw_json *json, double v);
 void fw_json_quoted_double(struct fw_json *json, double v);
 /* Seconds with three decimals where needed, as the Prometheus API: 1.5 */
 void fw_json_seconds(struct fw_json *json, fw_ms t);
+/* [seconds,"value"], as Prometheus gives a sample. */
+void fw_json_point(struct fw_json *json, fw_ms t, double v);
 
 #endif

@@ -353,66 +353,84 @@ fw_rc fw_parse_time(struct fw_str text, fw_ms now, fw_ms *out,
                       FW_STR_ARG(text));
 }
 
-/* The digits of n > 0 without their closing zeros; returns how many. */
-static int put_digits(uint64_t n, char digits[32], int *exponent)
+char *fw_digits_before(char *end, uint64_t n)
 {
-    char text[32];
-    int count = 0;
-    int from = (int)sizeof(text);
+    static const char pairs[] = "00010203040506070809"
+                                "10111213141516171819"
+                                "20212223242526272829"
+                                "30313233343536373839"
+                                "40414243444546474849"
+                                "50515253545556575859"
+                                "60616263646566676869"
+                                "70717273747576777879"
+                                "80818283848586878889"
+                                "90919293949596979899";
 
-    while (n % 10 == 0) {
-        n /= 10;
-        (*exponent)++;
+    for (; n >= 100; n /= 100) {
+        end -= 2;
+        memcpy(end, pairs + 2 * (n % 100), 2);
     }
-    for (; n > 0; n /= 10)
-        text[--from] = (char)('0' + n % 10);
-    count = (int)sizeof(text) - from;
-    memcpy(digits, text + from, (size_t)count);
-    digits[count] = '\0';
-    return count;
+    if (n >= 10) {
+        end -= 2;
+        memcpy(end, pairs + 2 * n, 2);
+    } else {
+        *--end = (char)('0' + n);
+    }
+    return end;
 }
 
-/* The shortest digits that read back as v > 0; d.ddd * 10^exponent. */
-static int shortest_digits(double v, char digits[32], int *exponent)
+/*
+ * The shortest digits that read back as v > 0, without closing zeros:
+ * d.ddd * 10^exponent. They end with `end`; returns where they begin.
+ */
+static char *shortest_before(char *end, double v, int *exponent)
 {
     uint64_t number;
-    int n;
+    char *digits;
 
     fw_shortest(v, &number, exponent);
-    n = put_digits(number, digits, exponent);
-    *exponent += n - 1;
-    return n;
+    while (number % 10 == 0) {
+        number /= 10;
+        (*exponent)++;
+    }
+    digits = fw_digits_before(end, number);
+    *exponent += (int)(end - digits) - 1;
+    return digits;
 }
 
 /* An integer >= 0 as text; returns its length. */
 static size_t put_integer(char *out, uint64_t n)
 {
     char text[32];
-    size_t from = sizeof(text);
+    char *digits = fw_digits_before(text + sizeof(text), n);
+    size_t length = (size_t)(text + sizeof(text) - digits);
 
-    do {
-        text[--from] = (char)('0' + n % 10);
-        n /= 10;
-    } while (n > 0);
-    memcpy(out, text + from, sizeof(text) - from);
-    out[sizeof(text) - from] = '\0';
-    return sizeof(text) - from;
+    memcpy(out, digits, length);
+    out[length] = '\0';
+    return length;
 }
 
 static size_t layout_plain(char *out, const char *digits, int n, int exponent)
 {
+    size_t count = (size_t)n;
+    size_t whole = exponent < 0 ? 0 : (size_t)exponent + 1;
     size_t at = 0;
 
     if (exponent < 0) {
-        out[at++] = '0';
-        out[at++] = '.';
-        for (int i = -1; i > exponent; i--)
-            out[at++] = '0';
+        memcpy(out, "0.000000", 8); /* exponent is at least -6 */
+        at = (size_t)(1 - exponent);
+    } else if (whole < count) {
+        memcpy(out, digits, whole);
+        out[whole] = '.';
+        at = whole + 1;
+        digits += whole;
+        count -= whole;
     }
-    for (int i = 0; i < n || i <= exponent; i++) {
-        if (exponent >= 0 && i == exponent + 1)
-            out[at++] = '.';
-        out[at++] = i < n ? digits[i] : '0';
+    memcpy(out + at, digits, count);
+    at += count;
+    if (at < whole) {
+        memset(out + at, '0', whole - at);
+        at = whole;
     }
     out[at] = '\0';
     return at;
@@ -435,7 +453,9 @@ static size_t layout_exponent(char *out, const char *digits, int n,
 
 size_t fw_format_double(char out[FW_DOUBLE_TEXT_BYTES], double v)
 {
-    char digits[32];
+    char text[32];
+    char *end = text + sizeof(text);
+    const char *digits;
     size_t sign = 0;
     int exponent;
     int n;
@@ -451,7 +471,8 @@ size_t fw_format_double(char out[FW_DOUBLE_TEXT_BYTES], double v)
     }
     if (v < 1e15 && v == (double)(int64_t)v) /* the common, cheap case */
         return sign + put_integer(out + sign, (uint64_t)v);
-    n = shortest_digits(v, digits, &exponent);
+    digits = shortest_before(end, v, &exponent);
+    n = (int)(end - digits);
     if (exponent < -6 || exponent >= 21)
         return sign + layout_exponent(out + sign, digits, n, exponent);
     return sign + layout_plain(out + sign, digits, n, exponent);

@@ -91,6 +91,9 @@ FW_CHECK fw_rc fw_parse_double(struct fw_str text, double *out,
  */
 size_t fw_format_double(char out[FW_DOUBLE_TEXT_BYTES], double v);
 
+/* Writes n in decimal up to `end` (20 bytes at most); where it begins. */
+char *fw_digits_before(char *end, uint64_t n);
+
 /* A number for people: `digits` significant ones, SI-less ("1234", "0.0312").
  */
 size_t fw_format_short(char out[FW_DOUBLE_TEXT_BYTES], double v, int digits);

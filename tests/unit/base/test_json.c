@@ -61,12 +61,35 @@ static void a_full_buffer_is_told_at_the_end(void **state)
     fw_buf_release(&out);
 }
 
+static void a_point_is_a_time_and_a_quoted_value(void **state)
+{
+    struct fw_buf out = FW_BUF_INIT(4096);
+    struct fw_json json;
+
+    (void)state;
+    fw_json_init(&json, &out);
+    fw_json_array(&json);
+    fw_json_point(&json, 1700000000000, 0.1);
+    fw_json_point(&json, -1500, -INFINITY);
+    fw_json_point(&json, 50, -1.2345678901234568e-300);
+    fw_json_point(&json, 0, 123456789012345680000.0);
+    fw_json_point(&json, INT64_MIN, 0.0000012345);
+    fw_json_array_end(&json);
+    assert_int_equal(fw_json_rc(&json), FW_OK);
+    assert_string_equal(out.data, "[[1700000000,\"0.1\"],[-1.5,\"-Inf\"],"
+                                  "[0.05,\"-1.2345678901234568e-300\"],"
+                                  "[0,\"123456789012345680000\"],"
+                                  "[-9223372036854775.808,\"0.0000012345\"]]");
+    fw_buf_release(&out);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nests_with_commas_in_the_right_places),
         cmocka_unit_test(strings_are_always_valid),
         cmocka_unit_test(a_full_buffer_is_told_at_the_end),
+        cmocka_unit_test(a_point_is_a_time_and_a_quoted_value),
     };
 
     return fixture_main(argc, argv, tests);
