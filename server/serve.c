@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <pwd.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -70,6 +71,8 @@ struct serve {
     uint64_t reloads; /* finished */
     fw_rc reload_rc;
     struct fw_err reload_err;
+    /* Who asked for the present one, and how; main thread. */
+    char reload_actor[128], reload_reason[128];
     pthread_t main_thread;
     struct self_metrics metrics;
 };
@@ -548,10 +551,10 @@ static void audit_reload(struct serve *s, const struct config *fresh)
     char after[160];
     struct audit_entry entry = {
         .at = fw_clock_now(s->clock),
-        .actor = FW_STR("forewarn"),
+        .actor = fw_str_of(s->reload_actor),
         .act = FW_STR("config-reloaded"),
         .what = fw_str_of(fresh->path != NULL ? fresh->path : "defaults"),
-        .reason = FW_STR("asked for by SIGHUP or POST /-/reload"),
+        .reason = fw_str_of(s->reload_reason),
     };
     struct fw_txn *txn = NULL;
     struct fw_err err = {0};
@@ -666,15 +669,38 @@ static fw_rc reload_from_elsewhere(void *self, struct fw_err *err)
     return rc;
 }
 
+/* Who sent the signal: the kernel knows. Over HTTP we send it ourselves. */
+static void note_asker(struct serve *s, const siginfo_t *info)
+{
+    char names[1024];
+    struct passwd user, *found = NULL;
+
+    if (info->si_pid == getpid()) {
+        (void)snprintf(s->reload_actor, sizeof(s->reload_actor), "http");
+        (void)snprintf(s->reload_reason, sizeof(s->reload_reason),
+                       "asked for by POST /-/reload");
+        return;
+    }
+    (void)getpwuid_r(info->si_uid, &user, names, sizeof(names), &found);
+    (void)snprintf(s->reload_actor, sizeof(s->reload_actor), "%.80s (uid %u)",
+                   found != NULL ? found->pw_name : "a user",
+                   (unsigned)info->si_uid);
+    (void)snprintf(s->reload_reason, sizeof(s->reload_reason),
+                   "asked for by SIGHUP from process %ld", (long)info->si_pid);
+}
+
 static void wait_for_end(struct serve *s, const struct serve_setup *setup,
                          const sigset_t *signals)
 {
+    siginfo_t info;
     int number = 0;
 
     while (number != SIGTERM && number != SIGINT) {
-        number = sigwaitinfo(signals, NULL);
-        if (number == SIGHUP)
-            reload_and_tell(s, setup);
+        number = sigwaitinfo(signals, &info);
+        if (number != SIGHUP)
+            continue;
+        note_asker(s, &info);
+        reload_and_tell(s, setup);
     }
     fw_log(FW_LOG_INFO, "stopping on %s",
            number == SIGTERM ? "SIGTERM" : "SIGINT");

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The audit log from outside: what is written, shown, verified and exported."""
+import os
 import re
+import signal
 
 from forewarn_e2e import Case, main
 
@@ -54,6 +56,20 @@ class Audit(Case):
         self.assertIn('forewarn_audit_head_info{head="%s"} 1' % head,
                       server.http("/metrics")[1])
         self.audit("verify", "--head", head)
+        server.stop()
+
+    def test_a_reload_names_who_asked_for_it(self):
+        path = self.write("forewarn.yml", "enable_lifecycle: true\n")
+        server = self.serve("--config", path, data=self.data)
+        server.signal(signal.SIGHUP)
+        server.wait_log("configuration read again")
+        self.assertEqual(server.http("/-/reload", b"")[0], 200)
+        one, two = self.audit("list", "--act", "config-reloaded", "--format",
+                              "json").json()
+        self.assertTrue(one["actor"].endswith("(uid %d)" % os.getuid()), one)
+        self.assertIn("process %d" % os.getpid(), one["reason"])
+        self.assertEqual((two["actor"], two["reason"]),
+                         ("http", "asked for by POST /-/reload"))
         server.stop()
 
     def test_a_foreign_head_is_told(self):
