@@ -3,7 +3,8 @@
 """fit_breach - fits the constants of predict/passage_weights.h.
 
     fit_breach.py [--binary build/release/bench/bench_breach_features]
-                  [--write predict/passage_weights.h] [--share N ...] SET...
+                  [--write predict/passage_weights.h] [--share N ...]
+                  [--source REGEX] SET...
 
 A SET is a folder with series.csv[.gz] (series,timestamp,value) and, where
 somebody asked, tasks.csv[.gz] (task,series,as_of,threshold,direction,
@@ -18,7 +19,8 @@ What is fitted is a network with one layer of tanh units beside a linear part,
 by L-BFGS-B from a few starts, whose mean it is. Weights of features that fall
 as the limit rises are kept >= 0, in the layer and behind it, so that the
 probability falls with the limit for certain [Sill 1998, Monotonic networks].
-What is printed last is judged (one start) by leaving out a fifth of the series in turn.
+What is printed last is judged (one start) by leaving out a fifth of the series
+in turn, those of one source together if --source says which they are.
 Needs Debian's python3-numpy and python3-scipy; run clang-format on the result.
 """
 import argparse
@@ -26,6 +28,7 @@ import csv
 import gzip
 import io
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -38,9 +41,9 @@ RIDGE = 1e-3       # on weights of what falls with the limit
 RIDGE_PLACE = 3e-3  # and of what is the same for any limit
 UNITS = 6
 STARTS = 3
-ROUNDS = 120
+ROUNDS = 120       # stopping early: 300 fit better and foretell worse
 MOST = 4.0         # standard deviations an input may be off
-FALLING = 25       # PASSAGE_FALLING
+FALLING = 30       # PASSAGE_FALLING
 HEIGHTS = (0.7, 0.85, 0.925, 0.97, 0.99, 0.998)
 EVERY = 12         # hours or half hours between questions made up
 MADE_UP = 24000    # of them in one set, at most: they resemble each other
@@ -258,9 +261,10 @@ class Net:
             f.write("};\n\n#endif\n")
 
 
-def fold_of(name):
+def fold_of(name, source):
     """Of five; the same in every run, unlike hash()."""
-    return zlib.crc32(name.encode()) % 5
+    m = source.match(name) if source else None
+    return zlib.crc32((m.group(1) if m else name).encode()) % 5
 
 
 def scores(y, p):
@@ -287,6 +291,9 @@ def main():
     ap.add_argument("--write")
     ap.add_argument("--share", type=float, nargs="*",
                     help="weight of each set (default: all alike)")
+    ap.add_argument("--source", type=re.compile,
+                    help="series whose names match, and agree in the first "
+                    "group, are left out together")
     ap.add_argument("--quick", action="store_true", help="no cross-validation")
     ap.add_argument("set", nargs="+")
     a = ap.parse_args()
@@ -295,7 +302,7 @@ def main():
     for folder, k in zip(a.set, share):
         names, found = load(a.binary, folder, k)
         for i, t in enumerate(found):
-            t["fold"] = np.array([fold_of(s) for s in t["series"]])
+            t["fold"] = np.array([fold_of(s, a.source) for s in t["series"]])
             of.append(folder + (" (more)" if i else ""))
             print("%-40s %d questions" % (of[-1][-40:], len(t["y"])))
         tables += found

@@ -15,11 +15,14 @@
 /* Keeps divisions from zero; far below what a double of about 1 resolves as a
  * difference, since it must not matter how the values were scaled. */
 #define TINY 1e-13
-#define BENT 3.0        /* usual scatters from which ratios count */
-#define SCALED_MOST 5.0 /* errors grow or shrink by this at most */
-#define PHASE_NEAR 16.0 /* errors 1/16 of a day off weigh half */
-#define LANES 4         /* sums kept side by side, so that they overlap */
-#define LOGIT_MOST 6.0  /* surer than this is never said by one candidate */
+#define ALIKE_NEAR 3.0   /* a third of a usual scatter off weighs half */
+#define ALIKE_SHARE 4    /* of the origins, about that part is alike */
+#define TRUST_LEAST 0.03 /* less trusted ones are asked only once */
+#define LATELY 12.0      /* horizons that are "a day" where there is none */
+#define SCALED_MOST 5.0  /* errors grow or shrink by this at most */
+#define PHASE_NEAR 16.0  /* errors 1/16 of a day off weigh half */
+#define LANES 4          /* sums kept side by side, so that they overlap */
+#define LOGIT_MOST 6.0   /* surer than this is never said by one candidate */
 
 enum feature_id {
     F_CANDIDATE, /* the first PASSAGE_CANDIDATES: tails by all errors */
@@ -34,6 +37,12 @@ enum feature_id {
     F_SKILLED,        /* the candidates' tails by their skill */
     F_SURE_SKILLED,   /* the same where the series is foretold well */
     F_SURE_AUTOREG,
+    F_SCALED_SKILLED, /* their scaled tails by their skill */
+    /* Tails by the errors at origins that were like this one, bent. */
+    F_ALIKE_SKILLED,
+    F_ALIKE_STAYS,
+    F_ALIKE_AUTOREG,
+    F_ALIKE_MIDDLE,
     /* From here on what does not depend on the limit. */
     F_HORIZON,
     F_RISE_36, /* what guesses say, in usual rises */
@@ -42,9 +51,13 @@ enum feature_id {
     F_RISE_DAY_MOVED,
     F_RISE_WEEK,
     F_RISE_AUTOREG,
-    F_RISE_MIDDLE
+    F_RISE_MIDDLE,
+    F_OFF_STAYS, /* how far off the guesses were within the last day */
+    F_OFF_AUTOREG,
+    F_OFF_MIDDLE,
+    F_OFF_DAY
 };
-static_assert(F_RISE_MIDDLE + 1 == PASSAGE_FEATURES, "one slot a feature");
+static_assert(F_OFF_DAY + 1 == PASSAGE_FEATURES, "one slot a feature");
 static_assert(F_HORIZON == PASSAGE_FALLING, "those that fall come first");
 
 const char *const passage_feature_names[PASSAGE_FEATURES] = {
@@ -53,8 +66,10 @@ const char *const passage_feature_names[PASSAGE_FEATURES] = {
     "day1",       "weekh",     "autoreg",     "autoreg_r",    "sawtooth",
     "middle",     "rise",      "rise_scaled", "ar_scaled",    "day_scaled",
     "mid_scaled", "rise_bent", "skilled",     "sure_skilled", "sure_ar",
+    "scaled",     "alike",     "rise_alike",  "ar_alike",     "mid_alike",
     "horizon",    "says36",    "says288",     "says_day0",    "says_day1",
-    "says_week",  "says_ar",   "says_mid"};
+    "says_week",  "says_ar",   "says_mid",    "off_stays",    "off_ar",
+    "off_mid",    "off_day"};
 
 /* Plain comparisons, which compile to two instructions; no NaN comes here. */
 static inline double clamp(double z, double lo, double hi)
@@ -169,67 +184,137 @@ struct verdict {
     int best;
 };
 
-/* Weights of the earlier origins at the same phase of the day, and how much
- * more scattered today is than they were. */
-static void weigh(const struct passage *p, const struct origin *q,
-                  struct lesson *l)
+/*
+ * A scale bent so that far from the usual values differences count by their
+ * root: for series that are quiet mostly and a hundred times as high at times.
+ */
+static inline double bend(const struct lesson *l, double v)
 {
-    for (size_t i = 0; i < l->n; i++) {
-        double d =
-            p->day > 0 ? PHASE_NEAR * apart(l->pool[i].at, q->at, p->day) : 0.0;
+    double x = (v - l->usual) / l->width, r = sqrt(1.0 + 2.0 * fabs(x)) - 1.0;
 
-        l->phase[i] = l->weight[i] / (1.0 + d * d * d * d);
-        l->ratio[i] =
-            clamp(q->scale / l->pool[i].scale, 1.0 / SCALED_MOST, SCALED_MOST);
-    }
+    return x < 0.0 ? -r : r;
+}
+
+static void find_usual(struct lesson *l, double *work)
+{
+    for (size_t i = 0; i < l->n; i++)
+        work[i] = l->pool[i].level;
+    l->width = spread_of(work, l->n, &l->usual);
+    if (!(l->width > 0.0)) /* more than half are alike: the mean deviation */
+        for (size_t i = 0; i < l->n; i++)
+            l->width += fabs(work[i] - l->usual) / (double)l->n;
+    l->width += TINY;
 }
 
 /*
- * Where a guess, made now, would have led to with each earlier error: as it
- * was, and (if `scaled`) in proportion to today's scatter. c < 0: "it stays".
+ * Weights of the earlier origins at the same phase of the day, how much more
+ * scattered today is than they were, and weights of those that were like today
+ * in level, value and scatter.
  */
-static void cases_take(const struct lesson *l, const struct origin *q, int c,
-                       bool scaled, struct cases *out)
+static void weigh(const struct passage *p, const struct origin *q,
+                  struct lesson *l, struct cases *work)
 {
-    double guess = c < 0 ? q->now : q->guess[c];
+    double level, now;
+
+    find_usual(l, work->x);
+    level = bend(l, q->level);
+    now = bend(l, q->now);
+    for (size_t i = 0; i < l->n; i++) {
+        const struct origin *o = &l->pool[i];
+        double d = p->day > 0 ? PHASE_NEAR * apart(o->at, q->at, p->day) : 0.0;
+        double by_level = ALIKE_NEAR * (bend(l, o->level) - level);
+        double by_now = ALIKE_NEAR * (bend(l, o->now) - now), r;
+
+        l->phase[i] = l->weight[i] / (1.0 + d * d * d * d);
+        r = l->ratio[i] =
+            clamp(q->scale / o->scale, 1.0 / SCALED_MOST, SCALED_MOST);
+        r = r > 1.0 ? r - 1.0 : 1.0 / r - 1.0;
+        l->alike[i] = sqrt(l->phase[i]) /
+                      (1.0 + by_level * by_level + by_now * by_now + r * r);
+        l->bent[i] = bend(l, o->outcome);
+    }
+}
+
+/* What candidate c said at o; c < 0: "it stays". */
+static inline double said(const struct origin *o, int c)
+{
+    return c < 0 ? o->now : o->guess[c];
+}
+
+/* Where a guess, made now, would have led to with each earlier error. */
+static void cases_take(const struct lesson *l, const struct origin *q, int c,
+                       struct cases *out)
+{
+    double guess = said(q, c);
     size_t n = 0;
 
     for (size_t i = 0; i < l->n; i++) {
-        const struct origin *o = &l->pool[i];
-        double e = o->outcome - (c < 0 ? o->now : o->guess[c]);
+        double e = l->pool[i].outcome - said(&l->pool[i], c);
 
         if (isnan(e))
             continue;
         out->x[n] = guess + e;
-        if (scaled)
-            out->scaled[n] = guess + e * l->ratio[i];
-        out->w[n] = l->weight[i];
-        out->phase[n++] = l->phase[i];
+        out->w[n++] = l->weight[i];
     }
     out->n = n;
 }
 
-static double plain_tail(const struct cases *k, double limit)
+/* The same in proportion to today's scatter, at this phase of the day. */
+static void cases_scaled(const struct lesson *l, const struct origin *q, int c,
+                         struct cases *out)
 {
-    double middle, blur = blur_of(spread_of(k->x, k->n, &middle), k->n);
+    double guess = said(q, c);
+    size_t n = 0;
 
-    return logit(tail(k->x, k->w, k->n, blur, limit));
+    for (size_t i = 0; i < l->n; i++) {
+        double e = l->pool[i].outcome - said(&l->pool[i], c);
+
+        if (isnan(e))
+            continue;
+        out->x[n] = guess + e * l->ratio[i];
+        out->w[n++] = l->phase[i];
+    }
+    out->n = n;
 }
 
-static double scaled_tail(const struct cases *k, double limit)
+/* The same on the bent scale; `weight` is l's phase or alike. */
+static void cases_bent(const struct lesson *l, const struct origin *q, int c,
+                       const double *weight, struct cases *out)
 {
-    double middle, blur = blur_of(spread_of(k->scaled, k->n, &middle), k->n);
+    double guess = bend(l, said(q, c));
+    size_t n = 0;
 
-    return logit(tail(k->scaled, k->phase, k->n, blur, limit));
+    for (size_t i = 0; i < l->n; i++) {
+        double then = said(&l->pool[i], c);
+
+        if (isnan(then))
+            continue;
+        out->x[n] = guess + l->bent[i] - bend(l, then);
+        out->w[n++] = weight[i];
+    }
+    out->n = n;
 }
 
-/* The feature of a candidate's scaled tail, or -1. */
-static int scaled_feature(int c)
+/* The tail of the cases, of which about n / share count. */
+static double tail_of(const struct cases *k, size_t share, double limit)
 {
-    return c == AUTOREG  ? F_AUTOREG_SCALED
-           : c == DAY_1  ? F_DAY_SCALED
-           : c == MIDDLE ? F_MIDDLE_SCALED
-                         : -1;
+    double middle, spread = spread_of(k->x, k->n, &middle);
+
+    return logit(tail(k->x, k->w, k->n, blur_of(spread, k->n / share), limit));
+}
+
+static double scaled_tail(const struct lesson *l, const struct origin *q, int c,
+                          double limit, struct cases *k)
+{
+    cases_scaled(l, q, c, k);
+    return tail_of(k, 1, limit);
+}
+
+static double alike_tail(const struct lesson *l, const struct origin *q, int c,
+                         double limit, struct cases *k)
+{
+    cases_bent(l, q, c, l->alike, k);
+    return tail_of(k, ALIKE_SHARE, bend(l, limit));
 }
 
 static double mean_size(const struct cases *k, double guess)
@@ -243,74 +328,97 @@ static double mean_size(const struct cases *k, double guess)
     return size / total;
 }
 
+/* The tails of every candidate by all its errors, and who was nearest. */
 static void judge_candidates(const struct lesson *l, const struct origin *q,
                              double limit, struct cases *k, struct verdict *out)
 {
-    double top = 0.0, all = 0.0, least = INFINITY;
-
     out->best = -1;
     for (int c = 0; c < PASSAGE_CANDIDATES; c++) {
-        int f = scaled_feature(c);
-
         out->size[c] = NAN;
         if (isnan(q->guess[c]))
             continue;
-        cases_take(l, q, c, f >= 0, k);
+        cases_take(l, q, c, k);
         if (k->n < POOL_LEAST)
             continue;
-        out->x[c] = plain_tail(k, limit);
-        if (f >= 0)
-            out->x[f] = scaled_tail(k, limit);
+        out->x[c] = tail_of(k, 1, limit);
         out->size[c] = mean_size(k, q->guess[c]);
-        if (out->size[c] < least) {
-            least = out->size[c];
+        if (out->best < 0 || out->size[c] < out->size[out->best])
             out->best = c;
-        }
     }
-    for (int c = 0; c < PASSAGE_CANDIDATES; c++)
-        if (!isnan(out->size[c])) {
-            double ratio = (least + TINY) / (out->size[c] + TINY);
-            double trust = ratio * ratio * ratio * ratio;
-
-            top += trust * out->x[c];
-            all += trust;
-        }
-    out->x[F_SKILLED] = all > 0.0 ? top / all : 0.0;
-    /* A candidate without a guess says what the others say. */
-    for (int c = 0; c < PASSAGE_CANDIDATES; c++)
-        if (isnan(out->size[c])) {
-            int f = scaled_feature(c);
-
-            out->x[c] = out->x[F_SKILLED];
-            if (f >= 0)
-                out->x[f] = out->x[F_SKILLED];
-        }
 }
 
 /*
- * The tail on a scale bent by asinh, where rises far from the usual values
- * count by their ratio: for series that are quiet mostly and a hundred times
- * as high at times.
+ * The mean of the candidates' log odds, by the fourth power of how near each
+ * has been; and of their scaled tails and their tails by what was alike.
  */
-static double bent_tail(const struct lesson *l, const struct origin *q,
-                        double limit, struct cases *k)
+static void judge_skilled(const struct lesson *l, const struct origin *q,
+                          double limit, struct cases *k, struct verdict *out)
 {
-    double middle, width, now, blur;
+    double scaled[PASSAGE_CANDIDATES], alike[PASSAGE_CANDIDATES];
+    double sum[3] = {0}, all = 0.0, some = 0.0;
 
-    for (size_t i = 0; i < l->n; i++)
-        k->x[i] = l->pool[i].level;
-    width = spread_of(k->x, l->n, &middle);
-    if (!(width > 0.0)) /* more than half are alike: the mean deviation */
-        for (size_t i = 0; i < l->n; i++)
-            width += fabs(k->x[i] - middle) / (double)l->n;
-    width = BENT * width + TINY;
-    now = asinh((q->now - middle) / width);
-    for (size_t i = 0; i < l->n; i++)
-        k->x[i] = now + asinh((l->pool[i].outcome - middle) / width) -
-                  asinh((l->pool[i].now - middle) / width);
-    limit = asinh((limit - middle) / width);
-    blur = blur_of(spread_of(k->x, l->n, &middle), l->n);
-    return logit(tail(k->x, l->phase, l->n, blur, limit));
+    for (int c = 0; c < PASSAGE_CANDIDATES; c++) {
+        double near, trust;
+
+        scaled[c] = alike[c] = NAN;
+        if (isnan(out->size[c]))
+            continue;
+        near = (out->size[out->best] + TINY) / (out->size[c] + TINY);
+        trust = near * near * near * near;
+        sum[0] += trust * out->x[c];
+        all += trust;
+        if (trust < TRUST_LEAST && c != AUTOREG && c != DAY_1 && c != MIDDLE)
+            continue;
+        scaled[c] = scaled_tail(l, q, c, limit, k);
+        alike[c] = alike_tail(l, q, c, limit, k);
+        sum[1] += trust * scaled[c];
+        sum[2] += trust * alike[c];
+        some += trust;
+    }
+    out->x[F_SKILLED] = sum[0] / all;
+    out->x[F_SCALED_SKILLED] = sum[1] / some;
+    out->x[F_ALIKE_SKILLED] = sum[2] / some;
+    /* A candidate without a guess says what the others say. */
+    for (int c = 0; c < PASSAGE_CANDIDATES; c++)
+        if (isnan(out->size[c])) {
+            out->x[c] = out->x[F_SKILLED];
+            scaled[c] = out->x[F_SCALED_SKILLED];
+            alike[c] = out->x[F_ALIKE_SKILLED];
+        }
+    out->x[F_AUTOREG_SCALED] = scaled[AUTOREG];
+    out->x[F_DAY_SCALED] = scaled[DAY_1];
+    out->x[F_MIDDLE_SCALED] = scaled[MIDDLE];
+    out->x[F_ALIKE_AUTOREG] = alike[AUTOREG];
+    out->x[F_ALIKE_MIDDLE] = alike[MIDDLE];
+}
+
+/*
+ * The mean error of a candidate within the last day or so, in its usual
+ * errors: what was too low yesterday is so today.
+ */
+static double off_lately(const struct lesson *l, const struct origin *q, int c,
+                         double day)
+{
+    double up = 0.0, lately = 0.0, size = 0.0, all = 0.0, w = 1.0;
+    size_t at = q->at;
+
+    for (size_t i = l->n; i-- > 0;) {
+        double e = l->pool[i].outcome - said(&l->pool[i], c);
+
+        if (w > 1e-4) {
+            w *= exp(-(double)(at - l->pool[i].at) / day);
+            at = l->pool[i].at;
+        }
+        if (isnan(e))
+            continue;
+        up += w * e;
+        lately += w;
+        size += l->weight[i] * fabs(e);
+        all += l->weight[i];
+    }
+    if (!(all > 0.0))
+        return 0.0;
+    return asinh(up / (lately + TINY) / (size / all + TINY));
 }
 
 /*
@@ -343,17 +451,24 @@ static void judge_history(const struct passage *p, const struct lesson *l,
                           const struct origin *q, double limit, struct cases *k,
                           struct verdict *out)
 {
+    double day = p->day > 0 ? (double)p->day : LATELY * (double)p->h;
     double stays, sure;
 
-    cases_take(l, q, -1, true, k);
-    out->x[F_EXCURSION] = plain_tail(k, limit);
-    out->x[F_EXCURSION_SCALED] = scaled_tail(k, limit);
+    cases_take(l, q, -1, k);
     stays = mean_size(k, q->now);
+    out->x[F_EXCURSION] = tail_of(k, 1, limit);
+    out->x[F_EXCURSION_SCALED] = scaled_tail(l, q, -1, limit, k);
+    out->x[F_ALIKE_STAYS] = alike_tail(l, q, -1, limit, k);
+    cases_bent(l, q, -1, l->phase, k);
+    out->x[F_EXCURSION_BENT] = tail_of(k, 1, bend(l, limit));
     sure = bounded(1.0 - out->size[out->best] / (stays + TINY), 0.0, 1.0);
-    out->x[F_EXCURSION_BENT] = bent_tail(l, q, limit, k);
     out->x[F_SURE_SKILLED] = sure * out->x[F_SKILLED];
     out->x[F_SURE_AUTOREG] = sure * out->x[F_AUTOREG_SCALED];
     judge_place(p, q, stays, out);
+    out->x[F_OFF_STAYS] = off_lately(l, q, -1, day);
+    out->x[F_OFF_AUTOREG] = off_lately(l, q, AUTOREG, day);
+    out->x[F_OFF_MIDDLE] = off_lately(l, q, MIDDLE, day);
+    out->x[F_OFF_DAY] = off_lately(l, q, DAY_1, day);
 }
 
 static fw_rc judge(struct passage *p, size_t o, double limit, struct origin *q,
@@ -365,11 +480,12 @@ static fw_rc judge(struct passage *p, size_t o, double limit, struct origin *q,
     if (lesson->n < POOL_LEAST)
         return FW_NONE;
     guess_look(p, o, q);
-    weigh(p, q, lesson);
+    weigh(p, q, lesson, &p->cases);
     memset(out, 0, sizeof(*out));
     judge_candidates(lesson, q, limit, &p->cases, out);
     if (out->best < 0)
         return FW_NONE;
+    judge_skilled(lesson, q, limit, &p->cases, out);
     judge_history(p, lesson, q, limit, &p->cases, out);
     return FW_OK;
 }

@@ -21,8 +21,8 @@
 #include "storage/base/arena.h"
 
 #define PASSAGE_CANDIDATES 16 /* guesses of the maximum */
-#define PASSAGE_FEATURES 33   /* what the regression sees: */
-#define PASSAGE_FALLING 25    /* so many fall as the limit rises, the rest */
+#define PASSAGE_FEATURES 42   /* what the regression sees: */
+#define PASSAGE_FALLING 30    /* so many fall as the limit rises, the rest */
                               /* is the same for any limit */
 
 struct passage; /* a series made ready for one horizon; lives in its arena */

@@ -61,12 +61,14 @@ struct lesson {
     size_t n;
     double weight[PASSAGE_POOL], phase[PASSAGE_POOL];
     double ratio[PASSAGE_POOL]; /* of today's scatter to that then */
+    double alike[PASSAGE_POOL]; /* weights by likeness to today */
+    double bent[PASSAGE_POOL];  /* outcomes on the bent scale (passage.c): */
+    double usual, width;
 };
 
 /* Where a guess would have led to with each earlier error (passage.c). */
 struct cases {
-    double x[PASSAGE_POOL], scaled[PASSAGE_POOL];
-    double w[PASSAGE_POOL], phase[PASSAGE_POOL];
+    double x[PASSAGE_POOL], w[PASSAGE_POOL];
     size_t n;
 };
 
