@@ -467,6 +467,9 @@ static void bench_churn(void)
     select_in(store, "one metric, one day of it", &metric, 1,
               START + (fw_ms)(g_hours / 2) * FW_HOUR,
               START + (fw_ms)(g_hours / 2 + 24) * FW_HOUR);
+    select_in(store, "one metric, one hour of it", &metric, 1,
+              START + (fw_ms)(g_hours / 2) * FW_HOUR,
+              START + (fw_ms)(g_hours / 2) * FW_HOUR + FW_HOUR - 1);
     fw_store_close(store);
     remove_store();
 }
