@@ -335,6 +335,7 @@ FW_CHECK fw_rc fw_report_print(const struct fw_report_row *rows, size_t n,
  *   forecast_quantile(q, v[14d], horizon)         a quantile of it
  *   breach_probability(v[14d], "> 90", horizon)   chance within the horizon
  *   time_to_breach(q, v[14d], "> 90", horizon)    seconds; +Inf: beyond it
+ *   predict_robust(v[6h], seconds)                as predict_linear
  * Horizons are seconds. A series that cannot be told gives no point.
  */
 FW_CHECK fw_rc fw_predict_register(struct fw_err *err);

@@ -6,6 +6,7 @@
 #include <math.h>
 
 #include "predict/predict.h"
+#include "predict/robust.h"
 
 #define ARENA_BYTES ((size_t)256 << 20)
 #define HORIZON_MOST (3650 * 86400.0) /* seconds */
@@ -132,6 +133,22 @@ static fw_rc time_to_breach(const struct fw_window_call *call, double *out,
     return FW_OK;
 }
 
+/* As predict_linear: seconds from the step's moment, which may be negative. */
+static fw_rc predict_robust(const struct fw_window_call *call, double *out,
+                            struct fw_err *err)
+{
+    double seconds = call->numbers[0];
+    fw_rc rc;
+
+    if (!(fabs(seconds) <= HORIZON_MOST))
+        return fw_err_set(err, FW_EINVAL,
+                          "the time to look ahead is a number of seconds, as "
+                          "in 4 * 3600");
+    rc = robust_ahead(call->t, call->v, call->n, call->to,
+                      (fw_ms)(seconds * 1000.0), out);
+    return rc == FW_ENOMEM ? fw_err_set(err, rc, "out of memory") : rc;
+}
+
 fw_rc fw_predict_register(struct fw_err *err)
 {
     fw_rc rc = fw_query_register("forecast", "ms", forecast, err);
@@ -144,5 +161,7 @@ fw_rc fw_predict_register(struct fw_err *err)
                                err);
     if (rc == FW_OK)
         rc = fw_query_register("time_to_breach", "smts", time_to_breach, err);
+    if (rc == FW_OK)
+        rc = fw_query_register("predict_robust", "ms", predict_robust, err);
     return rc;
 }

@@ -198,6 +198,33 @@ class Forecast(Case):
                        "1h", rc=2)
         self.assertIn("the limit of a file is a number", got.err)
 
+    def test_a_rule_is_better_by_one_word(self):
+        server = self.serve("--collect", "off")
+        with server.line_client() as line:
+            for i, (t, v) in enumerate(ramp(120)):
+                wild = v + (1000 if i in (50, 90) else 0)
+                line.send("disk used=%r %d" % (wild, t * 10**9))
+                line.send("few used=%r %d" % (v, t * 10**9) if i >= 117
+                          else "work done=%di %d" % (i * 7, t * 10**9))
+            line.sync()
+        ask = ("--time", "1700007140", "--format", "json", "--data",
+               server.data)
+        def value(text):
+            out = json.loads(self.cli("query", text, *ask).out)
+            return float(out["data"]["result"][0]["value"][1])
+        robust = value("predict_robust(disk_used[2h], 600)")
+        self.assertAlmostEqual(129, robust, delta=1.5)
+        self.assertGreater(abs(value("predict_linear(disk_used[2h], 600)") -
+                               129), 5)
+        self.assertAlmostEqual(value("predict_linear(few_used[2h], 600)"),
+                               value("predict_robust(few_used[2h], 600)"),
+                               places=6)
+        self.cli("query", "predict_robust(few_used[30s], 600)", *ask)
+        out = json.loads(self.cli("query", "forecast(work_done[2h], 600)",
+                                  *ask).out)
+        self.assertIn("this looks like a counter; use rate()",
+                      json.dumps(out["infos"]))
+
 
 if __name__ == "__main__":
     main()
