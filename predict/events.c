@@ -96,9 +96,14 @@ static fw_rc check(const struct fw_event *e, struct fw_err *err)
     return FW_OK;
 }
 
-fw_rc events_take(struct events_draft *d, struct fw_str name,
-                  struct fw_str value, fw_ms now, struct fw_arena *arena,
-                  struct fw_err *err)
+struct fw_event_draft *fw_event_begin(struct fw_arena *arena)
+{
+    return fw_arena_calloc(arena, 1, sizeof(struct fw_event_draft));
+}
+
+fw_rc fw_event_take(struct fw_event_draft *d, struct fw_str name,
+                    struct fw_str value, fw_ms now, struct fw_arena *arena,
+                    struct fw_err *err)
 {
     const char **text;
 
@@ -131,8 +136,8 @@ fw_rc events_take(struct events_draft *d, struct fw_str name,
     return *text != NULL ? FW_OK : fw_arena_err(arena, err);
 }
 
-fw_rc events_finish(const struct events_draft *d, struct fw_event *out,
-                    struct fw_err *err)
+fw_rc fw_event_end(const struct fw_event_draft *d, struct fw_event *out,
+                   struct fw_err *err)
 {
     struct fw_event e = d->event;
     fw_rc rc;
@@ -156,16 +161,16 @@ fw_rc events_finish(const struct events_draft *d, struct fw_event *out,
 fw_rc fw_event_parse(struct fw_str text, fw_ms now, struct fw_arena *arena,
                      struct fw_event *out, struct fw_err *err)
 {
-    struct events_draft draft = {0};
+    struct fw_event_draft draft = {0};
     struct fw_str rest = text, name, value;
     fw_rc rc = FW_OK;
 
     while (rc == FW_OK && next_part(&rest, "why", &name, &value))
-        rc = events_take(&draft, name, value, now, arena, err);
+        rc = fw_event_take(&draft, name, value, now, arena, err);
     if (rc == FW_OK && !draft.has_delta)
         draft.has_at = false; /* what is left out is written otherwise */
     if (rc == FW_OK)
-        rc = events_finish(&draft, out, err);
+        rc = fw_event_end(&draft, out, err);
     return rc == FW_OK ? rc
                        : fw_err_prefix(err, "event '%.*s'", FW_STR_ARG(text));
 }
@@ -173,7 +178,7 @@ fw_rc fw_event_parse(struct fw_str text, fw_ms now, struct fw_arena *arena,
 fw_rc fw_exclude_parse(struct fw_str text, fw_ms now, struct fw_arena *arena,
                        struct fw_event *out, struct fw_err *err)
 {
-    struct events_draft draft = {0};
+    struct fw_event_draft draft = {0};
     struct fw_str rest = text, from = text, to, name, value;
     const char *slash;
     fw_rc rc;
@@ -191,15 +196,15 @@ fw_rc fw_exclude_parse(struct fw_str text, fw_ms now, struct fw_arena *arena,
     }
     to = (struct fw_str){slash + 1, from.n - (size_t)(slash + 1 - from.p)};
     from.n = (size_t)(slash - from.p);
-    rc = events_take(&draft, FW_STR("at"), from, now, arena, err);
+    rc = fw_event_take(&draft, FW_STR("at"), from, now, arena, err);
     if (rc == FW_OK)
-        rc = events_take(&draft, FW_STR("until"), to, now, arena, err);
+        rc = fw_event_take(&draft, FW_STR("until"), to, now, arena, err);
     while (rc == FW_OK && next_part(&rest, "why", &name, &value))
-        rc = events_take(&draft, name, value, now, arena, err);
+        rc = fw_event_take(&draft, name, value, now, arena, err);
     if (rc == FW_OK && draft.has_delta)
         rc = fw_err_set(err, FW_EINVAL, "what is left out has no delta");
     if (rc == FW_OK)
-        rc = events_finish(&draft, out, err);
+        rc = fw_event_end(&draft, out, err);
 out:
     return rc == FW_OK
                ? rc

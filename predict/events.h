@@ -17,18 +17,11 @@ struct events {
 };
 
 /* An event as it is being read, name by name. */
-struct events_draft {
+struct fw_event_draft {
     struct fw_event event;
     fw_ms lasts;
     bool has_at, has_delta;
 };
-/* at, delta, until, for, every or why; FW_EINVAL with a sentence. */
-fw_rc events_take(struct events_draft *draft, struct fw_str name,
-                  struct fw_str value, fw_ms now, struct fw_arena *arena,
-                  struct fw_err *err);
-/* Without a delta it is a time to be left out. */
-fw_rc events_finish(const struct events_draft *draft, struct fw_event *out,
-                    struct fw_err *err);
 
 /* One change of the level: at `at` by `by`. */
 struct events_step {

@@ -10,7 +10,7 @@
 #include "predict/events.h"
 
 struct reading {
-    struct events_draft draft;
+    struct fw_event_draft draft;
     struct fw_event *all; /* FW_MAX_EVENTS of them */
     size_t n;
     fw_ms now;
@@ -25,9 +25,9 @@ static fw_rc end_event(struct reading *r)
     if (r->n == FW_MAX_EVENTS)
         return fw_err_set(r->err, FW_ETOOBIG, "more than %d events",
                           FW_MAX_EVENTS);
-    rc = events_finish(&r->draft, &r->all[r->n], r->err);
+    rc = fw_event_end(&r->draft, &r->all[r->n], r->err);
     r->n += rc == FW_OK;
-    r->draft = (struct events_draft){0};
+    r->draft = (struct fw_event_draft){0};
     return rc;
 }
 
@@ -35,8 +35,8 @@ static fw_rc take_field(void *self, size_t line, struct fw_str name,
                         struct fw_str value)
 {
     struct reading *r = self;
-    fw_rc rc = name.n > 0 ? events_take(&r->draft, name, value, r->now,
-                                        r->arena, r->err)
+    fw_rc rc = name.n > 0 ? fw_event_take(&r->draft, name, value, r->now,
+                                          r->arena, r->err)
                           : end_event(r);
 
     return rc == FW_OK ? rc : fw_err_prefix(r->err, "line %zu", line);
@@ -181,7 +181,8 @@ static fw_rc read_object(struct reading *r, struct fw_str *in)
             !read_value(in, r->arena, &value))
             return no_json(r);
         if (!fw_str_eq(value, FW_STR("null")))
-            rc = events_take(&r->draft, name, value, r->now, r->arena, r->err);
+            rc =
+                fw_event_take(&r->draft, name, value, r->now, r->arena, r->err);
         if (rc == FW_OK && !eat(in, ',') && next_char(in) != '}')
             return no_json(r);
     }

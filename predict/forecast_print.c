@@ -207,7 +207,7 @@ static fw_rc print_json(const struct forecast_row *rows, size_t count,
 
 /* ---- CSV ----------------------------------------------------------------- */
 
-static fw_rc csv_text(struct fw_buf *out, struct fw_str s)
+fw_rc print_csv_text(struct fw_buf *out, struct fw_str s)
 {
     fw_rc rc;
 
@@ -224,7 +224,7 @@ static fw_rc csv_text(struct fw_buf *out, struct fw_str s)
     return rc == FW_OK ? fw_buf_addc(out, '"') : rc;
 }
 
-static fw_rc csv_seconds(struct fw_buf *out, fw_ms t)
+fw_rc print_csv_seconds(struct fw_buf *out, fw_ms t)
 {
     if (t % 1000 == 0)
         return fw_buf_printf(out, "%lld", (long long)(t / 1000));
@@ -239,11 +239,11 @@ static fw_rc csv_points(const struct forecast_row *row, struct fw_buf *out)
     for (size_t i = 0; rc == FW_OK && i < f->n; i++) {
         const double v[3] = {f->point[i], f->lower[i], f->upper[i]};
 
-        rc = csv_text(out, row->name);
+        rc = print_csv_text(out, row->name);
         if (rc == FW_OK)
             rc = fw_buf_addc(out, ',');
         if (rc == FW_OK)
-            rc = csv_seconds(out, f->t[i]);
+            rc = print_csv_seconds(out, f->t[i]);
         for (size_t j = 0; rc == FW_OK && j < 3; j++)
             rc = isnan(v[j]) ? fw_buf_addc(out, ',')
                              : fw_buf_printf(out, ",%.10g", v[j]);
@@ -257,7 +257,7 @@ static fw_rc csv_passage(const struct forecast_row *row, struct fw_buf *out)
 {
     const struct fw_forecast *f = row->forecast;
     const fw_ms when[3] = {f->passage.p10, f->passage.p50, f->passage.p90};
-    fw_rc rc = csv_text(out, row->name);
+    fw_rc rc = print_csv_text(out, row->name);
 
     if (rc == FW_OK)
         rc = fw_buf_addc(out, ',');
@@ -266,7 +266,7 @@ static fw_rc csv_passage(const struct forecast_row *row, struct fw_buf *out)
     for (size_t j = 0; rc == FW_OK && j < 3; j++) {
         rc = fw_buf_addc(out, ',');
         if (rc == FW_OK && f->has_passage && when[j] >= 0)
-            rc = csv_seconds(out, when[j]);
+            rc = print_csv_seconds(out, when[j]);
     }
     if (rc == FW_OK)
         rc = fw_buf_printf(out, ",%s,%s\n", fw_verdict_name(f->verdict),

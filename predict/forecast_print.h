@@ -34,6 +34,11 @@ FW_CHECK fw_rc forecast_print(const struct forecast_row *rows, size_t count,
 void passage_words(const struct fw_forecast *f, const struct fw_breach *breach,
                    fw_ms horizon, char *out, size_t bytes);
 
+/* A field of CSV, in quotes where it has to be; seconds with milliseconds
+ * only where there are any. */
+FW_CHECK fw_rc print_csv_text(struct fw_buf *out, struct fw_str s);
+FW_CHECK fw_rc print_csv_seconds(struct fw_buf *out, fw_ms t);
+
 /* One forecast as a JSON object; the report uses it too. */
 struct fw_json;
 void forecast_json(struct fw_json *json, const struct fw_forecast *f,

@@ -82,32 +82,52 @@ static const char *nothing_of(struct fw_str expr, fw_ms history,
     return fw_arena_printf(arena, "clamp((%.*s), 0, 0)", FW_STR_ARG(expr));
 }
 
-static fw_rc question(struct fw_str expr, struct fw_str limit, fw_ms history,
-                      struct fw_arena *arena, struct fw_query **out,
-                      struct fw_err *err)
+/* What stands left of `op` and the limit, matched, as one query. */
+static fw_rc join(const char *left, char op, struct fw_str limit,
+                  struct fw_arena *arena, const char **out, struct fw_err *err)
 {
     struct fw_str matching = FW_STR("ignoring()"), rest = limit;
-    const char *nothing = nothing_of(expr, history, arena), *text;
+    struct fw_query *query;
     bool scalar;
 
     if (take_matching(&rest, &matching))
         skip_group_left(&rest);
-    if (fw_query_parse(rest, arena, out, err) != FW_OK)
+    if (fw_query_parse(rest, arena, &query, err) != FW_OK)
         return fw_err_prefix(err, "the limit '%.*s'", FW_STR_ARG(limit));
-    scalar = fw_query_type(*out) == FW_SCALAR;
-    if (!scalar && fw_query_type(*out) != FW_VECTOR)
+    scalar = fw_query_type(query) == FW_SCALAR;
+    if (!scalar && fw_query_type(query) != FW_VECTOR)
         return fw_err_set(err, FW_EINVAL,
                           "the limit '%.*s' is neither a number nor an "
                           "expression with one value for each series",
                           FW_STR_ARG(limit));
-    text =
+    *out =
         scalar
-            ? fw_arena_printf(arena, "%s + (%.*s)", nothing, FW_STR_ARG(rest))
-            : fw_arena_printf(arena, "%s + %.*s group_left() (%.*s)", nothing,
+            ? fw_arena_printf(arena, "%s %c (%.*s)", left, op, FW_STR_ARG(rest))
+            : fw_arena_printf(arena, "%s %c %.*s group_left() (%.*s)", left, op,
                               FW_STR_ARG(matching), FW_STR_ARG(rest));
-    if (nothing == NULL || text == NULL)
+    if (left == NULL || *out == NULL)
         return fw_arena_err(arena, err);
-    return fw_query_parse(fw_str_of(text), arena, out, err);
+    return fw_query_parse(fw_str_of(*out), arena, &query, err);
+}
+
+fw_rc fw_limit_difference(struct fw_str expr, struct fw_str limit_expr,
+                          struct fw_arena *arena, const char **out,
+                          struct fw_err *err)
+{
+    const char *left = fw_arena_printf(arena, "(%.*s)", FW_STR_ARG(expr));
+
+    return join(left, '-', limit_expr, arena, out, err);
+}
+
+static fw_rc question(struct fw_str expr, struct fw_str limit, fw_ms history,
+                      struct fw_arena *arena, struct fw_query **out,
+                      struct fw_err *err)
+{
+    const char *text;
+    fw_rc rc =
+        join(nothing_of(expr, history, arena), '+', limit, arena, &text, err);
+
+    return rc == FW_OK ? fw_query_parse(fw_str_of(text), arena, out, err) : rc;
 }
 
 static uint64_t hash_of(const struct fw_labels *labels)

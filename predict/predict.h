@@ -76,6 +76,15 @@ FW_CHECK fw_rc fw_amount_parse(struct fw_str text, double *out,
 FW_CHECK fw_rc fw_events_read(struct fw_str text, fw_ms now,
                               struct fw_arena *arena, struct fw_event **out,
                               size_t *count, struct fw_err *err);
+/* An event piece by piece: at, delta, until, for, every, why, each with its
+ * text; without a delta it is a time to be left out. */
+struct fw_event_draft;
+struct fw_event_draft *fw_event_begin(struct fw_arena *arena); /* or NULL */
+FW_CHECK fw_rc fw_event_take(struct fw_event_draft *draft, struct fw_str name,
+                             struct fw_str value, fw_ms now,
+                             struct fw_arena *arena, struct fw_err *err);
+FW_CHECK fw_rc fw_event_end(const struct fw_event_draft *draft,
+                            struct fw_event *out, struct fw_err *err);
 /* True if a change lies in (from, to]. */
 bool fw_events_change(const struct fw_event *events, size_t n,
                       const struct fw_zone *zone, fw_ms from, fw_ms to);
@@ -216,6 +225,11 @@ FW_CHECK fw_rc fw_limits_fetch(struct fw_str expr, struct fw_str limit_expr,
                                const struct fw_source *src, fw_ms now,
                                fw_ms history, struct fw_arena *arena,
                                struct fw_limits **out, struct fw_err *err);
+/* "EXPR - LIMIT", matched the same way: what is beyond the limit is beyond
+ * nothing. In the arena. */
+FW_CHECK fw_rc fw_limit_difference(struct fw_str expr, struct fw_str limit_expr,
+                                   struct fw_arena *arena, const char **out,
+                                   struct fw_err *err);
 /* NaN if there is none for these labels (their name does not count). */
 double fw_limits_of(const struct fw_limits *limits,
                     const struct fw_labels *labels);
@@ -316,7 +330,13 @@ struct fw_report_row {
     size_t note_count;
 };
 
-enum fw_report_format { FW_REPORT_TEXT, FW_REPORT_JSON, FW_REPORT_HTML };
+enum fw_report_format {
+    FW_REPORT_TEXT,
+    FW_REPORT_JSON,
+    FW_REPORT_HTML,
+    FW_REPORT_CSV, /* a row a series */
+    FW_REPORT_PDF  /* FW_EINVAL where it was built without cairo */
+};
 
 /*
  * Prints the report, most urgent first. HTML is one self-contained file.

@@ -34,9 +34,11 @@ static fw_ms soonest(const struct fw_report_row *row)
 {
     const struct fw_forecast *f = row->series.forecast;
 
-    if (f == NULL || f->passage.p50 < 0)
+    if (f == NULL || !f->has_passage || f->passage.p10 < 0)
         return INT64_MAX;
-    return f->passage.p50;
+    /* What is rather not to come stands behind what is. */
+    return f->passage.p50 >= 0 ? f->passage.p50
+                               : INT64_MAX / 2 + f->passage.p10;
 }
 
 static int by_urgency(const void *a, const void *b)
@@ -151,9 +153,17 @@ fw_rc fw_report_print(const struct fw_report_row *rows, size_t n, fw_ms now,
         page.rc = report_json(order, n, now, footer, out);
     else if (format == FW_REPORT_HTML)
         report_html(&page, order, n);
+    else if (format == FW_REPORT_CSV)
+        page.rc = report_csv(order, n, out);
+    else if (format == FW_REPORT_PDF)
+        page.rc = report_pdf(&page, order, n);
     else
         report_text(&page, order, n);
     free(order);
+    if (page.rc == FW_NONE)
+        return fw_err_set(err, FW_EINVAL,
+                          "this forewarn was built without cairo and makes no "
+                          "PDF; print the page of --format html");
     if (page.rc != FW_OK)
         return fw_err_set(err, page.rc, "the report does not fit in memory");
     return FW_OK;

@@ -44,6 +44,13 @@ void report_html(struct report_page *page, const struct fw_report_row **rows,
 fw_rc report_json(const struct fw_report_row **rows, size_t n, fw_ms now,
                   struct fw_str footer, struct fw_buf *out);
 
+/* A row a series, the columns named in the first. */
+fw_rc report_csv(const struct fw_report_row **rows, size_t n,
+                 struct fw_buf *out);
+/* Pages of A4; FW_NONE where it was built without cairo. */
+fw_rc report_pdf(struct report_page *page, const struct fw_report_row **rows,
+                 size_t n);
+
 /* The picture of one row as inline SVG; `id` makes its anchors unique. */
 void report_chart(struct report_page *page, const struct fw_report_row *row,
                   size_t id);

@@ -4,7 +4,7 @@
  * class so that the page's light and dark sheets and a printer each have their
  * own, words in it for those who do not see it.
  */
-#include "predict/report.h"
+#include "predict/report_plot.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -15,84 +15,22 @@
 #define RIGHT 18.0
 #define TOP 22.0
 #define BOTTOM 40.0
-#define HISTORY_SHOWN 3   /* of it, in forecasts */
-#define HISTORY_LEAST 60  /* points */
-#define COLUMNS_DRAWN 450 /* finer than a screen shows */
-#define BAND_ROOM 0.75    /* of the other values' range, for the band */
-#define LIMIT_ROOM 1.5    /* and for the limit */
 
-struct scale {
-    fw_ms t0, t1;
-    double v0, v1;
-};
-
-static double at_x(const struct scale *s, fw_ms t)
+static double at_x(const struct report_scale *s, fw_ms t)
 {
-    return LEFT + (WIDTH - LEFT - RIGHT) * (double)(t - s->t0) /
-                      (double)(s->t1 - s->t0);
+    return LEFT + (WIDTH - LEFT - RIGHT) * report_share_t(s, t);
 }
 
-static double at_y(const struct scale *s, double v)
+static double at_y(const struct report_scale *s, double v)
 {
-    double share = (v - s->v0) / (s->v1 - s->v0);
-
-    share = fmin(fmax(share, 0.0), 1.0);
-    return HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * share;
-}
-
-static void widen(double v, double *lo, double *hi)
-{
-    if (!isfinite(v))
-        return;
-    *lo = fmin(*lo, v);
-    *hi = fmax(*hi, v);
-}
-
-/* The range of values: what was seen and the forecast in full, the band and
- * the limit as far as they leave the rest room. */
-static struct scale scale_of(const struct fw_report_row *row, size_t from)
-{
-    const struct fw_forecast *f = row->series.forecast;
-    double lo = INFINITY, hi = -INFINITY, range, band_lo, band_hi;
-    double limit = row->breach.limit;
-    struct scale s;
-
-    for (size_t i = from; i < f->history_n; i++)
-        widen(f->history_v[i], &lo, &hi);
-    for (size_t i = 0; i < f->n; i++)
-        widen(f->point[i], &lo, &hi);
-    range = hi > lo ? hi - lo : fmax(fabs(hi), 1.0) * 0.1;
-    band_lo = lo - BAND_ROOM * range;
-    band_hi = hi + BAND_ROOM * range;
-    if (limit > lo - LIMIT_ROOM * range && limit < hi + LIMIT_ROOM * range)
-        widen(limit, &lo, &hi);
-    for (size_t i = 0; i < f->n; i++) {
-        widen(fmax(f->lower[i], band_lo), &lo, &hi);
-        widen(fmin(f->upper[i], band_hi), &lo, &hi);
-    }
-    range = hi > lo ? hi - lo : fmax(fabs(hi), 1.0) * 0.1;
-    s.v0 = lo - 0.06 * range;
-    s.v1 = hi + 0.06 * range;
-    s.t0 = f->history_n > from ? f->history_t[from] : f->t[0] - f->step;
-    s.t1 = f->n > 0 ? f->t[f->n - 1] : f->history_t[f->history_n - 1];
-    if (s.t1 <= s.t0)
-        s.t1 = s.t0 + 1;
-    return s;
+    return HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * report_share_v(s, v);
 }
 
 /* ---- Axes ---------------------------------------------------------------- */
 
-static double round_step(double range, int parts)
+static void value_axis(struct report_page *page, const struct report_scale *s)
 {
-    double raw = range / parts, unit = pow(10.0, floor(log10(raw)));
-    double m = raw / unit;
-
-    return unit * (m <= 1.0 ? 1.0 : m <= 2.0 ? 2.0 : m <= 5.0 ? 5.0 : 10.0);
-}
-
-static void value_axis(struct report_page *page, const struct scale *s)
-{
-    double step = round_step(s->v1 - s->v0, 5);
+    double step = report_value_step(s);
     double v = ceil(s->v0 / step) * step;
 
     for (int i = 0; i < 12 && v <= s->v1; i++, v += step) {
@@ -111,58 +49,16 @@ static void value_axis(struct report_page *page, const struct scale *s)
     }
 }
 
-static fw_ms time_step(fw_ms range)
+static void time_axis(struct report_page *page, const struct report_scale *s)
 {
-    static const fw_ms steps[] = {
-        FW_SECOND,       5 * FW_SECOND, 15 * FW_SECOND, 30 * FW_SECOND,
-        FW_MINUTE,       5 * FW_MINUTE, 15 * FW_MINUTE, 30 * FW_MINUTE,
-        FW_HOUR,         2 * FW_HOUR,   3 * FW_HOUR,    6 * FW_HOUR,
-        12 * FW_HOUR,    FW_DAY,        2 * FW_DAY,     7 * FW_DAY,
-        14 * FW_DAY,     28 * FW_DAY,   91 * FW_DAY,    364 * FW_DAY,
-        5 * 364 * FW_DAY};
-
-    for (size_t i = 0; i < sizeof(steps) / sizeof(*steps); i++)
-        if (range / steps[i] <= 8)
-            return steps[i];
-    return range / 4 + 1;
-}
-
-/* "05:30", "05:30:15" for fine steps, "Nov 23" at midnight and for days. */
-static void time_text(fw_ms t, fw_ms step, char out[16])
-{
-    static const char *const months[] = {"Jan", "Feb", "Mar", "Apr",
-                                         "May", "Jun", "Jul", "Aug",
-                                         "Sep", "Oct", "Nov", "Dec"};
-    char iso[FW_TIME_TEXT_BYTES];
-    int month, day;
-
-    (void)fw_format_time(iso, t);
-    if (iso[0] == '-' || iso[4] != '-') { /* not a year of four digits */
-        (void)snprintf(out, 16, "%.10s", iso);
-        return;
-    }
-    month = (iso[5] - '0') * 10 + (iso[6] - '0');
-    day = (iso[8] - '0') * 10 + (iso[9] - '0');
-    if (step >= 28 * FW_DAY)
-        (void)snprintf(out, 16, "%s %.4s", months[(month + 11) % 12], iso);
-    else if (step >= FW_DAY || t % FW_DAY == 0)
-        (void)snprintf(out, 16, "%s %d", months[(month + 11) % 12], day);
-    else if (step >= FW_MINUTE)
-        (void)snprintf(out, 16, "%.5s", iso + 11);
-    else
-        (void)snprintf(out, 16, "%.8s", iso + 11);
-}
-
-static void time_axis(struct report_page *page, const struct scale *s)
-{
-    fw_ms step = time_step(s->t1 - s->t0);
+    fw_ms step = report_time_step(s);
     fw_ms t = s->t0 - ((s->t0 % step) + step) % step + step;
 
     for (; t <= s->t1; t += step) {
         char text[16];
         double x = at_x(s, t);
 
-        time_text(t, step, text);
+        report_time_text(t, step, text);
         report_printf(page,
                       "<line class=\"grid\" x1=\"%.1f\" x2=\"%.1f\" "
                       "y1=\"%.0f\" y2=\"%.0f\"/>"
@@ -175,13 +71,13 @@ static void time_axis(struct report_page *page, const struct scale *s)
 
 /* ---- Lines --------------------------------------------------------------- */
 
-/* The past, at most COLUMNS_DRAWN columns of it, each by its lowest and its
+/* The past, at most REPORT_COLUMNS columns of it, each by its lowest and its
  * highest value; broken where samples are missing. */
-static void history(struct report_page *page, const struct scale *s,
+static void history(struct report_page *page, const struct report_scale *s,
                     const struct fw_forecast *f, size_t from)
 {
     size_t n = f->history_n - from;
-    size_t per = (n + COLUMNS_DRAWN - 1) / COLUMNS_DRAWN;
+    size_t per = (n + REPORT_COLUMNS - 1) / REPORT_COLUMNS;
     bool pen = false;
 
     report_put(page, "<path class=\"seen\" d=\"");
@@ -216,7 +112,7 @@ static void history(struct report_page *page, const struct scale *s,
     report_put(page, "\"/>\n");
 }
 
-static void band(struct report_page *page, const struct scale *s,
+static void band(struct report_page *page, const struct report_scale *s,
                  const struct fw_forecast *f)
 {
     report_put(page, "<path class=\"band\" d=\"");
@@ -233,7 +129,7 @@ static void band(struct report_page *page, const struct scale *s,
     report_put(page, "\"/>\n");
 }
 
-static void limit_line(struct report_page *page, const struct scale *s,
+static void limit_line(struct report_page *page, const struct report_scale *s,
                        double limit)
 {
     char text[WORDS_BYTES];
@@ -257,7 +153,7 @@ static void limit_line(struct report_page *page, const struct scale *s,
 }
 
 /* When: p10 to p90 as a bar under the plot, the median as a line through it. */
-static void when(struct report_page *page, const struct scale *s,
+static void when(struct report_page *page, const struct report_scale *s,
                  const struct fw_forecast *f, fw_ms now)
 {
     const struct fw_passage *p = &f->passage;
@@ -291,18 +187,15 @@ void report_chart(struct report_page *page, const struct fw_report_row *row,
                   size_t id)
 {
     const struct fw_forecast *f = row->series.forecast;
-    size_t shown = HISTORY_SHOWN * f->n, from;
-    struct scale s;
+    size_t from = report_shown_from(f);
+    struct report_scale s;
     char limit[FW_DOUBLE_TEXT_BYTES + 8], current[WORDS_BYTES];
     char breach[96], last[WORDS_BYTES];
     double x;
 
     if (f->history_n == 0)
         return;
-    if (shown < HISTORY_LEAST)
-        shown = HISTORY_LEAST;
-    from = f->history_n > shown ? f->history_n - shown : 0;
-    s = scale_of(row, from);
+    s = report_scale_of(row, from);
     fw_breach_print(&row->breach, limit);
     report_when(row, breach);
     report_printf(page,

@@ -330,6 +330,16 @@ static void notes(struct report_page *page, const struct fw_report_row *row)
         report_escaped(page, fw_str_of(f->assumes));
         report_put(page, "</dd>\n");
     }
+    if (f != NULL && f->known != NULL && *f->known != '\0') {
+        note(page, "Known beforehand");
+        report_escaped(page, fw_str_of(f->known));
+        report_put(page, "</dd>\n");
+    }
+    if (f != NULL && f->counter) {
+        note(page, "Hint");
+        report_escaped(page, fw_str_of(fw_forecast_hint(f)));
+        report_put(page, ".</dd>\n");
+    }
     record_long(page, &row->record);
     for (size_t i = 0; i < row->note_count; i++) {
         note(page, row->notes[i].question);

@@ -199,6 +199,10 @@ static void part(struct report_page *page, const struct fw_report_row *row)
             wrapped(page, "  model    ", line);
             wrapped(page, "  assumes  ", f->assumes);
         }
+        if (f->known != NULL && *f->known != '\0')
+            wrapped(page, "  known    ", f->known);
+        if (f->counter)
+            wrapped(page, "  hint     ", fw_forecast_hint(f));
     }
     record(page, &row->record);
     for (size_t i = 0; i < row->note_count; i++)

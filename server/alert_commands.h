@@ -57,6 +57,8 @@ struct alert_view {
     struct fw_txn *txn;
     struct config_watch *watches; /* by name */
     size_t watch_count;
+    struct config_watch *stored; /* those of the folder, whose zones it owns */
+    size_t stored_count;
 };
 FW_CHECK fw_rc alert_view_open(struct alert_view *view, struct fw_cli *cli,
                                struct fw_err *err);

@@ -23,11 +23,25 @@ fw_rc alert_view_open(struct alert_view *view, struct fw_cli *cli,
     if (rc == FW_OK)
         rc = watch_table_all(view->txn, view->arena, &view->watches,
                              &view->watch_count, err);
-    return rc;
+    if (rc != FW_OK)
+        return rc;
+    view->stored = view->watches;
+    view->stored_count = view->watch_count;
+    for (size_t i = 0; i < view->stored_count; i++) {
+        struct config_watch *w = &view->stored[i];
+
+        /* A zone that this machine does not have is UTC here. */
+        if (w->time_zone != NULL &&
+            fw_zone_open(w->time_zone, &w->zone, NULL) != FW_OK)
+            w->zone = NULL;
+    }
+    return FW_OK;
 }
 
 void alert_view_close(struct alert_view *view)
 {
+    for (size_t i = 0; i < view->stored_count; i++)
+        fw_zone_close(view->stored[i].zone);
     if (view->txn != NULL)
         fw_txn_abort(view->txn);
     if (view->store != NULL)
@@ -145,7 +159,7 @@ static const struct fw_option listing_options[] = {
 };
 
 const struct fw_command alert_commands[] = {
-    {"report", cmd_report, "[WATCH]",
+    {"report", cmd_report, "[WATCH | EXPR LIMIT ...]",
      "for each watch: value, probability, time to breach, record",
      "The watches are those of the server that writes to the data folder, or "
      "those of\n--config FILE. Most urgent first.\n\n"

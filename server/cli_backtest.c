@@ -186,8 +186,10 @@ static int finish(struct alert_view *view, fw_rc rc, const struct fw_err *err)
 
 /* A watch made of the command's options. */
 static fw_rc make_watch(struct fw_cli *cli, const struct fw_args *args,
-                        struct config_watch *w, struct fw_err *err)
+                        struct fw_arena *arena, struct config_watch *w,
+                        struct fw_err *err)
 {
+    struct fw_str limit;
     fw_rc rc = FW_OK;
 
     if (args->rest_count != 2)
@@ -202,7 +204,12 @@ static fw_rc make_watch(struct fw_cli *cli, const struct fw_args *args,
                                .reason = ""};
     if (!fw_args_has(cli, args, "horizon"))
         return fw_err_set(err, FW_EINVAL, "--horizon is needed, such as 24h");
-    rc = fw_breach_parse(fw_str_of(w->breach_text), &w->breach, err);
+    rc = fw_breach_parse_limit(fw_str_of(w->breach_text), &w->breach, &limit,
+                               err);
+    /* The difference then: the past is judged by the limits it had. */
+    if (rc == FW_OK && limit.n > 0)
+        rc = fw_limit_difference(fw_str_of(w->expr), limit, arena, &w->expr,
+                                 err);
     if (rc == FW_OK)
         rc = fw_args_duration(cli, args, "for", &w->breach.for_ms, err);
     if (rc == FW_OK)
@@ -240,9 +247,9 @@ int cmd_backtest(struct fw_cli *cli, int argc, char **argv)
     view.cli = cli;
     rc = ask(cli, &args, &asked, &err);
     if (rc == FW_OK)
-        rc = make_watch(cli, &args, &watch, &err);
-    if (rc == FW_OK)
         rc = alert_view_open(&view, cli, &err);
+    if (rc == FW_OK)
+        rc = make_watch(cli, &args, view.arena, &watch, &err);
     view.watches = &watch;
     view.watch_count = 1;
     if (rc == FW_OK)

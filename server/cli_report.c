@@ -13,17 +13,22 @@
 #include "server/alert/card.h"
 #include "server/alert_commands.h"
 #include "server/audit/audit.h"
+#include "server/config_check.h"
 #include "storage/base/file.h"
 #include "storage/base/limits.h"
 
 #define OUT_BYTES ((size_t)256 << 20)
+#define PROGRESS_LEAST 3 /* watches that are worth a bar */
 
 const struct fw_option report_options[] = {
-    {"format", 'f', "FORMAT", "text", "text, json or html"},
+    {"format", 'f', "FORMAT", "text", "text, json, csv, html or pdf"},
     {"output", 'o', "FILE", NULL, "write it there, whole or not at all"},
     {"config", 'c', "FILE", NULL,
      "the watches of this forewarn.yml, not the server's"},
     {"at", 0, "TIME", "now", "stand at this moment"},
+    {"horizon", 0, "SPAN", NULL, "of EXPR LIMIT: how far ahead to look"},
+    {"for", 0, "SPAN", "0s", "of EXPR LIMIT: how long it must stay passed"},
+    {"history", 0, "SPAN", NULL, "of EXPR LIMIT: how much to learn from"},
     {0},
 };
 
@@ -159,8 +164,7 @@ static fw_rc report_watch(struct alert_view *view,
                           struct fw_err *err)
 {
     struct fw_source source = fw_source_of_store(view->store);
-    struct fw_forecast_options options = {
-        .now = now, .horizon = watch->horizon, .breach = &watch->breach};
+    struct fw_forecast_options options = config_watch_question(watch, now);
     struct fw_report_row row = {.watch = fw_str_of(watch->name),
                                 .expr = fw_str_of(watch->expr),
                                 .owner = fw_str_of(watch->owner),
@@ -185,12 +189,29 @@ static fw_rc report_watch(struct alert_view *view,
     }
     for (size_t i = 0; rc == FW_OK && i < count; i++) {
         row.series = series[i];
+        row.breach.limit = series[i].limit;
         row.state = state_word(view, watch, &series[i], search);
         rc = add_notes(view, watch, now, &row, err);
         if (rc == FW_OK)
             rc = add_row(view, rows, &row, err);
     }
     return rc;
+}
+
+/* A bar on the terminal, where there is enough to wait for. */
+static void show_progress(struct fw_cli *cli, size_t made, size_t all,
+                          size_t series)
+{
+    static const char bar[] = "##############################";
+    int full = (int)(made * (sizeof(bar) - 1) / all);
+
+    if (!cli->tty || all < PROGRESS_LEAST)
+        return;
+    (void)fprintf(cli->err, "\r[%-30.*s] %zu of %zu watches, %zu series", full,
+                  bar, made, all, series);
+    if (made == all)
+        (void)fprintf(cli->err, "\r%70s\r", "");
+    (void)fflush(cli->err);
 }
 
 static fw_rc report_all(struct alert_view *view, fw_ms now, struct rows *rows,
@@ -203,8 +224,63 @@ static fw_rc report_all(struct alert_view *view, fw_ms now, struct rows *rows,
         watched_all(view->txn, view->arena, &states, &search.n, &damaged, err);
 
     search.states = states;
-    for (size_t i = 0; rc == FW_OK && i < view->watch_count; i++)
+    for (size_t i = 0; rc == FW_OK && i < view->watch_count; i++) {
+        if (view->cli->cancel != NULL && atomic_load(view->cli->cancel))
+            return fw_err_set(err, FW_ECANCELED, "given up");
         rc = report_watch(view, &view->watches[i], now, &search, rows, err);
+        show_progress(view->cli, i + 1, view->watch_count, rows->n);
+    }
+    return rc;
+}
+
+/* One EXPR LIMIT as a watch that nobody has written down. */
+static fw_rc watch_of_pair(struct fw_cli *cli, const struct fw_args *args,
+                           const char *expr, const char *limit,
+                           struct config_watch *w, struct fw_err *err)
+{
+    fw_rc rc;
+
+    *w = (struct config_watch){.name = expr,
+                               .expr = expr,
+                               .breach_text = limit,
+                               .owner = "",
+                               .reason = "",
+                               .probability = 0.8,
+                               .interval = FW_MINUTE};
+    rc = fw_breach_parse_limit(fw_str_of(limit), &w->breach, &w->limit_expr,
+                               err);
+    if (rc == FW_OK)
+        rc = fw_args_duration(cli, args, "horizon", &w->horizon, err);
+    if (rc == FW_OK)
+        rc = fw_args_duration(cli, args, "for", &w->breach.for_ms, err);
+    if (rc == FW_OK && fw_args_has(cli, args, "history"))
+        rc = fw_args_duration(cli, args, "history", &w->history, err);
+    if (rc == FW_OK && w->horizon <= 0)
+        rc = fw_err_set(err, FW_EINVAL, "--horizon must be above zero");
+    if (rc == FW_OK)
+        config_watch_derive(w);
+    return rc;
+}
+
+static fw_rc watches_of_pairs(struct fw_cli *cli, const struct fw_args *args,
+                              struct alert_view *view, struct fw_err *err)
+{
+    size_t n = (size_t)args->rest_count / 2;
+    struct config_watch *all;
+    fw_rc rc = FW_OK;
+
+    if (args->rest_count % 2 != 0)
+        return fw_err_set(err, FW_EINVAL,
+                          "takes one watch, or expressions each with its limit "
+                          "behind it, as in disk_used '> 90'");
+    all = fw_arena_calloc(view->arena, n, sizeof(*all));
+    if (all == NULL)
+        return fw_arena_err(view->arena, err);
+    for (size_t i = 0; rc == FW_OK && i < n; i++)
+        rc = watch_of_pair(cli, args, args->rest[2 * i], args->rest[2 * i + 1],
+                           &all[i], err);
+    view->watches = all;
+    view->watch_count = n;
     return rc;
 }
 
@@ -217,8 +293,7 @@ static fw_rc choose_watches(struct fw_cli *cli, const struct fw_args *args,
     fw_rc rc = FW_OK;
 
     if (args->rest_count > 1)
-        return fw_err_set(err, FW_EINVAL, "takes one watch, not %d",
-                          args->rest_count);
+        return watches_of_pairs(cli, args, view, err);
     if (path != NULL) {
         rc = config_load(path, config, err);
         if (rc == FW_OK) {
@@ -251,7 +326,8 @@ static struct fw_str footer_of(struct alert_view *view)
 
 int cmd_report(struct fw_cli *cli, int argc, char **argv)
 {
-    static const char *const formats[] = {"text", "json", "html", NULL};
+    static const char *const formats[] = {"text", "json", "html",
+                                          "csv",  "pdf",  NULL};
     struct fw_buf text = FW_BUF_INIT(OUT_BYTES);
     struct alert_view view = {0};
     struct config *config = NULL;

@@ -285,6 +285,8 @@ void config_free(struct config *config)
     if (config == NULL)
         return;
     rule_set_free(config->rules);
+    for (size_t i = 0; i < config->watch_count; i++)
+        fw_zone_close(config->watches[i].zone);
     fw_arena_free(config->arena);
 }
 

@@ -28,7 +28,8 @@ struct config_watch {
     const char *name;
     const char *expr;
     const char *breach_text;
-    struct fw_breach breach; /* breach_text with for_ms */
+    struct fw_str limit_expr; /* of a report's EXPR LIMIT; else empty */
+    struct fw_breach breach;  /* breach_text with for_ms */
     fw_ms horizon;
     fw_ms history;            /* how far back the forecast looks */
     fw_ms interval;           /* between two evaluations */
@@ -44,7 +45,18 @@ struct config_watch {
     size_t label_count;
     const char **actions; /* names of what is done by itself */
     size_t action_count;
-    const char *file; /* where it stands */
+    struct config_event *event_rows; /* as written */
+    size_t event_count;
+    struct fw_event *events; /* the same, read */
+    const char *time_zone;
+    struct fw_zone *zone; /* owned by the config; NULL: UTC */
+    const char *file;     /* where it stands */
+    int line;
+};
+
+/* One of a watch's `events`. */
+struct config_event {
+    const char *at, *delta, *until, *lasts, *every, *why; /* NULL: not given */
     int line;
 };
 

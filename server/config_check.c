@@ -62,6 +62,18 @@ static fw_ms default_history(fw_ms horizon)
     return wanted > least ? wanted : least;
 }
 
+struct fw_forecast_options
+config_watch_question(const struct config_watch *watch, fw_ms now)
+{
+    return (struct fw_forecast_options){.now = now,
+                                        .horizon = watch->horizon,
+                                        .breach = &watch->breach,
+                                        .events = watch->events,
+                                        .event_count = watch->event_count,
+                                        .zone = watch->zone,
+                                        .limit_expr = watch->limit_expr};
+}
+
 void config_watch_derive(struct config_watch *w)
 {
     if (w->history == 0)
@@ -148,11 +160,68 @@ static fw_rc check_breach(const struct config_file *f, const struct node *map,
 {
     struct fw_err inner = {0};
     struct fw_breach breach;
+    struct fw_str limit;
+    char text[FW_DOUBLE_TEXT_BYTES + 8];
+    fw_rc rc = fw_breach_parse_limit(fw_str_of(w->breach_text), &breach, &limit,
+                                     &inner);
 
-    if (fw_breach_parse(fw_str_of(w->breach_text), &breach, &inner) != FW_OK)
+    /* What is watched is the difference then, and the limit is nothing: so
+     * the past is judged by the limits it had. */
+    if (rc == FW_OK && limit.n > 0) {
+        fw_breach_print(&breach, text);
+        rc = fw_limit_difference(fw_str_of(w->expr), limit, f->config->arena,
+                                 &w->expr, &inner);
+        w->breach_text = fw_arena_strdup(f->config->arena, text);
+        if (w->breach_text == NULL)
+            return fw_arena_err(f->config->arena, err);
+    }
+    if (rc != FW_OK)
         return config_fail(f, value_of(map, "breach"), err, "%s", inner.text);
     breach.for_ms = w->breach.for_ms;
     w->breach = breach;
+    return FW_OK;
+}
+
+static fw_rc read_event(const struct config_event *row, struct fw_arena *arena,
+                        struct fw_event *out, struct fw_err *err)
+{
+    const struct {
+        const char *name, *value;
+    } parts[] = {{"at", row->at},       {"delta", row->delta},
+                 {"until", row->until}, {"for", row->lasts},
+                 {"every", row->every}, {"why", row->why}};
+    struct fw_event_draft *draft = fw_event_begin(arena);
+    fw_rc rc = draft != NULL ? FW_OK : fw_arena_err(arena, err);
+
+    for (size_t i = 0; rc == FW_OK && i < sizeof(parts) / sizeof(*parts); i++)
+        if (parts[i].value != NULL)
+            rc = fw_event_take(draft, fw_str_of(parts[i].name),
+                               fw_str_of(parts[i].value), 0, arena, err);
+    return rc == FW_OK ? fw_event_end(draft, out, err) : rc;
+}
+
+static fw_rc check_known(const struct config_file *f, const struct node *map,
+                         struct config_watch *w, struct fw_err *err)
+{
+    struct fw_arena *arena = f->config->arena;
+    struct fw_err inner = {0};
+    fw_rc rc = FW_OK;
+
+    w->events = fw_arena_calloc(arena, w->event_count + 1, sizeof(*w->events));
+    if (w->events == NULL)
+        return fw_arena_err(arena, err);
+    for (size_t i = 0; i < w->event_count; i++) {
+        struct config_event *row = &w->event_rows[i];
+
+        if (read_event(row, arena, &w->events[i], &inner) != FW_OK)
+            return fw_err_at(err, FW_EINVAL, row->line, 1, "%s:%d:1: %s",
+                             f->name, row->line, inner.text);
+    }
+    if (w->time_zone != NULL)
+        rc = fw_zone_open(w->time_zone, &w->zone, &inner);
+    if (rc != FW_OK)
+        return config_fail(f, value_of(map, "time_zone"), err, "%s",
+                           inner.text);
     return FW_OK;
 }
 
@@ -170,6 +239,8 @@ fw_rc config_check_watch(const struct config_file *f, const struct node *map,
         rc = check_breach(f, map, watch, err);
     if (rc == FW_OK)
         rc = check_spans(f, map, watch, err);
+    if (rc == FW_OK)
+        rc = check_known(f, map, watch, err);
     return rc;
 }
 

@@ -50,6 +50,10 @@ FW_CHECK fw_rc config_check_action(const struct config_file *f,
 FW_CHECK fw_rc config_check_named_actions(const struct config *config,
                                           struct fw_err *err);
 
+/* What a forecast of this watch is asked at `now`. */
+struct fw_forecast_options
+config_watch_question(const struct config_watch *watch, fw_ms now);
+
 /* Fills `history` and `recover` where they were not given. */
 void config_watch_derive(struct config_watch *watch);
 

@@ -251,6 +251,34 @@ static const struct config_key global_keys[] = {
     {0},
 };
 
+#define EVENT(field) .offset = offsetof(struct config_event, field)
+const struct config_key config_event_keys[] = {
+    {.name = "at",
+     .type = CONFIG_TEXT,
+     EVENT(at),
+     .required = true,
+     .help = "when, as in 2026-12-01T02:00:00Z"},
+    {.name = "delta",
+     .type = CONFIG_TEXT,
+     EVENT(delta),
+     .help = "by how much the values change, as in -200GB; without it, the "
+             "time is not learnt from"},
+    {.name = "until",
+     .type = CONFIG_TEXT,
+     EVENT(until),
+     .help = "when it ends; a change without an end is for good"},
+    {.name = "for",
+     .type = CONFIG_TEXT,
+     EVENT(lasts),
+     .help = "how long it lasts, instead of `until`"},
+    {.name = "every",
+     .type = CONFIG_TEXT,
+     EVENT(every),
+     .help = "it comes again so often, as in 7d"},
+    {.name = "why", .type = CONFIG_TEXT, EVENT(why), .help = "the reason"},
+    {0},
+};
+
 #define WATCH(field) .offset = offsetof(struct config_watch, field)
 const struct config_key config_watch_keys[] = {
     {.name = "watch",
@@ -267,7 +295,7 @@ const struct config_key config_watch_keys[] = {
      .type = CONFIG_BREACH,
      WATCH(breach_text),
      .required = true,
-     .help = "the limit: > 90, >= 90, < 5 or <= 5"},
+     .help = "the limit: > 90, >= 90, < 5 or <= 5, or > and an expression"},
     {.name = "for",
      .type = CONFIG_DURATION,
      WATCH(breach.for_ms),
@@ -345,6 +373,19 @@ const struct config_key config_watch_keys[] = {
      WATCH(actions),
      .count_offset = offsetof(struct config_watch, action_count),
      .help = "names of `actions` that are run when it alerts"},
+    {.name = "time_zone",
+     .type = CONFIG_TEXT,
+     WATCH(time_zone),
+     .help = "by whose clocks its days and weeks go, as in Europe/Berlin"},
+    {.name = "events",
+     .type = CONFIG_LIST,
+     WATCH(event_rows),
+     .count_offset = offsetof(struct config_watch, event_count),
+     .below = config_event_keys,
+     .item_bytes = sizeof(struct config_event),
+     .place_offset = offsetof(struct config_event, line),
+     .most_items = FW_MAX_EVENTS,
+     .help = "planned changes, and times not to learn from"},
     {0},
 };
 

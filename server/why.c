@@ -7,6 +7,7 @@
 
 #include "server/action/action_book.h"
 #include "server/alert/alert_note.h"
+#include "server/config_check.h"
 #include "storage/base/limits.h"
 
 /* Claims this far back in the ledger make the records of series and model. */
@@ -205,8 +206,7 @@ static fw_rc make_rows(struct why *why, const struct config_watch *watch,
                        struct fw_err *err)
 {
     struct fw_source source = fw_source_of_store(why->view.store);
-    struct fw_forecast_options options = {
-        .now = now, .horizon = watch->horizon, .breach = &watch->breach};
+    struct fw_forecast_options options = config_watch_question(watch, now);
     struct fw_arena *arena = why->view.arena;
     struct fw_forecast_series *series = NULL;
     struct watched_state *states = NULL;

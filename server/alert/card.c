@@ -154,6 +154,10 @@ static void write_assumptions(struct answer *a)
     if (!can_tell(a->in))
         return;
     say(a, "\n%s", f->assumes);
+    if (f->known != NULL && *f->known != '\0')
+        say(a, "\n%s", f->known);
+    if (f->counter)
+        say(a, "\nNote: %s.", fw_forecast_hint(f));
     for (size_t i = 0; i < shown; i++)
         say(a,
             "%s%s: error %.2f times the naive one's over %d earlier "

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "server/alert/follow.h"
+#include "server/config_check.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -102,13 +103,51 @@ static void ask(const struct watching *g, struct watched *s, fw_ms now)
         (void)snprintf(o->model, sizeof(o->model), "%s", guide);
 }
 
+void follow_outlook(struct outlook *o, fw_ms now, const struct fw_forecast *f)
+{
+    *o = (struct outlook){.at = now, .p10 = -1, .p50 = -1, .p90 = -1};
+    o->reason = f->reason;
+    o->told = f->verdict != FW_CANNOT_TELL && f->has_passage &&
+              isfinite(f->passage.probability);
+    if (!o->told)
+        return;
+    o->probability = f->passage.probability;
+    o->p10 = f->passage.p10;
+    o->p50 = f->passage.p50;
+    o->p90 = f->passage.p90;
+    if (f->model != NULL)
+        (void)snprintf(o->model, sizeof(o->model), "%s", f->model);
+}
+
+/* Where something is known beforehand, each look is a forecast of its own: what
+ * is kept between looks knows neither events nor clocks. */
+static fw_rc ask_in_full(struct watching *g, const struct fw_result *result,
+                         const struct fw_forecast_options *options,
+                         struct fw_arena *arena, struct fw_err *err)
+{
+    for (size_t i = 0; i < result->count; i++) {
+        const struct fw_result_series *r = &result->series[i];
+        struct fw_forecast *f = NULL;
+        struct watched *s;
+        fw_rc rc = watching_find(g, &r->labels, g->through, &s, err);
+
+        if (rc == FW_OK)
+            rc = fw_forecast_run(r->t, r->v, r->n, options, arena, &f, err);
+        if (rc != FW_OK)
+            return rc;
+        note_spacing(s, r);
+        follow_outlook(&s->state.outlook, options->now, f);
+    }
+    return FW_OK;
+}
+
 fw_rc follow_watch(struct watching *g, const struct watcher_sight *sight,
                    fw_ms now, struct fw_arena *arena, struct fw_err *err)
 {
     const struct config_watch *watch = g->watch;
-    struct fw_forecast_options options = {
-        .now = now, .horizon = watch->horizon, .breach = &watch->breach};
-    bool whole = needs_history(g, now);
+    struct fw_forecast_options options = config_watch_question(watch, now);
+    bool in_full = watch->event_count > 0 || watch->zone != NULL;
+    bool whole = in_full || needs_history(g, now);
     fw_ms span = now - g->followed + LATE;
     struct fw_result result = {0};
     fw_rc rc;
@@ -119,6 +158,8 @@ fw_rc follow_watch(struct watching *g, const struct watcher_sight *sight,
     }
     rc = sight->fetch(sight->self, fw_str_of(watch->expr), span, watch->history,
                       &options, arena, &result, err);
+    if (rc == FW_OK && in_full)
+        return ask_in_full(g, &result, &options, arena, err);
     for (size_t i = 0; rc == FW_OK && i < result.count; i++) {
         struct watched *s;
 
@@ -146,8 +187,7 @@ fw_rc follow_forecast(const struct watching *g, const struct watched *s,
 {
     const struct config_watch *watch = g->watch;
     const struct outlook *o = &s->state.outlook;
-    struct fw_forecast_options options = {
-        .now = now, .horizon = watch->horizon, .breach = &watch->breach};
+    struct fw_forecast_options options = config_watch_question(watch, now);
     struct fw_forecast_series *series =
         fw_arena_calloc(arena, 1, sizeof(*series));
     struct fw_result result = {0};

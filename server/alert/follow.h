@@ -31,4 +31,7 @@ FW_CHECK fw_rc follow_forecast(const struct watching *g,
 /* Memory that the forecasters of a watch take. */
 size_t follow_bytes(const struct watching *g);
 
+/* What a forecast says, as an outlook of `now`. */
+void follow_outlook(struct outlook *o, fw_ms now, const struct fw_forecast *f);
+
 #endif

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "server/alert/follow.h"
+#include "server/config_check.h"
 #include "storage/base/limits.h"
 
 #define MAX_STEPS                                                              \
@@ -110,31 +111,11 @@ static fw_rc observe(struct look *l, struct fw_err *err)
 /* ---- what is foreseen
  * -------------------------------------------------------------- */
 
-static void take_outlook(struct look *l, struct watched *s,
-                         const struct fw_forecast *f)
-{
-    struct outlook *o = &s->state.outlook;
-
-    *o = (struct outlook){.at = l->now, .p10 = -1, .p50 = -1, .p90 = -1};
-    o->reason = f->reason;
-    o->told = f->verdict != FW_CANNOT_TELL && f->has_passage &&
-              isfinite(f->passage.probability);
-    if (!o->told)
-        return;
-    o->probability = f->passage.probability;
-    o->p10 = f->passage.p10;
-    o->p50 = f->passage.p50;
-    o->p90 = f->passage.p90;
-    if (f->model != NULL)
-        (void)snprintf(o->model, sizeof(o->model), "%s", f->model);
-}
-
 /* By a test that dictates what is foreseen. */
 static fw_rc be_told(struct look *l, struct fw_err *err)
 {
     const struct config_watch *watch = l->g->watch;
-    struct fw_forecast_options options = {
-        .now = l->now, .horizon = watch->horizon, .breach = &watch->breach};
+    struct fw_forecast_options options = config_watch_question(watch, l->now);
     struct fw_forecast_series *series = NULL;
     size_t count = 0;
     fw_rc rc = l->sight->foresee(l->sight->self, fw_str_of(watch->expr),
@@ -146,7 +127,7 @@ static fw_rc be_told(struct look *l, struct fw_err *err)
 
         rc = watching_find(l->g, &series[i].labels, l->g->through, &s, err);
         if (rc == FW_OK && series[i].forecast != NULL) {
-            take_outlook(l, s, series[i].forecast);
+            follow_outlook(&s->state.outlook, l->now, series[i].forecast);
             s->spacing = series[i].spacing;
             s->foreseen = &series[i];
         }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "server/alert/watch_table.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "server/alert/record_codec.h"
@@ -10,7 +11,7 @@
 
 #define T_WATCHES "watches"
 #define T_WATCHED "watched"
-#define WATCH_VERSION 2
+#define WATCH_VERSION 3
 #define WATCHED_VERSION 2
 
 uint64_t watch_definition(const struct config_watch *watch)
@@ -55,6 +56,19 @@ static fw_rc watch_put(struct fw_buf *out, const struct config_watch *w,
     }
     record_put_double(&r, w->minimum_precision);
     record_put_u8(&r, w->shadow ? 1 : 0);
+    record_put_str(&r, fw_str_of(w->time_zone != NULL ? w->time_zone : ""));
+    record_put_u32(&r, (uint32_t)w->event_count);
+    for (size_t i = 0; i < w->event_count; i++) {
+        const struct fw_event *e = &w->events[i];
+
+        record_put_u8(&r, e->exclude ? 1 : 0);
+        record_put_ms(&r, e->at);
+        record_put_ms(&r, e->until);
+        record_put_ms(&r, e->every);
+        record_put_double(&r, e->delta);
+        record_put_str(&r, fw_str_of(e->amount));
+        record_put_str(&r, fw_str_of(e->why));
+    }
     return record_end(&r, err);
 }
 
@@ -137,6 +151,36 @@ static const char *take_text(struct record_reader *r, struct fw_arena *arena,
     return copy != NULL ? copy : "";
 }
 
+/* What is known beforehand; since version 3. */
+static fw_rc read_known(struct record_reader *r, struct fw_arena *arena,
+                        struct config_watch *w, struct fw_err *err)
+{
+    bool failed = false;
+
+    w->time_zone = take_text(r, arena, &failed);
+    if (w->time_zone[0] == '\0')
+        w->time_zone = NULL;
+    w->event_count = record_get_u32(r);
+    if (w->event_count > FW_MAX_EVENTS)
+        return fw_err_set(err, FW_ECORRUPT, "a watch with %zu events",
+                          w->event_count);
+    w->events = fw_arena_calloc(arena, w->event_count + 1, sizeof(*w->events));
+    for (size_t i = 0; w->events != NULL && i < w->event_count; i++) {
+        struct fw_event *e = &w->events[i];
+
+        e->exclude = record_get_u8(r) != 0;
+        e->at = record_get_ms(r);
+        e->until = record_get_ms(r);
+        e->every = record_get_ms(r);
+        e->delta = record_get_double(r);
+        e->amount = take_text(r, arena, &failed);
+        e->why = take_text(r, arena, &failed);
+        if (!isfinite(e->delta) || e->every < 0)
+            return fw_err_set(err, FW_ECORRUPT, "an event that cannot be");
+    }
+    return failed || w->events == NULL ? fw_arena_err(arena, err) : FW_OK;
+}
+
 static fw_rc watch_read(struct fw_str name, struct fw_str bytes,
                         struct fw_arena *arena, struct config_watch *out,
                         struct fw_err *err)
@@ -179,6 +223,10 @@ static fw_rc watch_read(struct fw_str name, struct fw_str bytes,
         w.minimum_precision = record_get_double(&r);
         w.shadow = record_get_u8(&r) != 0;
     }
+    if (record_version(bytes) >= 3)
+        rc = read_known(&r, arena, &w, err);
+    if (rc != FW_OK)
+        return rc;
     rc = record_close(&r, err);
     if (rc == FW_OK) {
         fw_ms for_ms = w.breach.for_ms;

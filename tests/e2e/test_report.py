@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The report in its three formats, over hostile names."""
+"""The report in its formats, over hostile names."""
+import csv
 import html.parser
+import io
 import json
 import pathlib
 import time
@@ -147,6 +149,44 @@ watches:
         out = self.report("--config", other).out
         self.assertIn("Other", out)
         self.assertNotIn("Urgent", out)
+
+    def test_csv_pdf_and_expressions(self):
+        rows = list(csv.DictReader(io.StringIO(
+            self.report("--format", "csv").out)))
+        self.assertGreater(len(rows), len(HOSTILE))
+        for row in rows:
+            self.assertNotIn(None, row)
+        self.assertIn("firing", rows[0]["state"])
+        path = self.tmp / "report.pdf"
+        got = self.report("--format", "pdf", "--output", path, rc=None)
+        if got.rc == 2:
+            self.assertIn("without cairo", got.err)
+        else:
+            made = path.read_bytes()
+            self.assertTrue(made.startswith(b"%PDF-"))
+            self.assertIn(b"%%EOF", made[-16:])
+        got = self.report("calm_value", "> 50", "calm_value",
+                          "> calm_value + 3", "--horizon", "5m")
+        self.assertIn("2 rows", got.out)
+        got = self.report("calm_value", "> 5", "b", "--horizon", "1h", rc=2)
+        self.assertIn("each with its limit behind it", got.err)
+        other = self.write("other.yml", """
+watches:
+  - watch: Planned
+    expr: calm_value
+    breach: "> calm_value + 50"
+    horizon: 5m
+    owner: d@example.org
+    reason: curiosity
+    time_zone: Europe/Berlin
+    events:
+      - {at: "%d", delta: +1kB, why: "a <move>"}
+""" % (time.time() + 120))
+        row = self.report("--config", other, "--format", "json").json()
+        row = row["rows"][0]
+        self.assertEqual("> 0", row["breach"])
+        self.assertIn("+1kB on ", row["answer"]["known"])
+        self.assertGreater(row["answer"]["breach"]["probability"], 0.9)
 
     def test_one_watch_can_be_asked_for(self):
         out = self.report("Quiet").out

@@ -17,6 +17,7 @@ DOORS = (("lmdb.h", "storage/lmdb_env.c storage/lmdb_copy.c"),
          ("zlib.h", "storage/deflate.c server/http/gzip.c predict/gunzip.c"),
          ("pcre2.h", "storage/regex.c"),
          ("gsl/", "predict/numeric.c"),
+         ("cairo", "predict/report_pdf.c"),
          ("curl/", "server/notify/webhook.c server/notify/managers.c "
           "server/notify/email.c server/fetch.c"),
          ("yaml.h", "server/yaml_tree.c server/yaml_out.c"),
