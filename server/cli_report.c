@@ -341,6 +341,9 @@ int cmd_report(struct fw_cli *cli, int argc, char **argv)
     if (rc != FW_OK)
         return rc == FW_END ? FW_EXIT_OK : FW_EXIT_USAGE;
     rc = fw_args_choice(cli, &args, "format", formats, &format, &err);
+    if (rc == FW_OK && format == FW_REPORT_PDF && cli->tty)
+        rc = fw_err_set(&err, FW_EINVAL,
+                        "a PDF is nothing for a terminal; --output FILE");
     if (rc == FW_OK)
         rc = fw_parse_time(fw_str_of(fw_args_get(cli, &args, "at")),
                            fw_clock_now(cli->clock), &now, &err);

@@ -194,7 +194,7 @@ watches:
         self.assertNotIn("Urgent", out)
         got = self.report("Quite", rc=1)
         self.assertIn("did you mean 'Quiet'?", got.err)
-        got = self.report("--format", "pdf", rc=2)
+        got = self.report("--format", "docx", rc=2)
         self.assertIn("text, json, html", got.err)
 
 

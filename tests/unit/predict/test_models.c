@@ -14,6 +14,7 @@
 #include "predict/season.h"
 #include "predict/segments.h"
 #include "tests/model/reference.h"
+#include "tests/model/reference_r.h"
 #include "tests/support/synth.h"
 
 #define N 60
@@ -166,6 +167,60 @@ static void a_sawtooth_falls_where_it_fell(void **state)
     assert_true(out[40] < 40.0);
 }
 
+/* The forecast of one model, and how far it is from R's at most. */
+static void like_r(const struct model *model, size_t season, const double *want,
+                   double within)
+{
+    struct fw_arena *arena = fw_arena_new((size_t)32 << 20);
+    struct segments segments = {.block = N, .blocks = 1};
+    size_t origin = N;
+    struct model_input in = {
+        reference_y,      reference_y, N,   24,  &origin, 1,
+        {season, 0, 0.9}, &segments,   0.0, 1.0, arena};
+    double out[24], most = 0.0;
+
+    assert_non_null(arena);
+    assert_int_equal(model->forecast(&in, out), FW_OK);
+    fw_arena_free(arena);
+    for (size_t k = 0; k < 24; k++)
+        most = fmax(most, fabs(out[k] - want[k]));
+    print_message("%-24s %.3g off at most\n", model->name, most);
+    if (!(most <= within))
+        fail_msg("%s: %g is more than %g", model->name, most, within);
+}
+
+/* What has nothing to search for is the same to the last digits; what has, ours
+ * by a few values and R's by a search, ends up near. The series spans 17. */
+static void forecasts_are_those_of_r(void **state)
+{
+    (void)state;
+    like_r(&model_naive, 0, reference_r_naive, 1e-9);
+    like_r(&model_drift, 0, reference_r_drift, 1e-9);
+    like_r(&model_median, 0, reference_r_median, 1e-9);
+    like_r(&model_seasonal_naive, 12, reference_r_snaive, 1e-9);
+    like_r(&model_seasonal_mean, 12, reference_r_smean, 1e-9);
+    like_r(&model_theta, 0, reference_r_theta, 0.6);
+    like_r(&model_holt, 0, reference_r_holt, 2.0);
+    like_r(&model_holt_winters, 12, reference_r_hw, 1.5);
+    like_r(&model_autoreg, 12, reference_r_autoreg, 1.0);
+}
+
+static void a_robust_line_is_that_of_r(void **state)
+{
+    double x[N], y[N];
+    struct numeric_line line;
+
+    (void)state;
+    for (size_t i = 0; i < N; i++) {
+        x[i] = (double)i;
+        y[i] = 5.0 + 0.5 * x[i] + ((double)(i * 31 % 7) - 3.0) * 0.1 +
+               (i % 10 == 4 ? 40.0 : 0.0);
+    }
+    assert_int_equal(numeric_robust_line(x, y, N, &line), FW_OK);
+    near_to(line.level, reference_r_line[0], 0.01);
+    near_to(line.slope, reference_r_line[1], 0.0005);
+}
+
 /* Each model of the pool, asked from an origin inside the series, answers the
  * same whatever follows. */
 static void no_model_looks_ahead(void **state)
@@ -213,6 +268,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(holt_winters_is_that_of_statsmodels),
         cmocka_unit_test(autocorrelation_is_that_of_statsmodels),
         cmocka_unit_test(autoregression_is_least_squares),
+        cmocka_unit_test(forecasts_are_those_of_r),
+        cmocka_unit_test(a_robust_line_is_that_of_r),
         cmocka_unit_test(a_robust_line_ignores_outliers),
         cmocka_unit_test(a_season_is_found_and_noise_has_none),
         cmocka_unit_test(the_last_change_is_found_without_looking_ahead),
