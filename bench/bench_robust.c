@@ -202,7 +202,8 @@ int main(void)
         (void)printf("%-18s %-16s %18.2f %11.0f %%  %.0f us a look\n\n",
                      methods[m].name, "all", all.wrong / (SERIES * KINDS),
                      100.0 * all.forewarned / all.breaches,
-                     1e6 * all.seconds / (SERIES * KINDS * (WEEK / LOOK)));
+                     1e6 * all.seconds /
+                         ((double)(SERIES * KINDS) * WEEK / LOOK));
     }
     return 0;
 }

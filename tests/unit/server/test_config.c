@@ -233,8 +233,8 @@ static const struct mistake mistakes[] = {
      8, 12, "'DiskFull' stands already in f.yml, line 2"},
     {"watches:\n  - watch: A\n    expr: a\n    breach: 90\n" WATCH_TAIL, 4, 13,
      "a limit begins with"},
-    {"watches:\n  - watch: A\n    expr: a\n    breach: \"> \"\n" WATCH_TAIL,
-     4, 14, "lacks a finite number"},
+    {"watches:\n  - watch: A\n    expr: a\n    breach: \"> \"\n" WATCH_TAIL, 4,
+     14, "lacks a finite number"},
     {"watches:\n  - watch: A\n    expr: rate(a[5m]\n    breach: '> "
      "1'\n" WATCH_TAIL,
      3, 21, "rate(a[5m]"},
