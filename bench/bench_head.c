@@ -4,13 +4,14 @@
  * memory, the time to be there again after kill -9, how soon a sample is
  * acknowledged, what sealing costs.
  *
- *   bench_head memory  [-s SERIES] [-n SAMPLES] [-d DIR]
+ *   bench_head memory  [-s SERIES] [-n SAMPLES] [-d DIR] [-w] [-p BYTES]
  *   bench_head recover [-s SERIES] [-n SAMPLES] [-d DIR]
  *   bench_head latency [-s SERIES] [-n SECONDS] [-r RATE] [-l LINGER_MS] ...
  *   bench_head seal    [-s SERIES] [-n SAMPLES] [-d DIR]
  *
  * Series are walks in 0..100 of whole numbers, one tenth or one hundredth, ten
- * seconds apart, all at the same times (the shape of TSBS's cpu set).
+ * seconds apart, all at the same times; with -w whole numbers only, as TSBS's
+ * cpu set has. -p is --plain-samples.
  */
 #include <fcntl.h>
 #include <pthread.h>
@@ -39,6 +40,8 @@ static size_t g_series = 1000000;
 static size_t g_samples = 511;
 static double g_rate = 1e6;
 static fw_ms g_linger;
+static uint64_t g_plain;
+static bool g_whole;
 static const char *g_dir = "bench_head.data";
 
 static double clock_s(clockid_t which)
@@ -97,7 +100,8 @@ static struct fw_store *open_store(void)
     struct fw_store_options options = {.create = true,
                                        .retention = INT64_MAX,
                                        .linger = g_linger,
-                                       .disk_floor = 1};
+                                       .disk_floor = 1,
+                                       .plain_samples = g_plain};
     struct fw_store *store = NULL;
     struct fw_err err = {0};
 
@@ -139,7 +143,7 @@ static uint64_t g_random = 88172645463325252u;
 static double next_value(size_t series)
 {
     static const double scale[] = {1, 10, 100};
-    double s = scale[series % 3];
+    double s = scale[g_whole ? 0 : series % 3];
     int at;
 
     g_random ^= g_random << 13;
@@ -518,7 +522,7 @@ int main(int argc, char **argv)
     int letter;
 
     optind = 2;
-    while ((letter = getopt(argc, argv, "s:n:d:r:l:")) != -1) {
+    while ((letter = getopt(argc, argv, "s:n:d:r:l:p:w")) != -1) {
         if (letter == 's')
             g_series = strtoul(optarg, NULL, 10);
         else if (letter == 'n')
@@ -529,6 +533,10 @@ int main(int argc, char **argv)
             g_rate = strtod(optarg, NULL);
         else if (letter == 'l')
             g_linger = strtol(optarg, NULL, 10);
+        else if (letter == 'p')
+            g_plain = strtoull(optarg, NULL, 10);
+        else if (letter == 'w')
+            g_whole = true;
         else
             return 2;
     }

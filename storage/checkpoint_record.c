@@ -14,7 +14,7 @@
 #include "storage/base/crc32c.h"
 
 #define MAGIC 0x31485746u /* "FWH1" */
-#define VERSION 1
+#define VERSION 2         /* 1 had chunks of 64 at most */
 #define NO_COLUMN UINT32_MAX
 
 void checkpoint_writer_init(struct checkpoint_writer *w)
@@ -209,7 +209,7 @@ fw_rc checkpoint_reader_open(struct checkpoint_reader *r, struct fw_str text,
     if (fw_get_le32(text.p + 4) != fw_crc32c(text.p + 8, text.n - 8))
         return fw_err_set(err, FW_ECORRUPT,
                           "a head checkpoint fails its checksum");
-    if (fw_get_le32(text.p + 24) != VERSION)
+    if (fw_get_le32(text.p + 24) == 0 || fw_get_le32(text.p + 24) > VERSION)
         return fw_err_set(
             err, FW_EVERSION,
             "a head checkpoint has format version %u; this build knows %d",

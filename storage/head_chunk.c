@@ -165,6 +165,7 @@ static fw_rc close_piece(struct head_packer *p, struct piece *piece,
 struct packing {
     struct head_packer *packer;
     struct values_hint *hint;
+    size_t most; /* samples of a piece */
     struct piece piece;
 };
 
@@ -175,7 +176,7 @@ static fw_rc feed(struct packing *w, uint64_t id, uint32_t at, const fw_ms *t,
     fw_rc rc = FW_OK;
 
     for (size_t i = 0; i < n && rc == FW_OK;) {
-        size_t k = HEAD_CHUNK_SAMPLES - piece->n;
+        size_t k = w->most - piece->n;
 
         k = k < n - i ? k : n - i;
         memcpy(piece->t + piece->n, t + i, k * sizeof(*piece->t));
@@ -184,7 +185,7 @@ static fw_rc feed(struct packing *w, uint64_t id, uint32_t at, const fw_ms *t,
         note_source(piece, id, at + (uint32_t)i, k);
         piece->n += k;
         i += k;
-        if (piece->n == HEAD_CHUNK_SAMPLES)
+        if (piece->n == w->most)
             rc = close_piece(w->packer, piece, w->hint);
     }
     return rc;
@@ -207,8 +208,9 @@ static fw_rc feed_small(struct packing *w, const char *area, size_t from,
     return rc;
 }
 
-/* Where the small chunks at the end begin, and how many samples they have. */
-static size_t find_small(const char *area, size_t bytes, size_t *samples)
+/* Where the chunks of less than `most` at the end begin; their samples. */
+static size_t find_small(const char *area, size_t bytes, size_t most,
+                         size_t *samples)
 {
     struct head_chunk chunk;
     size_t from = 0;
@@ -216,7 +218,7 @@ static size_t find_small(const char *area, size_t bytes, size_t *samples)
     *samples = 0;
     for (size_t at = 0; at < bytes;) {
         at = head_chunk_get(area, at, &chunk);
-        if (chunk.n == HEAD_CHUNK_SAMPLES) {
+        if (chunk.n >= most) {
             from = at;
             *samples = 0;
         } else {
@@ -232,8 +234,7 @@ fw_rc head_pack(struct head_packer *p, const char *area, size_t bytes,
                 size_t *keep)
 {
     struct packing w;
-    size_t small = 0;
-    size_t from = find_small(area, bytes, &small);
+    size_t small = 0, from;
     fw_rc rc = FW_OK;
 
     w.packer = p; /* not all of it: a piece is large */
@@ -241,8 +242,14 @@ fw_rc head_pack(struct head_packer *p, const char *area, size_t bytes,
     w.piece.n = 0;
     w.piece.key.count = 0;
     p->fresh_bytes = 0;
+    w.most = HEAD_CHUNK_SAMPLES;
     *keep = bytes;
-    if (small + tail_n >= HEAD_CHUNK_SAMPLES) {
+    from = find_small(area, bytes, HEAD_CHUNK_SAMPLES, &small);
+    if (small + tail_n < HEAD_CHUNK_SAMPLES) {
+        w.most = HEAD_CHUNK_MIDDLE;
+        from = find_small(area, bytes, HEAD_CHUNK_MIDDLE, &small);
+    }
+    if (small + tail_n >= w.most) {
         *keep = from;
         rc = feed_small(&w, area, from, bytes);
     }

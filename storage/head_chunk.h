@@ -4,8 +4,10 @@
  * back in one piece of memory, its "area".
  *
  * A tail that is full becomes a small chunk; small chunks and a tail that
- * together fill a big one (HEAD_CHUNK_SAMPLES) are packed again as that. Big
- * ones stay as they are until they are sealed, eight to a block.
+ * together fill a middling one (HEAD_CHUNK_MIDDLE) are packed again as that,
+ * and so are middling ones that fill a big one (HEAD_CHUNK_SAMPLES). Big ones
+ * stay as they are until they are sealed, two to a block. So a sample is packed
+ * three times, and takes nearly what it will take on disk.
  */
 #ifndef STORAGE_HEAD_CHUNK_H
 #define STORAGE_HEAD_CHUNK_H
@@ -16,9 +18,8 @@
 #ifndef HEAD_TAIL
 #define HEAD_TAIL 16 /* samples of a tail before it is packed */
 #endif
-#ifndef HEAD_CHUNK_SAMPLES
-#define HEAD_CHUNK_SAMPLES 64 /* of a big chunk; small ones have less */
-#endif
+#define HEAD_CHUNK_MIDDLE 64
+#define HEAD_CHUNK_SAMPLES 256 /* of a big chunk; others have less */
 #define HEAD_TIMES_ROOM (1024 + 16 * HEAD_CHUNK_SAMPLES)
 #define HEAD_VALUES_ROOM (1024 + 16 * HEAD_CHUNK_SAMPLES)
 #define HEAD_CHUNK_HEADER 12

@@ -17,10 +17,11 @@
 #include "storage/base/crc32c.h"
 #include "storage/definition.h"
 
-#define MAGIC 0x314A5746u        /* "FWJ1" */
-#define MAGIC_PIECES 0x324A5746u /* "FWJ2" */
-#define MAGIC_PACKED 0x344A5746u /* "FWJ4": two bits from the others */
-#define FEW 8                    /* samples, which are no piece */
+#define MAGIC 0x314A5746u            /* "FWJ1" */
+#define MAGIC_PIECES 0x324A5746u     /* "FWJ2" */
+#define MAGIC_PACKED 0x344A5746u     /* "FWJ4": two bits from the others */
+#define FEW 8                        /* samples, which are no piece */
+#define KEPT_BYTES ((size_t)1 << 20) /* of buffers, between records */
 #define SAMPLE_BYTES (3 * FW_VARINT_MAX_BYTES)
 
 void journal_writer_init(struct journal_writer *w)
@@ -40,11 +41,20 @@ void journal_writer_release(struct journal_writer *w)
     fw_buf_release(&w->before_text);
 }
 
+/* What a flood of new series needed is not kept for ever. */
+static void clear(struct fw_buf *buf)
+{
+    if (buf->cap > KEPT_BYTES)
+        fw_buf_release(buf);
+    else
+        fw_buf_clear(buf);
+}
+
 void journal_writer_clear(struct journal_writer *w)
 {
-    fw_buf_clear(&w->definitions);
-    fw_buf_clear(&w->samples);
-    fw_buf_clear(&w->record);
+    clear(&w->definitions);
+    clear(&w->samples);
+    clear(&w->record);
     w->definition_count = 0;
     w->sample_count = 0;
     w->before.id = 0;
