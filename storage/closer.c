@@ -202,7 +202,8 @@ static bool choose_merge(struct closer *c, struct partition **list,
 /* Moves the rollups behind the others, in order; how many others there are. */
 static size_t put_rollups_last(struct partition **list, size_t count)
 {
-    struct partition **rollups = malloc((count + 1) * sizeof(struct partition *));
+    struct partition **rollups =
+        malloc((count + 1) * sizeof(struct partition *));
     size_t kept = 0, n = 0;
 
     for (size_t i = 0; rollups != NULL && i < count; i++)
