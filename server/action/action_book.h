@@ -54,7 +54,7 @@ struct action_case {
  */
 enum action_verdict action_judge(const struct config_action *action,
                                  struct action_book *book,
-                                 const struct action_case *alert,
+                                 const struct action_case *candidate,
                                  char why[ACTION_TEXT_BYTES]);
 
 /* So many of the runs were within `span` before now. */
