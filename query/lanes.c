@@ -13,6 +13,7 @@
 
 typedef double vec __attribute__((vector_size(64)));
 typedef int64_t mask __attribute__((vector_size(64)));
+typedef uint64_t words __attribute__((vector_size(64))); /* may wrap around */
 
 #define INLINE static inline __attribute__((always_inline))
 
@@ -220,10 +221,10 @@ static inline int64_t odd_bits(double x, uint64_t *far)
 
 INLINE bool copy_body(double *to, const double *v, size_t n)
 {
-    const int64_t b = SHIFT_BITS - LIMIT;
-    const mask base = {b, b, b, b, b, b, b, b};
+    const uint64_t b = (uint64_t)(SHIFT_BITS - LIMIT);
+    const words base = {b, b, b, b, b, b, b, b};
     mask odd = {0};
-    mask far = {0};
+    words far = {0};
     uint64_t rest_far = 0;
     int64_t rest_odd = 0;
     size_t i = 0;
@@ -236,14 +237,14 @@ INLINE bool copy_body(double *to, const double *v, size_t n)
         t = x + SHIFT;
         whole = t - SHIFT;
         odd |= (mask)whole ^ (mask)x;
-        far |= (mask)t - base;
+        far |= (words)t - base;
     }
     for (; i < n; i++) {
         to[i] = v[i];
         rest_odd |= odd_bits(v[i], &rest_far);
     }
     far >>= 32;
-    odd |= far;
+    odd |= (mask)far;
     return !any(&odd) && rest_odd == 0 && rest_far >> 32 == 0;
 }
 
