@@ -139,10 +139,10 @@ static void a_marker_or_a_fall_is_found_wherever_it_is(void **state)
 
 static void copies_know_whole_numbers(void **state)
 {
-    static const double odd[] = {0.5,      -0.0,          NAN,
-                                 INFINITY, -INFINITY,     2147483648.5,
-                                 1e300,    4294967296.0,  -4294967296.0,
-                                 1e-300,   -2147483649.0, 0x1p52};
+    static const double odd[] = {
+        0.5,           -0.0,   NAN,          INFINITY,      -INFINITY,
+        2147483648.5,  1e300,  4294967296.0, -4294967296.0, 1e-300,
+        -2147483649.0, 0x1p52, -1e300,       -0x1p62,       -1e17};
     double from[40], to[40];
 
     (void)state;
