@@ -36,78 +36,6 @@ struct replace {
     struct fw_str to, with, from;
 };
 
-/* The digits or letters of a group's name behind "$"; *used bytes. */
-static struct fw_str group_name(struct fw_str text, size_t *used)
-{
-    bool braces = text.n > 0 && text.p[0] == '{';
-    struct fw_str name = {text.p + braces, 0};
-
-    while (braces + name.n < text.n &&
-           (isalnum((unsigned char)name.p[name.n]) || name.p[name.n] == '_'))
-        name.n++;
-    *used = name.n;
-    if (!braces)
-        return name;
-    if (name.n + 1 >= text.n || name.p[name.n] != '}')
-        name.n = 0; /* "${1" or "${a-b}": not a group */
-    *used = name.n + 2;
-    return name;
-}
-
-static size_t group_number(const struct replace *r, struct fw_str name)
-{
-    size_t number = 0;
-
-    for (size_t i = 0; i < name.n; i++) {
-        if (name.p[i] < '0' || name.p[i] > '9' || number > 1000)
-            return fw_regex_group_number(r->regex, name) != 0
-                       ? fw_regex_group_number(r->regex, name)
-                       : SIZE_MAX;
-        number = number * 10 + (size_t)(name.p[i] - '0');
-    }
-    return number;
-}
-
-/*
- * The replacement with $1, ${1}, $name and $$ filled in, by the rules of Go's
- * Regexp.Expand: a name is as long as it can be, an unknown one is empty, and
- * a "$" that starts none stays.
- */
-static fw_rc expand(const struct replace *r, const struct fw_str *groups,
-                    size_t count, struct fw_buf *out)
-{
-    struct fw_str rest = r->with;
-    fw_rc rc = FW_OK;
-
-    while (rest.n > 0 && rc == FW_OK) {
-        size_t used = 0;
-        struct fw_str name;
-
-        if (rest.p[0] != '$') {
-            rc = fw_buf_addc(out, rest.p[0]);
-            rest = (struct fw_str){rest.p + 1, rest.n - 1};
-            continue;
-        }
-        rest = (struct fw_str){rest.p + 1, rest.n - 1};
-        if (rest.n > 0 && rest.p[0] == '$') {
-            rc = fw_buf_addc(out, '$');
-            rest = (struct fw_str){rest.p + 1, rest.n - 1};
-            continue;
-        }
-        name = group_name(rest, &used);
-        if (name.n == 0) {
-            rc = fw_buf_addc(out, '$');
-            continue;
-        }
-        if (group_number(r, name) < count &&
-            groups[group_number(r, name)].p != NULL)
-            rc = fw_buf_add(out, groups[group_number(r, name)].p,
-                            groups[group_number(r, name)].n);
-        rest = (struct fw_str){rest.p + used, rest.n - used};
-    }
-    return rc;
-}
-
 /* A copy of what was built, in the arena. */
 static fw_rc keep_text(struct eval *ev, const struct fw_buf *buf,
                        struct fw_str *out)
@@ -136,7 +64,7 @@ static fw_rc replace_row(struct sink *sink, struct row *row)
     if (count > MAX_GROUPS)
         count = MAX_GROUPS;
     if (rc == FW_OK)
-        rc = expand(r, groups, count, &built);
+        rc = fw_regex_expand(r->regex, r->with, groups, count, &built);
     if (rc == FW_ETOOBIG)
         rc = fw_err_set(r->ev->err, rc,
                         "label_replace() makes a label longer "
