@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * bench_breach_features.c - what the regression of predict/passage.c sees for
- * a file of questions, for bench/fit_breach.py to fit its constants from.
+ * bench_breach_features.c - what the regression of predict/breach/passage.c
+ * sees for a file of questions, for bench/fit_breach.py to fit its constants
+ * from.
  *
  *     bench_breach_features series.csv tasks.csv > features.csv
  */
 #include <stdio.h>
 
-#include "predict/breach_tasks.h"
+#include "predict/breach/breach_tasks.h"
 #include "storage/base/file.h"
 
 #define MOST ((size_t)4 << 30)

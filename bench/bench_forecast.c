@@ -10,7 +10,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "predict/breach_tasks.h"
+#include "predict/breach/breach_tasks.h"
 #include "predict/predict.h"
 
 #define SERIES 200

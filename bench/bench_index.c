@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 #include "storage/base/limits.h"
-#include "storage/registry.h"
+#include "storage/index/registry.h"
 #include "storage/storage.h"
 #include "tests/support/synth.h"
 

@@ -1,9 +1,9 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""fit_breach - fits the constants of predict/passage_weights.h.
+"""fit_breach - fits the constants of predict/breach/passage_weights.h.
 
     fit_breach.py [--binary build/release/bench/bench_breach_features]
-                  [--write predict/passage_weights.h] [--share N ...]
+                  [--write predict/breach/passage_weights.h] [--share N ...]
                   [--source REGEX] SET...
 
 A SET is a folder with series.csv[.gz] (series,timestamp,value) and, where

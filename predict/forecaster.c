@@ -13,9 +13,9 @@
 #include <string.h>
 
 #include "predict/backtest.h"
-#include "predict/limit.h"
+#include "predict/breach/limit.h"
+#include "predict/breach/passage.h"
 #include "predict/numeric.h"
-#include "predict/passage.h"
 #include "predict/predict.h"
 #include "predict/samples.h"
 #include "predict/season.h"

@@ -16,9 +16,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "predict/limit.h"
+#include "predict/breach/limit.h"
+#include "predict/breach/passage_guess.h"
 #include "predict/numeric.h"
-#include "predict/passage_guess.h"
 #include "predict/segments.h"
 #include "storage/base/hash.h"
 #include "storage/base/limits.h"

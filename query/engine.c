@@ -4,12 +4,12 @@
 
 #include <stdlib.h>
 
-#include "query/check.h"
-#include "query/functions.h"
-#include "query/labelset.h"
-#include "query/parser.h"
-#include "query/place.h"
-#include "query/reader.h"
+#include "query/eval/labelset.h"
+#include "query/eval/reader.h"
+#include "query/functions/functions.h"
+#include "query/parse/check.h"
+#include "query/parse/parser.h"
+#include "query/parse/place.h"
 #include "storage/base/hash.h"
 #include "storage/base/limits.h"
 

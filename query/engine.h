@@ -3,7 +3,7 @@
 #ifndef FW_QUERY_ENGINE_H
 #define FW_QUERY_ENGINE_H
 
-#include "query/eval.h"
+#include "query/eval/eval.h"
 
 /* `costs` has a zeroed item per node of the query, or is NULL. */
 FW_CHECK fw_rc query_run(const struct fw_query *query,

@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-#include "query/place.h"
+#include "query/parse/place.h"
 
 static const char *const kind_names[] = {"warning", "info"};
 

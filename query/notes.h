@@ -6,7 +6,7 @@
 #ifndef FW_QUERY_NOTES_H
 #define FW_QUERY_NOTES_H
 
-#include "query/ast.h"
+#include "query/parse/ast.h"
 
 #define NOTES_MAX 10 /* of each kind; the API of Prometheus shows as many */
 

@@ -3,7 +3,7 @@
  * selects. */
 #include <stdlib.h>
 
-#include "query/eval.h"
+#include "query/eval/eval.h"
 #include "storage/base/limits.h"
 
 static fw_rc store_select(void *self, const struct fw_matcher *matchers,

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "server/alert/alert_note.h"
-#include "server/alert_commands.h"
+#include "server/cli/alert_commands.h"
 #include "server/rule_json.h"
 #include "server/why.h"
 #include "storage/base/log.h"

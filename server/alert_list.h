@@ -8,7 +8,7 @@
 #define SERVER_ALERT_LIST_H
 
 #include "server/alert/watch_news.h"
-#include "server/alert_commands.h"
+#include "server/cli/alert_commands.h"
 #include "server/notify/silence.h"
 
 struct listed_alert {

@@ -5,7 +5,7 @@
  */
 #include <string.h>
 
-#include "server/alert_commands.h"
+#include "server/cli/alert_commands.h"
 #include "storage/base/limits.h"
 
 fw_rc alert_view_open(struct alert_view *view, struct fw_cli *cli,

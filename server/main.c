@@ -5,8 +5,8 @@
 #include <signal.h>
 
 #include "predict/predict.h"
-#include "server/commands.h"
-#include "server/console.h"
+#include "server/cli/commands.h"
+#include "server/cli/console.h"
 
 int main(int argc, char **argv)
 {

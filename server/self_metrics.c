@@ -7,8 +7,8 @@
 #include <unistd.h>
 
 #include "server/action/action_book.h"
-#include "server/alert_commands.h"
 #include "server/audit/audit.h"
+#include "server/cli/alert_commands.h"
 #include "server/collect/host.h"
 #include "storage/base/log.h"
 

@@ -7,7 +7,7 @@
 
 #include <stdio.h>
 
-#include "server/config.h"
+#include "server/config/config.h"
 
 /* All borrowed; they outlive the run. */
 struct serve_setup {

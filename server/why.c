@@ -7,7 +7,7 @@
 
 #include "server/action/action_book.h"
 #include "server/alert/alert_note.h"
-#include "server/config_check.h"
+#include "server/config/config_check.h"
 #include "storage/base/limits.h"
 
 /* Claims this far back in the ledger make the records of series and model. */

@@ -7,7 +7,7 @@
 #define SERVER_WHY_H
 
 #include "server/alert/card.h"
-#include "server/alert_commands.h"
+#include "server/cli/alert_commands.h"
 #include "storage/base/json.h"
 
 /* One series of the watch that was asked about. */

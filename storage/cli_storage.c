@@ -4,8 +4,8 @@
  */
 #include "storage/storage.h"
 
-#include "storage/cli_backup.h"
-#include "storage/verify.h"
+#include "storage/backup/cli_backup.h"
+#include "storage/segments/verify.h"
 
 fw_rc fw_cli_store_open(struct fw_cli *cli, struct fw_store **out,
                         struct fw_err *err)

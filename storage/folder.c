@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "storage/base/file.h"
-#include "storage/lmdb_env.h"
+#include "storage/lmdb/lmdb_env.h"
 
 #define LOCK_NAME "forewarn.lock"
 #define META_FILE "meta/data.mdb"

@@ -5,9 +5,9 @@
 
 #include "storage/base/limits.h"
 
+#include "storage/index/registry_page.h"
 #include "storage/meta.h"
-#include "storage/registry_page.h"
-#include "storage/rollup.h"
+#include "storage/segments/rollup.h"
 
 struct load_series {
     struct fw_store *store;

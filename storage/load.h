@@ -6,7 +6,7 @@
 #ifndef STORAGE_LOAD_H
 #define STORAGE_LOAD_H
 
-#include "storage/seal.h"
+#include "storage/segments/seal.h"
 
 /*
  * Fills registry, head and manifest. Damage to a partition does not keep the

@@ -6,7 +6,7 @@
 #ifndef STORAGE_META_H
 #define STORAGE_META_H
 
-#include "storage/lmdb_env.h"
+#include "storage/lmdb/lmdb_env.h"
 
 #define META_FORMAT 'F' /* "F" -> the folder's format version */
 #define META_PAGE 'R'   /* 'R' be32(page) -> registry page */

@@ -8,15 +8,15 @@
 #include <string.h>
 
 #include "storage/base/limits.h"
-#include "storage/checkpoint.h"
-#include "storage/closer.h"
-#include "storage/committer.h"
 #include "storage/folder.h"
+#include "storage/journal/checkpoint.h"
+#include "storage/journal/committer.h"
+#include "storage/journal/recover.h"
 #include "storage/load.h"
 #include "storage/meta.h"
-#include "storage/recover.h"
-#include "storage/rollup.h"
-#include "storage/sealer.h"
+#include "storage/segments/closer.h"
+#include "storage/segments/rollup.h"
+#include "storage/segments/sealer.h"
 
 /* Address space, which grows when it is used up: small enough for machines
  * that have little of it, since up to 200 partitions are open at once. */

@@ -9,15 +9,15 @@
 #include <stdatomic.h>
 
 #include "storage/base/file.h"
-#include "storage/block_reader.h"
-#include "storage/head.h"
-#include "storage/journal.h"
-#include "storage/lmdb_env.h"
-#include "storage/manifest.h"
-#include "storage/matcher.h"
-#include "storage/registry.h"
+#include "storage/head/head.h"
+#include "storage/index/matcher.h"
+#include "storage/index/registry.h"
+#include "storage/journal/journal.h"
+#include "storage/lmdb/lmdb_env.h"
+#include "storage/read/block_reader.h"
+#include "storage/segments/manifest.h"
+#include "storage/segments/tombs.h"
 #include "storage/storage.h"
-#include "storage/tombs.h"
 
 #define STORE_REASON_BYTES 256
 

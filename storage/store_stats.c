@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "storage/committer.h"
+#include "storage/journal/committer.h"
 #include "storage/store.h"
 
 /* Bytes the files of a folder (not those beneath it) take on the disk. */

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "server/alert/record_codec.h"
-#include "server/dispatch_hold.h"
+#include "server/dispatch/dispatch_hold.h"
 #include "storage/base/hash.h"
 
 #define T_ACTIONS "actions"

@@ -9,7 +9,7 @@
 #ifndef SERVER_ACTION_ACTION_BOOK_H
 #define SERVER_ACTION_ACTION_BOOK_H
 
-#include "server/config.h"
+#include "server/config/config.h"
 #include "storage/base/buf.h"
 #include "storage/base/limits.h"
 #include "storage/storage.h"

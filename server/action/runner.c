@@ -16,7 +16,7 @@
 #include "server/action/action_book.h"
 #include "server/alert/watch_news.h"
 #include "server/audit/audit.h"
-#include "server/dispatch_json.h"
+#include "server/dispatch/dispatch_json.h"
 #include "server/notify/command.h"
 #include "server/notify/silence.h"
 #include "server/stepper.h"

@@ -6,7 +6,7 @@
 #ifndef SERVER_ACTION_RUNNER_H
 #define SERVER_ACTION_RUNNER_H
 
-#include "server/config.h"
+#include "server/config/config.h"
 #include "storage/storage.h"
 
 struct runner;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "server/alert/follow.h"
-#include "server/config_check.h"
+#include "server/config/config_check.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -14,7 +14,7 @@
 #include <string.h>
 
 #include "server/alert/follow.h"
-#include "server/config_check.h"
+#include "server/config/config_check.h"
 #include "storage/base/limits.h"
 
 #define MAX_STEPS                                                              \

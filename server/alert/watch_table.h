@@ -9,7 +9,7 @@
 
 #include "server/alert/alert_state.h"
 #include "server/alert/ledger.h"
-#include "server/config.h"
+#include "server/config/config.h"
 
 /* What the newest look foresaw. */
 struct outlook {

@@ -7,7 +7,7 @@
 #define SERVER_ALERT_WATCHER_H
 
 #include "server/alert/alert_note.h"
-#include "server/config.h"
+#include "server/config/config.h"
 
 /*
  * Where answers come from: query and predict over the store, unless a test

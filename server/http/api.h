@@ -19,7 +19,7 @@
 enum api_write_protocol { API_REMOTE_WRITE, API_INFLUX, API_EXPOSITION };
 #define API_WRITE_PROTOCOLS 3
 
-struct loaded; /* server/loaded.h */
+struct loaded; /* server/config/loaded.h */
 
 struct api_counters {
     _Atomic uint64_t requests[API_WRITE_PROTOCOLS];

@@ -9,8 +9,8 @@
 #include <string.h>
 
 #include "server/alert_list.h"
+#include "server/config/yaml_tree.h"
 #include "server/http/api.h"
-#include "server/yaml_tree.h"
 
 /* ---- answers ---- */
 

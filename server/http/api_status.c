@@ -8,8 +8,8 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "server/config/loaded.h"
 #include "server/http/api.h"
-#include "server/loaded.h"
 
 #define TOP_ENTRIES 10 /* of each list of status/tsdb */
 

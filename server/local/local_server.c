@@ -9,7 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "server/commands.h"
+#include "server/cli/commands.h"
 #include "server/local/local_frame.h"
 #include "server/local/local_path.h"
 #include "storage/base/limits.h"

@@ -3,7 +3,7 @@
 #ifndef SERVER_NOTIFY_COMMAND_H
 #define SERVER_NOTIFY_COMMAND_H
 
-#include "server/config.h"
+#include "server/config/config.h"
 #include "server/notify/webhook.h"
 
 /*

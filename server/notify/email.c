@@ -13,7 +13,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "server/yaml_tree.h"
+#include "server/config/yaml_tree.h"
 #include "storage/base/file.h"
 #include "storage/base/hash.h"
 

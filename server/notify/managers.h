@@ -6,7 +6,7 @@
 #ifndef SERVER_NOTIFY_MANAGERS_H
 #define SERVER_NOTIFY_MANAGERS_H
 
-#include "server/config.h"
+#include "server/config/config.h"
 #include "server/notify/manager_queue.h"
 
 struct managers;

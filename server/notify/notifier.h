@@ -8,7 +8,7 @@
 #ifndef SERVER_NOTIFY_NOTIFIER_H
 #define SERVER_NOTIFY_NOTIFIER_H
 
-#include "server/config.h"
+#include "server/config/config.h"
 #include "storage/storage.h"
 
 struct notifier;

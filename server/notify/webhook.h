@@ -5,7 +5,7 @@
 #ifndef SERVER_NOTIFY_WEBHOOK_H
 #define SERVER_NOTIFY_WEBHOOK_H
 
-#include "server/config.h"
+#include "server/config/config.h"
 
 struct webhook_client; /* one thread's connections, reused between posts */
 

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/yaml_tree.h"
+#include "server/config/yaml_tree.h"
 #include "storage/base/file.h"
 #include "storage/base/limits.h"
 

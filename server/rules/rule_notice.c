@@ -4,7 +4,7 @@
 #include <ctype.h>
 #include <string.h>
 
-#include "server/relabel.h"
+#include "server/notify/relabel.h"
 #include "server/rules/rule_emit.h"
 #include "storage/base/json.h"
 #include "storage/base/limits.h"

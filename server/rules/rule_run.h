@@ -13,7 +13,7 @@
 #include "server/rules/rule_file.h"
 #include "storage/base/hash.h"
 
-struct relabel; /* server/relabel.h */
+struct relabel; /* server/notify/relabel.h */
 
 /* Where rules read and write. All borrowed. */
 struct rule_world {

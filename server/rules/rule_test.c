@@ -11,9 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/config/yaml_tree.h"
 #include "server/rules/rule_emit.h"
 #include "server/rules/rule_memory.h"
-#include "server/yaml_tree.h"
 #include "storage/base/file.h"
 #include "storage/base/limits.h"
 

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/relabel.h"
+#include "server/notify/relabel.h"
 #include "server/rules/rule_notice.h"
 #include "server/rules/rule_table.h"
 #include "server/stepper.h"

@@ -6,7 +6,7 @@
 #ifndef SERVER_RULES_RULER_H
 #define SERVER_RULES_RULER_H
 
-#include "server/config.h"
+#include "server/config/config.h"
 #include "server/notify/managers.h"
 #include "server/rules/rule_run.h"
 

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "server/commands.h"
+#include "server/cli/commands.h"
 #include "storage/base/file.h"
 #include "storage/base/limits.h"
 

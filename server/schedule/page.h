@@ -3,7 +3,7 @@
 #ifndef SERVER_SCHEDULE_PAGE_H
 #define SERVER_SCHEDULE_PAGE_H
 
-#include "server/config.h"
+#include "server/config/config.h"
 #include "storage/storage.h"
 
 /*

@@ -11,7 +11,7 @@
 #ifndef SERVER_SCHEDULE_SCHEDULER_H
 #define SERVER_SCHEDULE_SCHEDULER_H
 
-#include "server/config.h"
+#include "server/config/config.h"
 #include "storage/storage.h"
 
 struct scheduler_options {

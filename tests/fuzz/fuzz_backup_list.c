@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "storage/backup_list.h"
+#include "storage/backup/backup_list.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -9,7 +9,7 @@
 
 #include "storage/base/bytes.h"
 #include "storage/base/crc32c.h"
-#include "storage/checkpoint_record.h"
+#include "storage/journal/checkpoint_record.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -9,7 +9,7 @@
 
 #include "storage/base/bytes.h"
 #include "storage/base/crc32c.h"
-#include "storage/journal_record.h"
+#include "storage/journal/journal_record.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "storage/regex.h"
+#include "storage/index/regex.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

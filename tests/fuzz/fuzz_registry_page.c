@@ -9,9 +9,9 @@
 
 #include "storage/base/bytes.h"
 #include "storage/base/crc32c.h"
-#include "storage/definition.h"
-#include "storage/deflate.h"
-#include "storage/registry_page.h"
+#include "storage/index/definition.h"
+#include "storage/index/registry_page.h"
+#include "storage/segments/deflate.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -4,7 +4,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "query/remote_answer.h"
+#include "query/cli/remote_answer.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -10,7 +10,7 @@
 
 #include "storage/base/bytes.h"
 #include "storage/base/crc32c.h"
-#include "storage/segment.h"
+#include "storage/segments/segment.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

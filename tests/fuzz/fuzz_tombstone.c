@@ -6,7 +6,7 @@
 
 #include "storage/base/bytes.h"
 #include "storage/base/crc32c.h"
-#include "storage/tombs.h"
+#include "storage/segments/tombs.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -57,7 +57,7 @@ class Layering(Tree):
     def setUp(self):
         super().setUp()
         for path in ("storage/storage.h", "storage/base/err.h",
-                     "storage/head.h", "query/query.h", "server/serve.h"):
+                     "storage/head/head.h", "query/query.h", "server/serve.h"):
             self.put(path, "int x;\n")
 
     def test_downward_by_public_headers_is_accepted(self):
@@ -67,15 +67,15 @@ class Layering(Tree):
         self.assertEqual(self.says(layering), [])
 
     def test_upward_include_is_refused_with_its_line(self):
-        self.put("storage/cursor.c", '\n#include "query/query.h"\n')
-        self.refuses(layering, "storage/cursor.c:2:", "points up")
+        self.put("storage/read/cursor.c", '\n#include "query/query.h"\n')
+        self.refuses(layering, "storage/read/cursor.c:2:", "points up")
 
     def test_base_knows_nothing_of_storage(self):
         self.put("storage/base/buf.c", '#include "storage/storage.h"\n')
         self.refuses(layering, "points up")
 
     def test_private_header_of_another_room_is_refused(self):
-        self.put("query/plan.c", '#include "storage/head.h"\n')
+        self.put("query/plan.c", '#include "storage/head/head.h"\n')
         self.refuses(layering, "entered by storage/storage.h only")
 
     def test_include_that_is_no_path_from_the_root_is_refused(self):
@@ -89,7 +89,7 @@ class Layering(Tree):
 
     def test_library_outside_its_room_is_refused(self):
         self.put("query/plan.c", "#include <lmdb.h>\n")
-        self.refuses(layering, "<lmdb.h> is used in storage/lmdb_env.c ")
+        self.refuses(layering, "<lmdb.h> is used in storage/lmdb/lmdb_env.c ")
 
     def test_own_header_comes_first(self):
         self.put("query/plan.h", "int y;\n")

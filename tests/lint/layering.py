@@ -13,14 +13,14 @@ import lint_tree
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^">]+)[">]')
 # Each library's header, and the files that may include it.
-DOORS = (("lmdb.h", "storage/lmdb_env.c storage/lmdb_copy.c"),
-         ("zlib.h", "storage/deflate.c server/http/gzip.c predict/gunzip.c"),
-         ("pcre2.h", "storage/regex.c"),
+DOORS = (("lmdb.h", "storage/lmdb/lmdb_env.c storage/lmdb/lmdb_copy.c"),
+         ("zlib.h", "storage/segments/deflate.c server/http/gzip.c predict/cli/gunzip.c"),
+         ("pcre2.h", "storage/index/regex.c"),
          ("gsl/", "predict/numeric.c"),
-         ("cairo", "predict/report_pdf.c"),
+         ("cairo", "predict/report/report_pdf.c"),
          ("curl/", "server/notify/webhook.c server/notify/managers.c "
-          "server/notify/email.c server/fetch.c"),
-         ("yaml.h", "server/yaml_tree.c server/yaml_out.c"),
+          "server/notify/email.c server/cli/fetch.c"),
+         ("yaml.h", "server/config/yaml_tree.c server/config/yaml_out.c"),
          ("http_parser.h", "server/http/http_head.c"),
          ("snappy-c.h", "server/ingest/snappy.c"),
          ("xxhash.h", "storage/base/hash.c"),

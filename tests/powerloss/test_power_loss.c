@@ -26,7 +26,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "storage/sealer.h"
+#include "storage/segments/sealer.h"
 #include "tests/powerloss/disk.h"
 #include "tests/powerloss/record.h"
 #include "tests/support/fake_clock.h"

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "predict/breach_tasks.h"
+#include "predict/breach/breach_tasks.h"
 #include "tests/support/synth.h"
 
 #define N 1500

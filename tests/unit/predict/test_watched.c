@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "predict/limit.h"
+#include "predict/breach/limit.h"
 #include "predict/predict.h"
 #include "tests/support/synth.h"
 

@@ -3,7 +3,7 @@
 
 #include <math.h>
 
-#include "query/chart_axis.h"
+#include "query/cli/chart_axis.h"
 #include "query/query.h"
 
 #define POINTS 60

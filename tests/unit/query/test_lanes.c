@@ -8,8 +8,8 @@
 #include <math.h>
 #include <string.h>
 
-#include "query/lanes.h"
-#include "query/window.h"
+#include "query/eval/lanes.h"
+#include "query/eval/window.h"
 #include "tests/support/synth.h"
 
 #define N 1000

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "tests/support/fixture.h"
 
-#include "query/lexer.h"
+#include "query/parse/lexer.h"
 
 /* The kinds of all tokens of a text; returns how many, END not counted. */
 static size_t lex(const char *text, enum token_kind *kinds, size_t max,

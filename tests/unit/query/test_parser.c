@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-#include "query/ast.h"
+#include "query/parse/ast.h"
 #include "storage/base/limits.h"
 
 static struct fw_arena *arena;

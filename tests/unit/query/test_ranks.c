@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "query/ranks.h"
+#include "query/eval/ranks.h"
 #include "tests/support/synth.h"
 
 #define N 700

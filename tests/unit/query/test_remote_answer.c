@@ -5,7 +5,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "query/remote_answer.h"
+#include "query/cli/remote_answer.h"
 
 static fw_rc read(struct fw_arena *arena, const char *text, size_t n,
                   struct remote_answer *out, struct fw_err *err)

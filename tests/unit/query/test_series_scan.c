@@ -8,7 +8,7 @@
 #include <math.h>
 
 #include "query/engine.h"
-#include "query/eval.h"
+#include "query/eval/eval.h"
 #include "storage/base/limits.h"
 #include "tests/support/synth.h"
 #include "tests/support/tmpdir.h"

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/commands.h"
+#include "server/cli/commands.h"
 
 /* Runs `forewarn WORDS`, given as one text; what it said is kept. */
 struct said {

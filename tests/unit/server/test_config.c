@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/config.h"
-#include "server/config_schema.h"
+#include "server/config/config.h"
+#include "server/config/config_schema.h"
 #include "storage/base/file.h"
 #include "storage/base/limits.h"
 #include "tests/support/fault.h"

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/config_print.h"
+#include "server/config/config_print.h"
 
 static const char full[] = "data: '/srv/fore warn'\n"
                            "listen_line: 0.0.0.0:7\n"

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "server/relabel.h"
+#include "server/notify/relabel.h"
 
 #define RULE(...) ((struct config_relabel){__VA_ARGS__})
 

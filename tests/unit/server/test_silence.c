@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "server/audit/audit.h"
-#include "server/dispatch_hold.h"
+#include "server/dispatch/dispatch_hold.h"
 #include "server/notify/silence.h"
 #include "tests/support/fake_clock.h"
 #include "tests/support/tmpdir.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "tests/support/fixture.h"
 
-#include "server/yaml_tree.h"
+#include "server/config/yaml_tree.h"
 
 static struct fw_arena *arena;
 

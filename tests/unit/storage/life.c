@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "storage/base/bytes.h"
-#include "storage/sealer.h"
+#include "storage/segments/sealer.h"
 #include "tests/support/tmpdir.h"
 
 #define STEP (20 * FW_MINUTE)

@@ -16,9 +16,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "storage/backup_list.h"
+#include "storage/backup/backup_list.h"
 #include "storage/base/file.h"
-#include "storage/sealer.h"
+#include "storage/segments/sealer.h"
 #include "tests/support/fake_clock.h"
 #include "tests/support/fault.h"
 #include "tests/support/synth.h"

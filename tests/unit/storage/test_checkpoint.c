@@ -10,8 +10,8 @@
 #include <string.h>
 
 #include "storage/base/bytes.h"
-#include "storage/checkpoint_record.h"
-#include "storage/sealer.h"
+#include "storage/journal/checkpoint_record.h"
+#include "storage/segments/sealer.h"
 #include "tests/support/fake_clock.h"
 #include "tests/support/synth.h"
 #include "tests/support/tmpdir.h"

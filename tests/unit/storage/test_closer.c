@@ -10,9 +10,9 @@
 #include <unistd.h>
 
 #include "storage/base/bytes.h"
-#include "storage/closer.h"
-#include "storage/sealer.h"
-#include "storage/verify.h"
+#include "storage/segments/closer.h"
+#include "storage/segments/sealer.h"
+#include "storage/segments/verify.h"
 #include "tests/support/fake_clock.h"
 #include "tests/support/synth.h"
 #include "tests/support/tmpdir.h"

@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "storage/base/bytes.h"
-#include "storage/sealer.h"
-#include "storage/segment.h"
+#include "storage/segments/sealer.h"
+#include "storage/segments/segment.h"
 #include "tests/support/fake_clock.h"
 #include "tests/support/synth.h"
 #include "tests/support/tmpdir.h"

@@ -30,7 +30,7 @@
 
 #include "storage/base/bytes.h"
 #include "storage/base/file.h"
-#include "storage/sealer.h"
+#include "storage/segments/sealer.h"
 #include "storage/storage.h"
 #include "tests/support/fake_clock.h"
 #include "tests/support/synth.h"

@@ -10,8 +10,8 @@
 #include "storage/base/bytes.h"
 #include "storage/base/crc32c.h"
 #include "storage/meta.h"
+#include "storage/segments/verify.h"
 #include "storage/store.h"
-#include "storage/verify.h"
 #include "tests/support/fake_clock.h"
 #include "tests/support/tmpdir.h"
 

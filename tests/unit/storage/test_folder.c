@@ -11,7 +11,7 @@
 
 #include "storage/base/bytes.h"
 #include "storage/base/file.h"
-#include "storage/lmdb_env.h"
+#include "storage/lmdb/lmdb_env.h"
 #include "storage/meta.h"
 #include "storage/storage.h"
 #include "tests/support/tmpdir.h"

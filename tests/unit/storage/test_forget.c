@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "storage/forget.h"
+#include "storage/index/forget.h"
 #include "tests/support/fixture.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "storage/sealer.h"
-#include "storage/verify.h"
+#include "storage/segments/sealer.h"
+#include "storage/segments/verify.h"
 #include "tests/support/fake_clock.h"
 #include "tests/support/tmpdir.h"
 

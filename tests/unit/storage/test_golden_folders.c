@@ -28,8 +28,8 @@
 
 #include "storage/base/buf.h"
 #include "storage/base/bytes.h"
-#include "storage/rollup.h"
-#include "storage/sealer.h"
+#include "storage/segments/rollup.h"
+#include "storage/segments/sealer.h"
 #include "tests/support/fake_clock.h"
 #include "tests/support/synth.h"
 #include "tests/support/tmpdir.h"

@@ -3,7 +3,7 @@
  * test_head.c - samples in memory: whatever is packed, shared, late, cut or
  * taken away meanwhile, a snap has what a plain list has.
  */
-#include "storage/head.h"
+#include "storage/head/head.h"
 #include "tests/support/fixture.h"
 
 #include <stdlib.h>

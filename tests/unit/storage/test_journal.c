@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "storage/journal.h"
+#include "storage/journal/journal.h"
 #include "tests/support/fixture.h"
 
 #include <stdlib.h>
@@ -7,7 +7,7 @@
 
 #include "storage/base/bytes.h"
 #include "storage/base/file.h"
-#include "storage/definition.h"
+#include "storage/index/definition.h"
 #include "tests/support/synth.h"
 #include "tests/support/tmpdir.h"
 

@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "storage/meta.h"
+#include "storage/segments/verify.h"
 #include "storage/storage.h"
 #include "storage/store.h"
-#include "storage/verify.h"
 #include "tests/support/tmpdir.h"
 
 static struct fw_err err;

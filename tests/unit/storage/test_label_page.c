@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "storage/label_page.h"
+#include "storage/index/label_page.h"
 #include "tests/support/fixture.h"
 
 #include <stdio.h>

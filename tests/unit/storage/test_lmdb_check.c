@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "storage/lmdb_check.h"
+#include "storage/lmdb/lmdb_check.h"
 #include "tests/support/fixture.h"
 
 #include <errno.h>
@@ -11,7 +11,7 @@
 #include "storage/base/bytes.h"
 #include "storage/base/crc32c.h"
 #include "storage/base/file.h"
-#include "storage/lmdb_env.h"
+#include "storage/lmdb/lmdb_env.h"
 #include "tests/support/fault.h"
 #include "tests/support/synth.h"
 #include "tests/support/tmpdir.h"

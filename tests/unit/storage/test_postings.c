@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "storage/postings.h"
+#include "storage/index/postings.h"
 #include "tests/support/fixture.h"
 
 #include <stdlib.h>

@@ -15,7 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "storage/sealer.h"
+#include "storage/segments/sealer.h"
 #include "tests/support/fake_clock.h"
 #include "tests/support/tmpdir.h"
 

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "storage/regex.h"
+#include "storage/index/regex.h"
 
 static bool matches(const char *pattern, const char *text)
 {

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "storage/registry.h"
+#include "storage/index/registry.h"
 #include "tests/support/fixture.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#include "storage/registry_page.h"
+#include "storage/index/registry_page.h"
 
 static struct fw_err err;
 static const struct registry_limits five = {.series = 5000};

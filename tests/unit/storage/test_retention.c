@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "storage/base/file.h"
-#include "storage/sealer.h"
+#include "storage/segments/sealer.h"
 #include "tests/support/fake_clock.h"
 #include "tests/support/tmpdir.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "storage/segment.h"
+#include "storage/segments/segment.h"
 #include "tests/support/fixture.h"
 
 #include <math.h>

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "storage/base/bytes.h"
-#include "storage/sealer.h"
+#include "storage/segments/sealer.h"
 #include "tests/support/fake_clock.h"
 #include "tests/support/tmpdir.h"
 

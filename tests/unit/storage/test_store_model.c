@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "storage/base/bytes.h"
-#include "storage/sealer.h"
+#include "storage/segments/sealer.h"
 #include "tests/support/fake_clock.h"
 #include "tests/support/synth.h"
 #include "tests/support/tmpdir.h"

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "storage/sealer.h"
+#include "storage/segments/sealer.h"
 #include "tests/support/tmpdir.h"
 
 #define WRITERS 3

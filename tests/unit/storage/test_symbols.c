@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "storage/symbols.h"
+#include "storage/index/symbols.h"
 #include "tests/support/fixture.h"
 
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "storage/verify.h"
+#include "storage/segments/verify.h"
 #include "tests/support/fixture.h"
 
 #include <fcntl.h>
@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "storage/base/bytes.h"
-#include "storage/sealer.h"
+#include "storage/segments/sealer.h"
 #include "tests/support/fake_clock.h"
 #include "tests/support/synth.h"
 #include "tests/support/tmpdir.h"

@@ -16,8 +16,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "storage/sealer.h"
-#include "storage/verify.h"
+#include "storage/segments/sealer.h"
+#include "storage/segments/verify.h"
 #include "tests/support/fake_clock.h"
 #include "tests/support/tmpdir.h"
 

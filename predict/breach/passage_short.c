@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * passage_short.c - crossing a limit, asked of a series too young to have been
+ * wrong before.
+ *
+ * Two stories are simulated. In the first the values scatter about a line; in
+ * the second they wander, each step adding the drift and a bit of chance (a
+ * disk filled at a noisy rate). How strongly neighbouring deviations from the
+ * line agree tells the two apart, and the paths are shared out accordingly. In
+ * both the drift itself is known only as well as so few values allow, with
+ * Student's t for an error that is itself estimated, which is what makes early
+ * answers modest. Chance is resampled in blocks from what was
+ * seen [Kuensch 1989], single jumps left out: one step up does not promise
+ * another.
+ */
+#include "predict/breach/passage.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "predict/models/straight.h"
+#include "predict/numeric.h"
+
+#define PATHS 400
+#define VALUES_MOST 512 /* newest values looked at */
+#define VALUES_LEAST 5
+#define JUMP 6.0         /* robust deviations that make a step a jump */
+#define JUMPS_MOST 0.05  /* share of steps; more of them are a way of life */
+#define AGREE 4.0        /* standard errors within which two drifts are one */
+#define END 5            /* newest values that must lie near the line */
+#define SAME_SCATTER 3.0 /* a whole scatters this much more than its piece */
+
+struct story {
+    struct numeric_line line;
+    double newest;
+    double *rest;  /* deviations from the line */
+    double *steps; /* changes from value to value, less their mean */
+    size_t n, step_count, block;
+    double drift, drift_se; /* of the wandering story */
+    double freedom;         /* degrees of it behind drift_se */
+    double wander;          /* share of paths that wander */
+};
+
+/* Leaves out rare jumps; the mean of what remains is the drift. */
+static void steps_of(struct story *s, const double *y, size_t n, double *work)
+{
+    double centre, spread, sum = 0.0, ss = 0.0, blocks = 0.0;
+    size_t jumps = 0, kept = 0;
+
+    for (size_t i = 1; i < n; i++)
+        work[i - 1] = s->steps[i - 1] = y[i] - y[i - 1];
+    centre = numeric_median(work, n - 1);
+    for (size_t i = 0; i + 1 < n; i++)
+        work[i] = fabs(s->steps[i] - centre);
+    spread = 1.4826 * numeric_median(work, n - 1);
+    for (size_t i = 0; i + 1 < n; i++)
+        jumps += fabs(s->steps[i] - centre) > JUMP * spread;
+    if ((double)jumps > fmax(1.0, JUMPS_MOST * (double)(n - 1)))
+        spread = INFINITY;
+    for (size_t i = 0; i + 1 < n; i++)
+        if (fabs(s->steps[i] - centre) <= JUMP * spread)
+            s->steps[kept++] = s->steps[i];
+    s->step_count = kept;
+    for (size_t i = 0; i < kept; i++)
+        sum += s->steps[i];
+    s->drift = sum / (double)kept;
+    for (size_t i = 0; i < kept; i++)
+        s->steps[i] -= s->drift;
+    /* The error of the drift from sums over blocks, since steps are related
+     * to their neighbours. */
+    for (size_t i = 0; i + s->block <= kept; i++) {
+        double b = 0.0;
+
+        for (size_t j = 0; j < s->block; j++)
+            b += s->steps[i + j];
+        ss += b * b / (double)s->block;
+        blocks += 1.0;
+    }
+    /* The mean was taken from the same steps, which costs a degree. */
+    s->freedom = fmax(blocks - 1.0, 2.0);
+    s->drift_se =
+        blocks > 0.0 ? sqrt(ss / fmax(blocks - 1.0, 1.0) / (double)kept) : 0.0;
+}
+
+static fw_rc tell(const double *y, size_t n, struct fw_arena *arena,
+                  struct story *s)
+{
+    double *work = fw_arena_alloc(arena, n * sizeof(double));
+    double xx = 0.0, xy = 0.0, rho;
+    fw_rc rc;
+
+    s->rest = fw_arena_alloc(arena, n * sizeof(double));
+    s->steps = fw_arena_alloc(arena, n * sizeof(double));
+    if (work == NULL || s->rest == NULL || s->steps == NULL)
+        return FW_ENOMEM;
+    rc = line_fit(y, 0, n, &s->line);
+    if (rc != FW_OK)
+        return rc;
+    s->n = n;
+    s->newest = y[n - 1];
+    s->block = (size_t)fmax(1.0, sqrt((double)n) / 2.0);
+    for (size_t i = 0; i < n; i++) {
+        s->rest[i] = y[i] - s->line.level -
+                     s->line.slope * ((double)i - (double)(n - 1));
+        if (i > 0) {
+            xx += s->rest[i - 1] * s->rest[i - 1];
+            xy += s->rest[i - 1] * s->rest[i];
+        }
+    }
+    steps_of(s, y, n, work);
+    /* Lag-1 autocorrelation, its small-sample bias (1 + 3 rho)/n put back
+     * [Kendall 1954]; below a half it is noise about a line. */
+    rho = xx > 0.0 ? xy / xx : 0.0;
+    rho += (1.0 + 3.0 * rho) / (double)n;
+    s->wander = fmin(fmax((rho - 0.3) / 0.4, 0.0), 1.0);
+    /* Related deviations tell less about the slope than free ones. */
+    rho = fmin(fmax(rho, 0.0), 0.9);
+    s->line.slope_se *= sqrt((1.0 + rho) / (1.0 - rho));
+    return FW_OK;
+}
+
+/* One future; returns the first step above the limit, or 0. */
+static size_t live(const struct story *s, struct numeric_rng *rng, bool wander,
+                   size_t h, double limit)
+{
+    const double *pool = wander ? s->steps : s->rest;
+    size_t pool_n = wander ? s->step_count : s->n, at = 0, left = 0;
+    double rate =
+        wander
+            ? s->drift + s->drift_se * numeric_rng_student(rng, s->freedom)
+            : s->line.slope +
+                  s->line.slope_se *
+                      numeric_rng_student(rng, fmax((double)s->n - 2.0, 2.0));
+    double v = wander ? s->newest : s->line.level;
+    size_t first = 0;
+
+    for (size_t k = 0; k < h; k++) {
+        double chance;
+
+        if (left == 0) {
+            at = numeric_rng_index(rng, pool_n);
+            left = s->block;
+        }
+        chance = pool[at];
+        at = at + 1 == pool_n ? 0 : at + 1;
+        left--;
+        v += rate + (wander ? chance : 0.0);
+        /* The path goes on to its end, so that the next one is the same
+         * whatever the limit: a higher limit is then never likelier. */
+        if (first == 0 && v + (wander ? 0.0 : chance) > limit)
+            first = k + 1;
+    }
+    return first;
+}
+
+/*
+ * Is the whole history one story with its newest piece? The drifts then agree
+ * within their errors, the whole scatters no more than a wandering series of
+ * its length does, and it ends near its own line. A walk looks straight for a
+ * while by chance; its newest piece alone would be believed too readily.
+ */
+static bool agree(const struct story *whole, const struct story *piece)
+{
+    double se = hypot(whole->drift_se, piece->drift_se), end[END];
+    double length = sqrt((double)whole->n / (double)piece->n);
+
+    for (size_t i = 0; i < END; i++)
+        end[i] = whole->rest[whole->n - 1 - i];
+    return fabs(whole->drift - piece->drift) <= AGREE * se &&
+           whole->line.sigma <= SAME_SCATTER * length * piece->line.sigma &&
+           fabs(numeric_median(end, END)) <= AGREE * whole->line.sigma;
+}
+
+fw_rc passage_short(const double *y, size_t start, size_t o, size_t h,
+                    double limit, uint64_t seed, struct fw_arena *arena,
+                    struct passage_answer *out)
+{
+    struct story s = {0}, piece = {0};
+    struct numeric_rng *rng;
+    double when[PATHS];
+    size_t hits = 0, first = o > VALUES_MOST ? o - VALUES_MOST : 0;
+    fw_rc rc;
+
+    if (o - first < VALUES_LEAST)
+        return FW_NONE;
+    rc = tell(y + first, o - first, arena, &s);
+    if (rc == FW_OK && start > first && o >= start + VALUES_LEAST) {
+        rc = tell(y + start, o - start, arena, &piece);
+        if (rc == FW_OK && !agree(&s, &piece))
+            s = piece;
+    }
+    if (rc != FW_OK)
+        return rc;
+    rng = numeric_rng_new(seed);
+    if (rng == NULL)
+        return FW_ENOMEM;
+    for (size_t i = 0; i < PATHS; i++) {
+        bool wander = (double)i < s.wander * PATHS;
+        size_t k = live(&s, rng, wander, h, limit);
+
+        if (k > 0)
+            when[hits++] = (double)k;
+    }
+    numeric_rng_free(rng);
+    numeric_sort(when, hits);
+    /* Half a path on either side: simulation proves nothing impossible. */
+    out->probability = ((double)hits + 0.5) / (PATHS + 1.0);
+    out->p10 = hits > PATHS / 10 ? when[PATHS / 10] : -1.0;
+    out->p50 = hits > PATHS / 2 ? when[PATHS / 2] : -1.0;
+    out->p90 = hits > PATHS * 9 / 10 ? when[PATHS * 9 / 10] : -1.0;
+    out->origins = 0;
+    out->guide = s.wander > 0.5 ? "simulated drift" : "simulated line";
+    return FW_OK;
+}

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * head_run.c - chunks and tail of a series: the samples that came in order.
+ */
+#include "storage/head/head_parts.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define FETCH_AHEAD 4    /* series: about as long as memory takes */
+#define PACKS_AT_ONCE 64 /* a lock is held for: some tens of microseconds */
+
+static void count_room(struct head *h, struct head_series *s, uint32_t cap)
+{
+    int64_t more = (int64_t)cap - (int64_t)s->tail_cap;
+
+    s->tail_cap = cap;
+    (void)atomic_fetch_add_explicit(&h->plain_bytes,
+                                    more * (int64_t)sizeof(uint64_t),
+                                    memory_order_relaxed);
+}
+
+bool head_set_tail_cap(struct head *h, struct head_series *s, uint32_t cap)
+{
+    size_t tail_bytes = (size_t)cap * sizeof(uint64_t);
+    char *data = malloc(tail_bytes + s->area_bytes);
+
+    if (data == NULL)
+        return false;
+    if (s->tail_n > 0)
+        memcpy(data, s->data, s->tail_n * sizeof(uint64_t));
+    if (s->area_bytes > 0)
+        memcpy(data + tail_bytes, head_area(s), s->area_bytes);
+    free(s->data);
+    s->data = data;
+    count_room(h, s, cap);
+    return true;
+}
+
+void head_empty(struct head *h, struct head_series *s)
+{
+    free(s->data);
+    s->data = NULL;
+    count_room(h, s, 0);
+    head_column_unref(s->column);
+    s->column = NULL;
+    s->column_at = 0;
+}
+
+/* ---- Packing --------------------------------------------------------------
+ */
+
+/* The chunks that stay, then the fresh ones, behind an empty tail. */
+static bool take_fresh(struct head *h, struct head_series *s, size_t keep)
+{
+    const struct head_packer *p = &h->packer;
+    size_t tail_bytes = HEAD_TAIL * sizeof(uint64_t);
+    char *data = malloc(tail_bytes + keep + p->fresh_bytes);
+
+    if (data == NULL)
+        return false;
+    if (keep > 0)
+        memcpy(data + tail_bytes, head_area(s), keep);
+    memcpy(data + tail_bytes + keep, p->fresh, p->fresh_bytes);
+    head_area_unref(head_area(s) + keep, s->area_bytes - keep);
+    free(s->data);
+    s->data = data;
+    count_room(h, s, HEAD_TAIL);
+    s->area_bytes = (uint32_t)(keep + p->fresh_bytes);
+    return true;
+}
+
+/* Packs the tail of a series; where there is no memory it stays. */
+static void pack_locked(struct head *h, struct head_series *s)
+{
+    struct head_packer *p = &h->packer;
+    size_t keep = 0;
+
+    if (s->tail_n < HEAD_TAIL || s->staged > 0 ||
+        head_pack(p, head_area(s), s->area_bytes, s->column, s->column_at,
+                  head_tail(s), s->tail_n, &s->hint, &keep) != FW_OK)
+        return;
+    if (!take_fresh(h, s, keep)) {
+        head_area_unref(p->fresh, p->fresh_bytes);
+        return;
+    }
+    s->packed += s->tail_n;
+    s->tail_n = 0;
+    head_column_unref(s->column);
+    s->column = NULL;
+}
+
+static bool too_much(const struct head *h)
+{
+    return atomic_load_explicit(&h->plain_bytes, memory_order_relaxed) >
+           h->plain_max;
+}
+
+void head_pack_tails(struct head_hold *hold)
+{
+    struct head *h = hold->head;
+
+    for (size_t i = 0; i < hold->tail_count && too_much(h); i++) {
+        if (i % PACKS_AT_ONCE == 0)
+            head_let_go(hold);
+        head_hold_series(hold, hold->tails[i]);
+        pack_locked(h, head_get(h, hold->tails[i]));
+    }
+    head_let_go(hold);
+    hold->tail_count = 0;
+}
+
+/* ---- Cutting --------------------------------------------------------------
+ */
+
+fw_rc head_cut_chunk(const struct head_chunk *chunk, size_t cut,
+                     char room[HEAD_CHUNK_HEADER + HEAD_VALUES_ROOM],
+                     struct fw_str *out)
+{
+    uint8_t packed[HEAD_VALUES_ROOM];
+    fw_ms t[HEAD_CHUNK_SAMPLES];
+    double v[HEAD_CHUNK_SAMPLES];
+    struct head_times *times;
+    size_t bytes;
+
+    head_times_get(chunk->times, t);
+    head_chunk_values(chunk, v);
+    times = head_times_new(t + cut, chunk->n - cut);
+    if (times == NULL)
+        return FW_ENOMEM;
+    bytes = values_encode(v + cut, chunk->n - cut, NULL, packed);
+    *out = (struct fw_str){room, head_chunk_put(room, times, packed, bytes)};
+    return FW_OK;
+}
+
+void head_fetch_ahead(struct head *h, uint32_t id)
+{
+    uint32_t next = id + FETCH_AHEAD;
+    const struct head_series *s =
+        head_stripe(h, next) == head_stripe(h, id) ? head_get(h, next) : NULL;
+
+    if (s == NULL || s->data == NULL)
+        return;
+    for (size_t at = 0; at < s->area_bytes + 64; at += 64)
+        __builtin_prefetch(s->data + (size_t)s->tail_cap * 8 + at);
+}
+
+/* Drops samples off the tail, where nothing is in chunks. */
+static void cut_tail(struct head_series *s, uint32_t cut)
+{
+    FW_ASSERT(cut <= s->tail_n);
+    s->tail_n -= cut;
+    s->column_at += cut;
+    memmove(head_tail(s), head_tail(s) + cut, s->tail_n * sizeof(uint64_t));
+}
+
+/* Drops all of them, where no commit has been promised room. */
+static void empty_run(struct head *h, struct head_series *s)
+{
+    head_area_unref(head_area(s), s->area_bytes);
+    s->area_bytes = 0;
+    s->packed = 0;
+    s->tail_n = 0;
+    head_empty(h, s);
+}
+
+fw_rc head_drop_run(struct head *h, struct head_series *s, size_t run)
+{
+    char room[HEAD_CHUNK_HEADER + HEAD_VALUES_ROOM];
+    struct fw_str cut = {room, 0};
+    struct head_chunk chunk;
+    uint32_t left = (uint32_t)run, tail_cut;
+    size_t at = 0, next = 0;
+    char *old, *data;
+    size_t tail_bytes, rest;
+
+    if (left == s->packed + s->tail_n && s->staged == 0) {
+        empty_run(h, s);
+        return FW_OK;
+    }
+    if (s->area_bytes == 0) {
+        cut_tail(s, left);
+        return FW_OK;
+    }
+    while (left > 0 && at < s->area_bytes) {
+        next = head_chunk_get(head_area(s), at, &chunk);
+        if (chunk.n > left)
+            break;
+        left -= chunk.n;
+        at = next;
+    }
+    tail_cut = at == s->area_bytes ? left : 0;
+    if (left > 0 && tail_cut == 0) {
+        if (head_cut_chunk(&chunk, left, room, &cut) != FW_OK)
+            return FW_ENOMEM;
+    } else {
+        next = at;
+    }
+    rest = s->area_bytes - next;
+    tail_bytes = (size_t)s->tail_cap * sizeof(uint64_t);
+    data = malloc(tail_bytes + cut.n + rest);
+    if (data == NULL) {
+        head_area_unref(cut.p, cut.n);
+        return FW_ENOMEM;
+    }
+    old = head_area(s);
+    cut_tail(s, tail_cut);
+    memcpy(data, s->data, s->tail_n * sizeof(uint64_t));
+    if (cut.n > 0)
+        memcpy(data + tail_bytes, cut.p, cut.n);
+    if (rest > 0)
+        memcpy(data + tail_bytes + cut.n, old + next, rest);
+    head_area_unref(old, next);
+    free(s->data);
+    s->data = data;
+    s->area_bytes = (uint32_t)(cut.n + rest);
+    s->packed -= (uint32_t)run - tail_cut;
+    return FW_OK;
+}

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "storage/journal/recover.h"
+
+#include <stdlib.h>
+
+#include "storage/read/block_cache.h"
+
+struct replay {
+    struct fw_store *store;
+    struct fw_err *why;
+    struct block_cache *cache;
+    struct head_hold hold;
+    struct partition *part; /* of the last sample; most are of the same */
+    bool none;              /* no partition has the time `none_at` */
+    fw_ms none_at;
+};
+
+static fw_rc define_all(struct replay *r, struct journal_reader *reader,
+                        struct fw_err *err)
+{
+    struct fw_label room[FW_MAX_LABELS];
+    struct fw_labels labels = {0};
+    uint32_t id = 0;
+    fw_rc rc;
+
+    while ((rc = journal_reader_definition(reader, &id, room, &labels, err)) ==
+           FW_OK) {
+        rc = registry_define(&r->store->registry, id, &labels, err);
+        if (rc == FW_OK)
+            rc = head_make(&r->store->head, id);
+        if (rc != FW_OK)
+            return rc;
+        head_get(&r->store->head, id)->defined = true;
+    }
+    return rc == FW_END ? FW_OK : rc;
+}
+
+/* True if the partition of this time has all of the record already. */
+static bool sealed_before(struct replay *r, uint64_t seq, fw_ms t)
+{
+    if (r->none && t == r->none_at)
+        return false;
+    if (r->part == NULL || t < r->part->first || t > r->part->last) {
+        r->part = manifest_find_complete(&r->store->manifest, t);
+        r->none = r->part == NULL;
+        r->none_at = t;
+    }
+    return r->part != NULL && seq <= r->part->complete;
+}
+
+/*
+ * True if the record's sample is in a block or came from a checkpoint: those of
+ * a series leave memory in order of time, unless they were late.
+ */
+static bool there_before(struct replay *r, const struct head_series *s,
+                         uint64_t seq, fw_ms t, bool late)
+{
+    if (s->ring_first != 0 && seq < s->seq_first)
+        return true;
+    if (!late && s->block_count > 0 && t <= s->sealed_max)
+        return true;
+    return sealed_before(r, seq, t);
+}
+
+static fw_rc put_one(struct replay *r, uint64_t seq, uint32_t id, fw_ms t,
+                     uint64_t bits, bool late, struct fw_err *err)
+{
+    struct head *head = &r->store->head;
+    const struct head_series *s = head_get(head, id);
+    enum head_verdict verdict;
+    uint64_t there = 0;
+
+    if ((s == NULL || !s->made) && registry_gone(&r->store->registry, id))
+        return FW_OK; /* forgotten since, or told with its page */
+    if (s == NULL || !s->made)
+        return fw_err_set(err, FW_ECORRUPT,
+                          "journal record %llu has samples of series %u, "
+                          "which is defined nowhere",
+                          (unsigned long long)seq, id);
+    if (there_before(r, s, seq, t, late) ||
+        tombs_cover_record(&r->store->tombs, id, t, seq))
+        return FW_OK;
+    verdict = head_stage(&r->hold, id, t, bits, -1, false);
+    if (verdict == HEAD_ASK_DISK) {
+        head_let_go(&r->hold);
+        if (block_cache_find(r->cache, r->store, id, t, &there) == FW_OK)
+            return FW_OK;
+        verdict = head_stage(&r->hold, id, t, bits, -1, true);
+    }
+    switch (verdict) {
+    case HEAD_ACCEPTED:
+    case HEAD_LATE:
+        (void)head_apply(&r->hold, id, t, bits, seq);
+        (void)atomic_fetch_add(&r->store->counters.replayed, 1);
+        return FW_OK;
+    case HEAD_NO_MEMORY:
+        return fw_err_set(err, FW_ENOMEM, "out of memory");
+    default:
+        return FW_OK; /* it is there already */
+    }
+}
+
+static fw_rc replay_record(struct replay *r, uint64_t seq, struct fw_str text,
+                           struct fw_err *err)
+{
+    struct journal_reader reader;
+    uint32_t id = 0;
+    fw_ms t = 0;
+    uint64_t bits = 0;
+    fw_rc rc = journal_reader_open(&reader, text, err);
+
+    if (rc == FW_OK && reader.seq != seq)
+        rc = fw_err_set(
+            err, FW_ECORRUPT, "journal record %llu stands at the place of %llu",
+            (unsigned long long)reader.seq, (unsigned long long)seq);
+    if (rc == FW_OK)
+        rc = define_all(r, &reader, err);
+    while (rc == FW_OK) {
+        rc = journal_reader_sample(&reader, &id, &t, &bits, err);
+        if (rc == FW_OK)
+            rc = put_one(r, seq, id, t, bits, reader.late, err);
+    }
+    head_let_go(&r->hold);
+    head_pack_tails(&r->hold);
+    return rc == FW_END ? FW_OK : rc;
+}
+
+static fw_rc each_record(void *self, uint64_t seq, struct fw_str text,
+                         struct fw_err *err)
+{
+    struct replay *r = self;
+    struct fw_err why = {0};
+    fw_rc rc = replay_record(r, seq, text, &why);
+
+    if (rc == FW_ECORRUPT) {
+        (void)atomic_fetch_add(&r->store->counters.corrupt, 1);
+        if (r->why->text[0] == '\0')
+            *r->why = why;
+        return FW_OK;
+    }
+    return rc == FW_OK ? FW_OK : fw_err_set(err, rc, "%s", why.text);
+}
+
+fw_rc recover_journal(struct fw_store *store, struct lmdb_txn *txn,
+                      struct fw_err *why, struct fw_err *err)
+{
+    struct replay replay = {
+        .store = store, .why = why, .hold = {.head = &store->head}};
+    fw_rc rc;
+
+    replay.cache = calloc(1, sizeof(*replay.cache));
+    if (replay.cache == NULL)
+        return fw_err_set(err, FW_ENOMEM, "out of memory");
+    rc = journal_replay(txn, each_record, &replay, err);
+    head_hold_release(&replay.hold);
+    block_cache_release(replay.cache);
+    free(replay.cache);
+    return rc;
+}
