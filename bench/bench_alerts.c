@@ -16,9 +16,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
+#include "bench/measure.h"
 #include "server/alert/watcher.h"
 #include "server/rules/ruler.h"
 #include "storage/base/limits.h"
@@ -49,38 +49,6 @@ static uint64_t clock_mono(void *self)
 
 static const struct fw_clock g_clock = {clock_now, clock_mono, NULL};
 
-static double cpu(void)
-{
-    struct rusage u;
-
-    (void)getrusage(RUSAGE_SELF, &u);
-    return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
-           (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
-}
-
-/* Anonymous memory in use, bytes. */
-static double anonymous(void)
-{
-    FILE *f = fopen("/proc/self/status", "r");
-    char line[256];
-    long kib = 0;
-
-    while (f != NULL && fgets(line, sizeof(line), f) != NULL)
-        if (strncmp(line, "RssAnon:", 8) == 0)
-            kib = strtol(line + 8, NULL, 10);
-    if (f != NULL)
-        (void)fclose(f);
-    return (double)kib * 1024;
-}
-
-static void must(fw_rc rc, const struct fw_err *err)
-{
-    if (rc == FW_OK)
-        return;
-    fprintf(stderr, "bench_alerts: %s\n", err->text);
-    exit(1);
-}
-
 /* ---- data ---- */
 
 static uint32_t series_of(const char *name, size_t i)
@@ -95,7 +63,7 @@ static uint32_t series_of(const char *name, size_t i)
     (void)snprintf(job, sizeof(job), "job-%zu", i / 10);
     l[1] = (struct fw_label){FW_STR("instance"), fw_str_of(instance)};
     l[2] = (struct fw_label){FW_STR("job"), fw_str_of(job)};
-    must(fw_store_series(g_store, &labels, &id, &err), &err);
+    measure_must(fw_store_series(g_store, &labels, &id, &err), &err);
     return id;
 }
 
@@ -105,7 +73,7 @@ static void flush(struct fw_batch *batch)
     struct fw_err err = {0};
 
     if (batch->n > 0)
-        must(fw_store_append(g_store, batch, &result, &err), &err);
+        measure_must(fw_store_append(g_store, batch, &result, &err), &err);
 }
 
 /* A counter and a gauge per series, at one instant. */
@@ -167,10 +135,10 @@ static struct rule_set *make_rules(void)
     }
     if (rc != FW_OK)
         exit(1);
-    must(rule_set_new(&set, &err), &err);
-    must(rule_set_read(set, (struct fw_str){text.data, text.len}, "bench", NULL,
-                       NULL, &err),
-         &err);
+    measure_must(rule_set_new(&set, &err), &err);
+    measure_must(rule_set_read(set, (struct fw_str){text.data, text.len},
+                               "bench", NULL, NULL, &err),
+                 &err);
     fw_buf_release(&text);
     return set;
 }
@@ -195,7 +163,7 @@ static void bench_rules(void)
     for (int i = 0; i < 20; i++, g_now += 15 * FW_SECOND)
         scrape(g_now, ids);
     config.rules = make_rules();
-    must(ruler_open(&options, NULL, &ruler, &err), &err);
+    measure_must(ruler_open(&options, NULL, &ruler, &err), &err);
     for (int i = 0; i < 12; i++) {
         double began;
 
@@ -203,10 +171,10 @@ static void bench_rules(void)
         scrape(g_now, ids);
         if (i == 2)
             ruler_stats(ruler, &before);
-        began = cpu();
+        began = measure_cpu();
         (void)ruler_step(ruler);
         if (i >= 2)
-            spent += cpu() - began;
+            spent += measure_cpu() - began;
     }
     ruler_stats(ruler, &stats);
     stats.evaluations -= before.evaluations;
@@ -281,17 +249,17 @@ static void bench_watches(void)
         ids[i] = series_of("load", i);
     g_now = from + FW_DAY;
     feed_watched(from, g_now, ids);
-    must(watcher_open(&options, &watcher, &err), &err);
-    before = anonymous();
-    began = cpu();
+    measure_must(watcher_open(&options, &watcher, &err), &err);
+    before = measure_anonymous();
+    began = measure_cpu();
     (void)watcher_step(watcher);
-    first = cpu() - began;
+    first = measure_cpu() - began;
     for (int i = 0; i < g_looks; i++) {
         g_now += FW_MINUTE;
         feed_watched(g_now - FW_MINUTE, g_now, ids);
-        began = cpu();
+        began = measure_cpu();
         (void)watcher_step(watcher);
-        later += cpu() - began;
+        later += measure_cpu() - began;
     }
     watcher_stats(watcher, &stats);
     if (stats.failures > 0 || stats.predictions < stats.series)
@@ -306,7 +274,7 @@ static void bench_watches(void)
     printf("watches: 10,000 series each minute take %.2f of a core; %.0f bytes "
            "of memory a series\n",
            later / g_looks / (double)stats.series * 10000 / 60,
-           (anonymous() - before) / (double)stats.series);
+           (measure_anonymous() - before) / (double)stats.series);
     watcher_close(watcher);
     free(ids);
 }
@@ -336,7 +304,7 @@ int main(int argc, char **argv)
             return 2;
     }
     fw_log_set_level(FW_LOG_ERROR);
-    must(fw_store_open(g_dir, &options, &g_store, &err), &err);
+    measure_must(fw_store_open(g_dir, &options, &g_store, &err), &err);
     if (g_rules > 0)
         bench_rules();
     if (g_watched > 0 && g_looks > 0)

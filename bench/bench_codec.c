@@ -17,9 +17,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "bench/measure.h"
 #include "storage/codec/kernels.h"
 #include "storage/codec/times.h"
 #include "storage/codec/values.h"
@@ -65,28 +65,6 @@ static double poisson(double mean)
     for (; product > limit; count++)
         product *= uniform();
     return count;
-}
-
-static int by_size(const void *a, const void *b)
-{
-    double x = *(const double *)a;
-    double y = *(const double *)b;
-
-    return (x > y) - (x < y);
-}
-
-static double median(double *v, size_t n)
-{
-    qsort(v, n, sizeof(*v), by_size);
-    return v[n / 2];
-}
-
-static double cpu_seconds(void)
-{
-    struct timespec t;
-
-    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t); /* cannot fail here */
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
 static void *must_alloc(size_t bytes)
@@ -444,11 +422,11 @@ static double encode_speed(struct work *w, bool hinted)
     size_t passes = (g_passes + 1) / 2;
 
     for (size_t p = 0; p < passes; p++) {
-        double begin = cpu_seconds();
+        double begin = measure_thread_cpu();
         encode_all(w, hinted);
-        t[p] = cpu_seconds() - begin;
+        t[p] = measure_thread_cpu() - begin;
     }
-    return (double)w->set->count / median(t, passes) / 1e6;
+    return (double)w->set->count / measure_share(t, passes, 0.5) / 1e6;
 }
 
 static double decode_speed(struct work *w, double *out)
@@ -456,11 +434,11 @@ static double decode_speed(struct work *w, double *out)
     double t[PASSES_MAX];
 
     for (size_t p = 0; p < g_passes; p++) {
-        double begin = cpu_seconds();
+        double begin = measure_thread_cpu();
         decode_all(w, out);
-        t[p] = cpu_seconds() - begin;
+        t[p] = measure_thread_cpu() - begin;
     }
-    return (double)w->set->count / median(t, g_passes) / 1e6;
+    return (double)w->set->count / measure_share(t, g_passes, 0.5) / 1e6;
 }
 
 static double g_median_of[SETS_MAX][2 + CODEC_KERNELS];
@@ -500,18 +478,18 @@ static void bench_times(size_t index)
     fw_ms *out = must_alloc(g_block * sizeof(*out));
 
     work_make(&w, &g_sets[index], g_block);
-    double begin = cpu_seconds();
+    double begin = measure_thread_cpu();
     encode_times(&w);
-    double encode = cpu_seconds() - begin;
+    double encode = measure_thread_cpu() - begin;
     for (size_t p = 0; p < g_passes; p++) {
-        begin = cpu_seconds();
+        begin = measure_thread_cpu();
         decode_times(&w, out);
-        t[p] = cpu_seconds() - begin;
+        t[p] = measure_thread_cpu() - begin;
     }
     printf("%-12s %8.4f %17.1f %8.0f\n", w.set->name,
            (double)w.used / (double)w.set->count,
            (double)w.set->count / encode / 1e6,
-           (double)w.set->count / median(t, g_passes) / 1e6);
+           (double)w.set->count / measure_share(t, g_passes, 0.5) / 1e6);
     free(out);
     work_free(&w);
 }
@@ -531,24 +509,25 @@ static void bench_memory(void)
     memset(b, 0, n * sizeof(*b));
     for (size_t p = 0; p < g_passes; p++) {
         double s[8] = {0};
-        double begin = cpu_seconds();
+        double begin = measure_thread_cpu();
         for (size_t i = 0; i < n; i += 8)
             for (size_t j = 0; j < 8; j++)
                 s[j] += a[i + j];
-        sum[p] = cpu_seconds() - begin;
+        sum[p] = measure_thread_cpu() - begin;
         sink += s[0] + s[1] + s[2] + s[3] + s[4] + s[5] + s[6] + s[7];
-        begin = cpu_seconds();
+        begin = measure_thread_cpu();
         memcpy(b, a, n * sizeof(*a));
-        copy[p] = cpu_seconds() - begin;
+        copy[p] = measure_thread_cpu() - begin;
         sink += b[p];
     }
     if (isnan(sink)) /* it is not; but nobody may leave the sums out */
         printf("nan\n");
     double mb = (double)(n * sizeof(*a)) / 1e6;
-    double sum_s = median(sum, g_passes);
+    double sum_s = measure_share(sum, g_passes, 0.5);
     printf("\nplain sum over doubles %.0f MB/s (%.0f M doubles/s), "
            "memcpy %.0f MB/s\n",
-           mb / sum_s, (double)n / 1e6 / sum_s, mb / median(copy, g_passes));
+           mb / sum_s, (double)n / 1e6 / sum_s,
+           mb / measure_share(copy, g_passes, 0.5));
     free(a);
     free(b);
 }
@@ -562,7 +541,8 @@ static void print_medians(void)
             continue;
         for (size_t i = 0; i < g_set_count; i++)
             all[i] = g_median_of[i][c];
-        printf(c < 2 ? " %8.1f" : " %8.0f", median(all, g_set_count));
+        printf(c < 2 ? " %8.1f" : " %8.0f",
+               measure_share(all, g_set_count, 0.5));
     }
     printf("\n");
 }

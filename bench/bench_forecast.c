@@ -8,8 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "bench/measure.h"
 #include "predict/breach/breach_tasks.h"
 #include "predict/predict.h"
 
@@ -51,14 +51,6 @@ static void make(double *v, size_t n, size_t day)
     }
 }
 
-static double seconds(void)
-{
-    struct timespec t;
-
-    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 static void forecasts(size_t n, fw_ms step, size_t day, size_t h, bool breach,
                       bool quick)
 {
@@ -83,13 +75,13 @@ static void forecasts(size_t n, fw_ms step, size_t day, size_t h, bool breach,
 
         make(v, n + h, day);
         limit.limit = v[n - 1] + 8.0;
-        from = seconds();
+        from = measure_thread_cpu();
         if (arena == NULL ||
             fw_forecast_run(t, v, n, &o, arena, &f, NULL) != FW_OK) {
             fw_arena_free(arena);
             continue;
         }
-        spent += seconds() - from;
+        spent += measure_thread_cpu() - from;
         for (size_t k = 0; k < f->n && k < h; k++) {
             ours += fabs(f->point[k] - v[n + k]);
             naive += fabs(v[n - 1] - v[n + k]);
@@ -132,10 +124,10 @@ static void questions(void)
     for (size_t o = 1500; o < 3500; o++, n++)
         tasks[n] = (struct csv_task){FW_STR("q"), s.name,          t[o - 1],
                                      6 * FW_HOUR, v[o - 1] + 10.0, false};
-    spent = seconds();
+    spent = measure_thread_cpu();
     if (breach_tasks_run(&s, 1, tasks, n, answers, NULL) != FW_OK)
         return;
-    spent = seconds() - spent;
+    spent = measure_thread_cpu() - spent;
     (void)printf("breach questions in bulk               %8.0f questions/s\n",
                  (double)n / spent);
 }
@@ -156,18 +148,18 @@ static void looks(size_t n, fw_ms step, size_t day, size_t h)
     make(v, n + SERIES, day);
     if (fw_forecaster_new(&o, &f, NULL) != FW_OK)
         return;
-    fit = seconds();
+    fit = measure_thread_cpu();
     for (int i = 0; i < 10; i++)
         if (fw_forecaster_fit(f, t, v, n, t[n - 1], NULL) != FW_OK)
             goto out;
-    fit = (seconds() - fit) / 10.0;
-    look = seconds();
+    fit = (measure_thread_cpu() - fit) / 10.0;
+    look = measure_thread_cpu();
     for (size_t i = n; i < n + SERIES; i++) {
         fw_forecaster_add(f, t[i], v[i]);
         if (fw_forecaster_ask(f, t[i], v[i] + 8.0, &p, NULL, NULL) == FW_OK)
             sum += p.probability;
     }
-    look = (seconds() - look) / SERIES;
+    look = (measure_thread_cpu() - look) / SERIES;
     (void)printf("watched: %4zu samples, %2zu steps  fit %6.3f ms  look %6.3f "
                  "ms  %6zu bytes  mean p %.2f\n",
                  n, h, 1e3 * fit, 1e3 * look, fw_forecaster_bytes(f),

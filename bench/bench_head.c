@@ -20,12 +20,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "bench/measure.h"
 #include "storage/base/limits.h"
 #include "storage/codec/values.h"
 #include "storage/storage.h"
@@ -44,57 +43,6 @@ static uint64_t g_plain;
 static bool g_whole;
 static const char *g_dir = "bench_head.data";
 
-static double clock_s(clockid_t which)
-{
-    struct timespec ts;
-
-    (void)clock_gettime(which, &ts);
-    return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
-}
-
-static double wall(void)
-{
-    return clock_s(CLOCK_MONOTONIC);
-}
-
-static double cpu(void)
-{
-    return clock_s(CLOCK_PROCESS_CPUTIME_ID);
-}
-
-/* A number behind `key` in a file of /proc. */
-static double proc_number(const char *path, const char *key)
-{
-    FILE *f = fopen(path, "r");
-    char line[256];
-    double out = 0;
-
-    while (f != NULL && fgets(line, sizeof(line), f) != NULL)
-        if (strncmp(line, key, strlen(key)) == 0)
-            out = strtod(line + strlen(key), NULL);
-    if (f != NULL)
-        (void)fclose(f);
-    return out;
-}
-
-static double anonymous_mb(void)
-{
-    return proc_number("/proc/self/status", "RssAnon:") * 1024 / 1e6;
-}
-
-static double written(void)
-{
-    return proc_number("/proc/self/io", "write_bytes:");
-}
-
-static void must(fw_rc rc, const struct fw_err *err)
-{
-    if (rc == FW_OK)
-        return;
-    fprintf(stderr, "bench_head: %s\n", err->text);
-    exit(1);
-}
-
 static struct fw_store *open_store(void)
 {
     struct fw_store_options options = {.create = true,
@@ -105,7 +53,7 @@ static struct fw_store *open_store(void)
     struct fw_store *store = NULL;
     struct fw_err err = {0};
 
-    must(fw_store_open(g_dir, &options, &store, &err), &err);
+    measure_must(fw_store_open(g_dir, &options, &store, &err), &err);
     return store;
 }
 
@@ -125,7 +73,7 @@ static void make_series(struct fw_store *store)
 
         v[1].value.n = (size_t)snprintf(core, sizeof(core), "%zu", i % 10);
         v[2].value.n = (size_t)snprintf(host, sizeof(host), "host_%zu", i / 10);
-        must(fw_store_series(store, &labels, &id, &err), &err);
+        measure_must(fw_store_series(store, &labels, &id, &err), &err);
         if (id != i) {
             fprintf(stderr, "bench_head: %s is not empty\n", g_dir);
             exit(1);
@@ -187,7 +135,7 @@ static void answered(void *self, const struct fw_append_result *result)
         size_t n = atomic_fetch_add(&g_ack_count, 1);
 
         if (n < ACKS)
-            g_acks[n] = (float)(wall() - sent->at);
+            g_acks[n] = (float)(measure_wall() - sent->at);
         free(sent);
     }
     (void)atomic_fetch_add(&g_answered, result->stored);
@@ -203,7 +151,7 @@ static void submit(struct fw_store *store, struct fw_batch *batch,
     while ((rc = fw_store_submit(store, batch, answered, sent, &err)) ==
            FW_EBUSY)
         (void)usleep(1000);
-    must(rc, &err);
+    measure_must(rc, &err);
 }
 
 static void wait_for_answers(void)
@@ -240,7 +188,7 @@ static void print_state(struct fw_store *store, size_t rows)
     fw_store_stats(store, &stats);
     printf("%4zu samples a series: %5.0f MB anonymous, %6.1f M samples in "
            "memory, %.0f MB on disk\n",
-           rows, anonymous_mb(), (double)stats.head_samples / 1e6,
+           rows, measure_anonymous() / 1e6, (double)stats.head_samples / 1e6,
            (double)stats.disk_bytes / 1e6);
     (void)fflush(stdout);
 }
@@ -251,21 +199,21 @@ static void print_state(struct fw_store *store, size_t rows)
 static void bench_memory(void)
 {
     struct fw_store *store = open_store();
-    double c0, w0 = written();
+    double c0, w0 = measure_written();
 
     begin_samples();
     make_series(store);
     printf("%zu series: %.0f MB anonymous before the first sample\n", g_series,
-           anonymous_mb());
-    c0 = cpu();
+           measure_anonymous() / 1e6);
+    c0 = measure_cpu();
     for (size_t row = 0; row < g_samples; row++) {
         write_row(store, row);
         if ((row + 1) % 64 == 0 || row + 1 == g_samples)
             print_state(store, row + 1);
     }
     printf("%.3f CPU-s and %.2f device bytes a million samples / a sample\n",
-           (cpu() - c0) / ((double)g_sent / 1e6),
-           (written() - w0) / (double)g_sent);
+           (measure_cpu() - c0) / ((double)g_sent / 1e6),
+           (measure_written() - w0) / (double)g_sent);
     fw_store_close(store);
 }
 
@@ -279,8 +227,9 @@ static size_t count_samples(struct fw_store *store, uint32_t series)
     struct fw_err err = {0};
     size_t n = 0;
 
-    must(fw_cursor_open(store, series, INT64_MIN, INT64_MAX, &cursor, &err),
-         &err);
+    measure_must(
+        fw_cursor_open(store, series, INT64_MIN, INT64_MAX, &cursor, &err),
+        &err);
     while (fw_cursor_next(cursor, &run, &err) == FW_OK)
         n += run.n;
     fw_cursor_close(cursor);
@@ -299,7 +248,7 @@ static void check_series(struct fw_store *store)
 static _Noreturn void writer(void)
 {
     struct fw_store *store = open_store();
-    double c0 = cpu(), w0 = written();
+    double c0 = measure_cpu(), w0 = measure_written();
 
     begin_samples();
     make_series(store);
@@ -307,8 +256,8 @@ static _Noreturn void writer(void)
         write_row(store, row);
     print_state(store, g_samples);
     printf("%.3f CPU-s a million, %.2f device bytes a sample\n",
-           (cpu() - c0) / ((double)g_sent / 1e6),
-           (written() - w0) / (double)g_sent);
+           (measure_cpu() - c0) / ((double)g_sent / 1e6),
+           (measure_written() - w0) / (double)g_sent);
     (void)fflush(stdout);
     (void)kill(getpid(), SIGKILL);
     _exit(1);
@@ -327,27 +276,28 @@ static void bench_recover(void)
         writer();
     if (waitpid(pid, &status, 0) != pid || !WIFSIGNALED(status))
         exit(1);
-    t0 = wall();
-    c0 = cpu();
+    t0 = measure_wall();
+    c0 = measure_cpu();
     store = open_store();
     n = count_samples(store, (uint32_t)g_series / 2);
     fw_store_stats(store, &stats);
     printf("after kill -9: first query (%zu samples) %.2f s wall, %.2f s CPU; "
            "%.1f M samples replayed of %.1f M in memory\n",
-           n, wall() - t0, cpu() - c0, (double)stats.replayed_samples / 1e6,
+           n, measure_wall() - t0, measure_cpu() - c0,
+           (double)stats.replayed_samples / 1e6,
            (double)stats.head_samples / 1e6);
-    printf("%.0f MB anonymous\n", anonymous_mb());
+    printf("%.0f MB anonymous\n", measure_anonymous() / 1e6);
     check_series(store);
-    t0 = wall();
+    t0 = measure_wall();
     fw_store_close(store);
-    printf("close: %.2f s\n", wall() - t0);
-    t0 = wall();
-    c0 = cpu();
+    printf("close: %.2f s\n", measure_wall() - t0);
+    t0 = measure_wall();
+    c0 = measure_cpu();
     store = open_store();
     n = count_samples(store, (uint32_t)g_series / 2);
     printf("after a clean close: first query (%zu samples) %.2f s wall, %.2f s "
            "CPU\n",
-           n, wall() - t0, cpu() - c0);
+           n, measure_wall() - t0, measure_cpu() - c0);
     check_series(store);
     fw_store_close(store);
 }
@@ -369,12 +319,12 @@ static void *probe(void *self)
     (void)snprintf(path, sizeof(path), "%s.probe", g_dir);
     fd = open(path, O_CREAT | O_WRONLY | O_TRUNC, 0600);
     while (fd >= 0 && !atomic_load(&g_stop) && g_probe_count < PROBES) {
-        double t0 = wall();
+        double t0 = measure_wall();
 
         if (write(fd, bytes, sizeof(bytes)) != (ssize_t)sizeof(bytes) ||
             fdatasync(fd) != 0)
             break;
-        g_probes[g_probe_count++] = (float)(wall() - t0);
+        g_probes[g_probe_count++] = (float)(measure_wall() - t0);
         (void)usleep(20000);
     }
     if (fd >= 0)
@@ -414,21 +364,21 @@ static void bench_latency(void)
     write_row(store, row++); /* what makes series is not what is asked for */
     if (g_acks == NULL || pthread_create(&thread, NULL, probe, NULL) != 0)
         exit(1);
-    w0 = written();
-    c0 = cpu();
+    w0 = measure_written();
+    c0 = measure_cpu();
     g_sent = 0;
     atomic_store(&g_answered, 0);
-    start = wall();
+    start = measure_wall();
     for (size_t k = 0; k < g_samples * 1000; k++) {
         struct fw_batch batch = {0};
         struct sent *sent = malloc(sizeof(*sent));
         double due = start + (double)k / 1000;
 
-        while (wall() < due)
+        while (measure_wall() < due)
             (void)usleep(100);
         if (sent == NULL)
             exit(1);
-        sent->at = wall();
+        sent->at = measure_wall();
         for (size_t j = 0; j < batch_n; j++) {
             add(&batch, i, row);
             if (++i == g_series) {
@@ -443,10 +393,12 @@ static void bench_latency(void)
     (void)pthread_join(thread, NULL);
     printf("%.2f M samples/s for %.1f s, linger %lld ms: %.3f CPU-s a million, "
            "%.2f device bytes a sample (the probe's taken off)\n",
-           (double)g_sent / 1e6 / (wall() - start), wall() - start,
+           (double)g_sent / 1e6 / (measure_wall() - start),
+           measure_wall() - start,
            (long long)(g_linger == 0 ? FW_COMMIT_LINGER_MS : g_linger),
-           (cpu() - c0) / ((double)g_sent / 1e6),
-           (written() - w0 - (double)g_probe_count * 8192) / (double)g_sent);
+           (measure_cpu() - c0) / ((double)g_sent / 1e6),
+           (measure_written() - w0 - (double)g_probe_count * 8192) /
+               (double)g_sent);
     print_percentiles(
         "acknowledged after", g_acks,
         atomic_load(&g_ack_count) < ACKS ? atomic_load(&g_ack_count) : ACKS);
@@ -477,11 +429,11 @@ static double encoding_cpu(void)
         for (size_t k = 16; k <= g_samples; k += 16)
             (void)values_encode(v + (k - 1) / 64 * 64, (k - 1) % 64 + 1, &hint,
                                 out);
-        t0 = clock_s(CLOCK_THREAD_CPUTIME_ID);
+        t0 = measure_thread_cpu();
         for (size_t k = 0; k < g_samples; k += 512)
             (void)values_encode(
                 v + k, g_samples - k < 512 ? g_samples - k : 512, &hint, out);
-        spent += clock_s(CLOCK_THREAD_CPUTIME_ID) - t0;
+        spent += measure_thread_cpu() - t0;
     }
     free(v);
     free(out);
@@ -500,11 +452,11 @@ static void bench_seal(void)
         write_row(store, row);
     fw_store_stats(store, &stats);
     encoding = encoding_cpu();
-    w0 = written();
-    c0 = clock_s(CLOCK_THREAD_CPUTIME_ID);
+    w0 = measure_written();
+    c0 = measure_thread_cpu();
     fw_store_close(store); /* seals on this thread */
-    spent = clock_s(CLOCK_THREAD_CPUTIME_ID) - c0;
-    bytes = written() - w0;
+    spent = measure_thread_cpu() - c0;
+    bytes = measure_written() - w0;
     store = open_store();
     printf("sealing %.1f M samples of %zu series: %.2f s CPU; encoding alone "
            "%.2f s, beyond it %.2f s\n",

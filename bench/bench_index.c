@@ -12,10 +12,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "bench/measure.h"
 #include "storage/base/limits.h"
 #include "storage/index/registry.h"
 #include "storage/storage.h"
@@ -33,46 +32,6 @@ static const char *g_dir = "bench_index.data";
 
 /* ---- Measures --------------------------------------------------------------
  */
-
-static double wall(void)
-{
-    struct timespec ts;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
-}
-
-static double cpu(void)
-{
-    struct rusage u;
-
-    (void)getrusage(RUSAGE_SELF, &u);
-    return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
-           (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
-}
-
-/* Anonymous memory in use, bytes. */
-static double anonymous(void)
-{
-    FILE *f = fopen("/proc/self/status", "r");
-    char line[256];
-    long kib = 0;
-
-    while (f != NULL && fgets(line, sizeof(line), f) != NULL)
-        if (strncmp(line, "RssAnon:", 8) == 0)
-            kib = strtol(line + 8, NULL, 10);
-    if (f != NULL)
-        (void)fclose(f);
-    return (double)kib * 1024;
-}
-
-static void must(fw_rc rc, const struct fw_err *err)
-{
-    if (rc == FW_OK)
-        return;
-    fprintf(stderr, "bench_index: %s\n", err->text);
-    exit(1);
-}
 
 /* ---- Series ----------------------------------------------------------------
  */
@@ -139,12 +98,12 @@ static const struct fw_labels *make(struct text_labels *l, size_t i)
 static double making_cpu(size_t from, size_t n)
 {
     struct text_labels l;
-    double c0 = cpu();
+    double c0 = measure_cpu();
     size_t sum = 0;
 
     for (size_t i = from; i < from + n; i++)
         sum += make(&l, i)->v[6].value.n;
-    return sum == 1 ? 0 : cpu() - c0;
+    return sum == 1 ? 0 : measure_cpu() - c0;
 }
 
 /* ---- The registry alone
@@ -155,7 +114,7 @@ static void bench_registry(void)
 {
     static const struct registry_limits no_limits = {.series = UINT32_MAX};
     double n = (double)g_series;
-    double before = anonymous(), c0, made = making_cpu(0, g_series);
+    double before = measure_anonymous(), c0, made = making_cpu(0, g_series);
     struct registry *r = malloc(sizeof(*r));
     struct text_labels l;
     struct fw_err err = {0};
@@ -163,20 +122,21 @@ static void bench_registry(void)
 
     if (r == NULL || registry_init(r) != FW_OK)
         exit(1);
-    c0 = cpu();
+    c0 = measure_cpu();
     for (size_t i = 0; i < g_series; i++)
-        must(registry_id(r, make(&l, i), &no_limits, &id, &err), &err);
+        measure_must(registry_id(r, make(&l, i), &no_limits, &id, &err), &err);
     printf("registry alone: %zu series of ten labels\n", g_series);
     printf("  new               %8.0f ns of CPU each\n",
-           (cpu() - c0 - made) * 1e9 / n);
-    printf("  memory            %8.1f B each\n", (anonymous() - before) / n);
-    c0 = cpu();
+           (measure_cpu() - c0 - made) * 1e9 / n);
+    printf("  memory            %8.1f B each\n",
+           (measure_anonymous() - before) / n);
+    c0 = measure_cpu();
     for (size_t i = 0; i < g_series; i++)
-        must(registry_id(r, make(&l, i * 7919 % g_series), &no_limits, &id,
-                         &err),
-             &err);
+        measure_must(registry_id(r, make(&l, i * 7919 % g_series), &no_limits,
+                                 &id, &err),
+                     &err);
     printf("  known, any order  %8.0f ns of CPU each\n",
-           (cpu() - c0 - made) * 1e9 / n);
+           (measure_cpu() - c0 - made) * 1e9 / n);
     registry_release(r);
     free(r);
 }
@@ -194,7 +154,7 @@ static struct fw_store *open_store(bool read_only, fw_ms retention)
     struct fw_store *store = NULL;
     struct fw_err err = {0};
 
-    must(fw_store_open(g_dir, &options, &store, &err), &err);
+    measure_must(fw_store_open(g_dir, &options, &store, &err), &err);
     return store;
 }
 
@@ -215,7 +175,7 @@ static void answered(void *self, const struct fw_append_result *result)
     struct fw_err err = result->err;
 
     (void)self;
-    must(result->rc, &err);
+    measure_must(result->rc, &err);
     (void)atomic_fetch_add(&g_answered, result->stored);
 }
 
@@ -228,7 +188,7 @@ static void submit(struct fw_store *store, struct fw_batch *batch)
     while ((rc = fw_store_submit(store, batch, answered, NULL, &err)) ==
            FW_EBUSY)
         (void)usleep(1000);
-    must(rc, &err);
+    measure_must(rc, &err);
     g_sent += n;
     /* No more in flight than a server with a few senders has. */
     while (g_sent - atomic_load(&g_answered) > IN_FLIGHT)
@@ -267,13 +227,13 @@ static void select_in(struct fw_store *store, const char *what,
     size_t count = 0;
 
     for (int pass = 0; pass < 5; pass++) {
-        double c0 = cpu(), took;
+        double c0 = measure_cpu(), took;
 
         fw_arena_clear(arena);
-        must(fw_store_select(store, m, n, from, to, SIZE_MAX, arena, &series,
-                             &count, &err),
-             &err);
-        took = (cpu() - c0) * 1e3;
+        measure_must(fw_store_select(store, m, n, from, to, SIZE_MAX, arena,
+                                     &series, &count, &err),
+                     &err);
+        took = (measure_cpu() - c0) * 1e3;
         best[pass > 0] = took < best[pass > 0] ? took : best[pass > 0];
     }
     printf("  %-34s %9.3f ms first, %9.3f ms again, %zu series\n", what,
@@ -320,7 +280,8 @@ static uint32_t *make_series(struct fw_store *store, size_t from, size_t n)
     struct fw_err err = {0};
 
     for (size_t i = 0; ids != NULL && i < n; i++)
-        must(fw_store_series(store, make(&l, from + i), &ids[i], &err), &err);
+        measure_must(fw_store_series(store, make(&l, from + i), &ids[i], &err),
+                     &err);
     return ids;
 }
 
@@ -340,20 +301,21 @@ static void cool(void)
 static void bench_open(bool read_only, const char *what)
 {
     struct fw_matcher one = {FW_MATCH_EQUAL, FW_STR("pod"), FW_STR("none")};
-    double before = anonymous(), t0 = wall(), c0 = cpu(), t1;
+    double before = measure_anonymous(), t0 = measure_wall(),
+           c0 = measure_cpu(), t1;
     struct fw_arena *arena = fw_arena_new(1 << 20);
     struct fw_store *store = open_store(read_only, INT64_MAX);
     struct fw_series *series;
     struct fw_err err = {0};
     size_t count = 0;
 
-    must(fw_store_select(store, &one, 1, INT64_MIN, INT64_MAX, 1000000, arena,
-                         &series, &count, &err),
-         &err);
-    t1 = wall();
+    measure_must(fw_store_select(store, &one, 1, INT64_MIN, INT64_MAX, 1000000,
+                                 arena, &series, &count, &err),
+                 &err);
+    t1 = measure_wall();
     printf("  %-34s %9.3f s, %.3f s of CPU, then %.1f B of memory a series\n",
-           what, t1 - t0, cpu() - c0,
-           (anonymous() - before) / (double)g_series);
+           what, t1 - t0, measure_cpu() - c0,
+           (measure_anonymous() - before) / (double)g_series);
     if (read_only)
         selects(store);
     fw_store_close(store);
@@ -362,23 +324,23 @@ static void bench_open(bool read_only, const char *what)
 
 static void bench_store(void)
 {
-    double before = anonymous(), c0, made = making_cpu(0, g_series);
+    double before = measure_anonymous(), c0, made = making_cpu(0, g_series);
     struct fw_store_stats stats;
     struct fw_store *store;
     uint32_t *ids;
 
     remove_store();
     store = open_store(false, INT64_MAX);
-    c0 = cpu();
+    c0 = measure_cpu();
     ids = make_series(store, 0, g_series);
     printf("store: %zu series\n", g_series);
     printf("  %-34s %9.0f ns of CPU each\n", "fw_store_series, new",
-           (cpu() - c0 - made) * 1e9 / (double)g_series);
+           (measure_cpu() - c0 - made) * 1e9 / (double)g_series);
     printf("  %-34s %9.1f B each\n", "memory without samples",
-           (anonymous() - before) / (double)g_series - 4);
+           (measure_anonymous() - before) / (double)g_series - 4);
     append(store, ids, g_series, 2, START, 15000);
     printf("  %-34s %9.1f B each\n", "memory with two samples",
-           (anonymous() - before) / (double)g_series - 4);
+           (measure_anonymous() - before) / (double)g_series - 4);
     fw_store_close(store);
     free(ids);
     cool();
@@ -406,22 +368,23 @@ static void bench_new(void)
 
     remove_store();
     store = open_store(false, INT64_MAX);
-    c0 = cpu();
-    t0 = wall();
+    c0 = measure_cpu();
+    t0 = measure_wall();
     ids = make_series(store, 0, g_new);
-    first = cpu() - c0 - made;
+    first = measure_cpu() - c0 - made;
     append(store, ids, g_new, 12, START, 15000);
     fw_store_stats(store, &stats);
     printf("new: %zu series of 12 samples\n", g_new);
     printf("  ids %.3f s, all %.3f s of CPU, %.3f s wall: %.3f CPU-s a million "
            "samples; %.2f B a sample in the journal\n",
-           first, cpu() - c0 - made, wall() - t0, (cpu() - c0 - made) / million,
+           first, measure_cpu() - c0 - made, measure_wall() - t0,
+           (measure_cpu() - c0 - made) / million,
            (double)stats.commit_bytes / 1e6 / million);
     fw_store_close(store);
     store = open_store(true, INT64_MAX);
     fw_store_stats(store, &stats);
     printf("  sealed and closed: %.3f CPU-s a million, %.2f B a sample\n",
-           (cpu() - c0 - made) / million,
+           (measure_cpu() - c0 - made) / million,
            (double)stats.disk_bytes / 1e6 / million);
     fw_store_close(store);
     free(ids);
@@ -434,7 +397,7 @@ static void bench_new(void)
 static void bench_churn(void)
 {
     size_t pods = 40, each = pods * METRICS;
-    double before = anonymous(), c0 = cpu();
+    double before = measure_anonymous(), c0 = measure_cpu();
     struct fw_store_stats stats;
     struct fw_store *store;
     struct fw_matcher metric = {FW_MATCH_EQUAL, FW_STR(FW_METRIC_NAME),
@@ -455,14 +418,14 @@ static void bench_churn(void)
            g_hours, each);
     printf("  %.1f s of CPU, %.1f B of memory a series, %llu samples of them "
            "in memory\n",
-           cpu() - c0, (anonymous() - before) / n,
+           measure_cpu() - c0, (measure_anonymous() - before) / n,
            (unsigned long long)stats.head_samples);
     fw_store_close(store);
-    before = anonymous();
+    before = measure_anonymous();
     store = open_store(true, INT64_MAX);
     fw_store_stats(store, &stats);
     printf("  opened again: %.1f B of memory, %.1f B on disk a series\n",
-           (anonymous() - before) / n, (double)stats.disk_bytes / n);
+           (measure_anonymous() - before) / n, (double)stats.disk_bytes / n);
     select_one(store, "one metric, all of the time", &metric, 1);
     select_in(store, "one metric, one day of it", &metric, 1,
               START + (fw_ms)(g_hours / 2) * FW_HOUR,

@@ -19,6 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "bench/measure.h"
 #include "query/query.h"
 #include "storage/base/limits.h"
 #include "tests/support/synth.h"
@@ -146,23 +147,6 @@ static void make_data(struct fw_store *store, size_t hosts, size_t samples)
 
 /* ---- Asking -------------------------------------------------------------- */
 
-static int by_size(const void *a, const void *b)
-{
-    double x = *(const double *)a;
-    double y = *(const double *)b;
-
-    return (x > y) - (x < y);
-}
-
-/* CPU time of all threads. */
-static double cpu_ms(void)
-{
-    struct timespec t = {0};
-
-    (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
-}
-
 static double run_once(const struct fw_source *source, struct fw_crew *crew,
                        const struct ask *ask, fw_ms newest, uint64_t *samples)
 {
@@ -198,17 +182,18 @@ static void measure(const struct fw_source *source, struct fw_crew *crew,
 
     (void)run_once(source, crew, ask, newest, &samples); /* warm */
     while (n < MAX_RUNS && (n < 5 || spent < seconds * 1000)) {
-        double before = cpu_ms();
+        double before = measure_cpu() * 1e3;
 
         ms[n] = run_once(source, crew, ask, newest, &samples);
-        cpu[n] = cpu_ms() - before;
+        cpu[n] = measure_cpu() * 1e3 - before;
         spent += ms[n++];
     }
-    qsort(ms, n, sizeof(*ms), by_size);
-    qsort(cpu, n, sizeof(*cpu), by_size);
+    double median = measure_share(ms, n, 0.5),
+           busy = measure_share(cpu, n, 0.5);
+
     printf("%-34s %9.3f ms %9.3f ms %9.3f ms %9.3f ms %11llu %9.1f M/s\n",
-           ask->name, ms[n / 2], ms[n - 1 - n / 100], cpu[n / 2], cpu[0],
-           (unsigned long long)samples, (double)samples / cpu[n / 2] / 1000);
+           ask->name, median, measure_share(ms, n, 0.99), busy, cpu[0],
+           (unsigned long long)samples, (double)samples / busy / 1000);
     (void)fflush(stdout);
 }
 

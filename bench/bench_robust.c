@@ -9,8 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "bench/measure.h"
 #include "predict/predict.h"
 #include "predict/robust.h"
 #include "tests/support/synth.h"
@@ -112,14 +112,6 @@ struct tally {
 typedef fw_rc (*method)(const fw_ms *t, const double *v, size_t n, fw_ms now,
                         fw_ms ahead, double *out);
 
-static double cpu(void)
-{
-    struct timespec t;
-
-    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 static bool breaches(const double *v, size_t from, size_t to)
 {
     for (size_t i = from; i < to && i < WEEK; i++)
@@ -133,7 +125,7 @@ static void run(method f, const fw_ms *t, const double *v, size_t window,
 {
     bool before = false, active = false;
     size_t until = 0; /* an alert has been there up to this minute */
-    double start = cpu();
+    double start = measure_thread_cpu();
 
     for (size_t i = window; i < WEEK; i++) {
         double p = 0.0;
@@ -157,7 +149,7 @@ static void run(method f, const fw_ms *t, const double *v, size_t window,
             until = i;
         before = is;
     }
-    out->seconds += cpu() - start;
+    out->seconds += measure_thread_cpu() - start;
 }
 
 int main(void)

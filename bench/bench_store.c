@@ -16,10 +16,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "bench/measure.h"
 #include "storage/base/limits.h"
 #include "storage/storage.h"
 #include "tests/support/synth.h"
@@ -33,46 +32,6 @@ static int g_passes = 2;
 static bool g_compact;
 static const char *g_dir = "bench_store.data";
 
-static double wall(void)
-{
-    struct timespec ts;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
-}
-
-static double cpu(void)
-{
-    struct rusage u;
-
-    (void)getrusage(RUSAGE_SELF, &u);
-    return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
-           (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
-}
-
-/* Anonymous memory in use, MiB. */
-static double anonymous_mib(void)
-{
-    FILE *f = fopen("/proc/self/status", "r");
-    char line[256];
-    long kib = 0;
-
-    while (f != NULL && fgets(line, sizeof(line), f) != NULL)
-        if (strncmp(line, "RssAnon:", 8) == 0)
-            kib = strtol(line + 8, NULL, 10);
-    if (f != NULL)
-        (void)fclose(f);
-    return (double)kib / 1024;
-}
-
-static void must(fw_rc rc, const struct fw_err *err)
-{
-    if (rc == FW_OK)
-        return;
-    fprintf(stderr, "bench_store: %s\n", err->text);
-    exit(1);
-}
-
 static struct fw_store *open_store(bool read_only)
 {
     struct fw_store_options options = {.create = !read_only,
@@ -83,7 +42,7 @@ static struct fw_store *open_store(bool read_only)
     struct fw_store *store = NULL;
     struct fw_err err = {0};
 
-    must(fw_store_open(g_dir, &options, &store, &err), &err);
+    measure_must(fw_store_open(g_dir, &options, &store, &err), &err);
     return store;
 }
 
@@ -102,7 +61,7 @@ static uint32_t *make_series(struct fw_store *store)
 
         v[1].value.n = (size_t)snprintf(core, sizeof(core), "%zu", i % 10);
         v[2].value.n = (size_t)snprintf(host, sizeof(host), "host_%zu", i / 10);
-        must(fw_store_series(store, &labels, &ids[i], &err), &err);
+        measure_must(fw_store_series(store, &labels, &ids[i], &err), &err);
     }
     return ids;
 }
@@ -130,7 +89,7 @@ static void submit(struct fw_store *store, struct fw_batch *batch)
     while ((rc = fw_store_submit(store, batch, answered, NULL, &err)) ==
            FW_EBUSY)
         (void)usleep(1000);
-    must(rc, &err);
+    measure_must(rc, &err);
 }
 
 static void write_all(struct fw_store *store, const uint32_t *ids)
@@ -165,11 +124,11 @@ static void write_all(struct fw_store *store, const uint32_t *ids)
 static double making_cpu(void)
 {
     struct synth_rng rng = synth_seed(1);
-    double before = cpu(), sum = 0;
+    double before = measure_cpu(), sum = 0;
 
     for (size_t k = 0; k < g_series * g_samples; k++)
         sum += synth_normal(&rng);
-    return sum > 1e300 ? 0 : cpu() - before;
+    return sum > 1e300 ? 0 : measure_cpu() - before;
 }
 
 /* ---- Reading --------------------------------------------------------------
@@ -212,10 +171,12 @@ static uint64_t read_all(struct fw_store *store, size_t series)
     struct fw_run run = {0};
     struct fw_err err = {0};
 
-    must(fw_cursor_open(store, 0, INT64_MIN, INT64_MAX, &cursor, &err), &err);
+    measure_must(fw_cursor_open(store, 0, INT64_MIN, INT64_MAX, &cursor, &err),
+                 &err);
     for (size_t i = 0; i < series; i++) {
-        must(fw_cursor_reset(cursor, (uint32_t)i, INT64_MIN, INT64_MAX, &err),
-             &err);
+        measure_must(
+            fw_cursor_reset(cursor, (uint32_t)i, INT64_MIN, INT64_MAX, &err),
+            &err);
         while (fw_cursor_next(cursor, &run, &err) == FW_OK) {
             sum += sum_of(run.v, run.n);
             n += run.n;
@@ -253,47 +214,51 @@ int main(int argc, char **argv)
     million = (double)(g_series * g_samples) / 1e6;
     made = making_cpu();
     store = open_store(false);
-    c0 = cpu();
+    c0 = measure_cpu();
     ids = make_series(store);
-    printf("%zu new series: %.3f s CPU\n", g_series, cpu() - c0);
-    t0 = wall();
-    c0 = cpu();
+    printf("%zu new series: %.3f s CPU\n", g_series, measure_cpu() - c0);
+    t0 = measure_wall();
+    c0 = measure_cpu();
     write_all(store, ids);
     printf("%.1f M samples durable: %.2f s (%.2f M/s), %.3f CPU-s/M\n", million,
-           wall() - t0, million / (wall() - t0), (cpu() - c0 - made) / million);
+           measure_wall() - t0, million / (measure_wall() - t0),
+           (measure_cpu() - c0 - made) / million);
     fw_store_stats(store, &stats);
     printf("%llu commits, %.2f journal B/sample, %.0f MiB anonymous memory, "
            "%llu samples in it\n",
            (unsigned long long)stats.commits,
-           (double)stats.commit_bytes / 1e6 / million, anonymous_mib(),
+           (double)stats.commit_bytes / 1e6 / million,
+           measure_anonymous() / 1048576,
            (unsigned long long)stats.head_samples);
     if (g_compact) {
         struct fw_err err = {0};
 
-        c0 = cpu();
-        t0 = wall();
-        must(fw_store_compact(store, NULL, &err), &err);
-        printf("rewritten: %.2f s, %.3f CPU-s/M\n", wall() - t0,
-               (cpu() - c0) / million);
+        c0 = measure_cpu();
+        t0 = measure_wall();
+        measure_must(fw_store_compact(store, NULL, &err), &err);
+        printf("rewritten: %.2f s, %.3f CPU-s/M\n", measure_wall() - t0,
+               (measure_cpu() - c0) / million);
         fw_store_stats(store, &stats);
     }
-    c0 = cpu();
-    t0 = wall();
+    c0 = measure_cpu();
+    t0 = measure_wall();
     fw_store_close(store);
-    printf("close: %.2f s, %.3f CPU-s/M of what was left\n", wall() - t0,
-           (cpu() - c0) / ((double)stats.head_samples / 1e6 + 1e-9));
-    c0 = cpu();
-    t0 = wall();
+    printf("close: %.2f s, %.3f CPU-s/M of what was left\n",
+           measure_wall() - t0,
+           (measure_cpu() - c0) / ((double)stats.head_samples / 1e6 + 1e-9));
+    c0 = measure_cpu();
+    t0 = measure_wall();
     store = open_store(true);
-    printf("open: %.3f s, %.3f s CPU\n", wall() - t0, cpu() - c0);
+    printf("open: %.3f s, %.3f s CPU\n", measure_wall() - t0,
+           measure_cpu() - c0);
     fw_store_stats(store, &stats);
     printf("on disk: %.4f B/sample\n",
            (double)stats.disk_bytes / 1e6 / million);
     for (int pass = 0; pass < g_passes; pass++) {
-        c0 = cpu();
+        c0 = measure_cpu();
         n = read_all(store, g_series);
         printf("scan with checksums and sum: %.0f M samples/s of CPU\n",
-               (double)n / 1e6 / (cpu() - c0));
+               (double)n / 1e6 / (measure_cpu() - c0));
     }
     fw_store_close(store);
     free(ids);

@@ -14,9 +14,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "bench/measure.h"
 #include "server/alert/watcher.h"
 #include "storage/base/limits.h"
 #include "tests/support/fake_clock.h"
@@ -29,22 +29,6 @@
 static struct fake_clock fake;
 static struct fw_store *store;
 static size_t g_series = 1000, g_minutes = 60;
-
-static void must(fw_rc rc, const struct fw_err *err)
-{
-    if (rc == FW_OK)
-        return;
-    (void)fprintf(stderr, "bench_watches: %s\n", err->text);
-    exit(1);
-}
-
-static double cpu(void)
-{
-    struct timespec t;
-
-    (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
 
 /* Free space in percent: falls for weeks, breathes by day, has some noise. */
 static double value(size_t series, fw_ms t)
@@ -68,12 +52,13 @@ static void add_samples(const uint32_t *ids, fw_ms from, fw_ms to)
 
     for (fw_ms t = from; t < to; t += EVERY)
         for (size_t i = 0; i < g_series; i++) {
-            must(fw_batch_add(&batch, ids[i], t, value(i, t)), &err);
+            measure_must(fw_batch_add(&batch, ids[i], t, value(i, t)), &err);
             if (batch.n == FW_MAX_BATCH_SAMPLES)
-                must(fw_store_append(store, &batch, &result, &err), &err);
+                measure_must(fw_store_append(store, &batch, &result, &err),
+                             &err);
         }
     if (batch.n > 0)
-        must(fw_store_append(store, &batch, &result, &err), &err);
+        measure_must(fw_store_append(store, &batch, &result, &err), &err);
     fw_batch_release(&batch);
 }
 
@@ -89,16 +74,9 @@ static uint32_t *make_series(void)
         struct fw_labels labels = {v, 2};
 
         v[1].value.n = (size_t)snprintf(name, sizeof(name), "host%05zu", i);
-        must(fw_store_series(store, &labels, &ids[i], &err), &err);
+        measure_must(fw_store_series(store, &labels, &ids[i], &err), &err);
     }
     return ids;
-}
-
-static int compare(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-
-    return (x > y) - (x < y);
 }
 
 static void look_for(const uint32_t *ids, struct watcher *watcher)
@@ -106,23 +84,22 @@ static void look_for(const uint32_t *ids, struct watcher *watcher)
     static double looks[MOST_MINUTES];
     struct watcher_stats stats;
     double first, total = 0, per_series;
-    double start = cpu();
+    double start = measure_cpu();
     fw_ms now = START + KNOWN;
 
     (void)watcher_step(watcher);
-    first = cpu() - start;
+    first = measure_cpu() - start;
     for (size_t i = 0; i < g_minutes; i++) {
         fake_clock_advance(&fake, FW_MINUTE);
         now += FW_MINUTE;
         if (now % EVERY == 0)
             add_samples(ids, now, now + 1);
-        start = cpu();
+        start = measure_cpu();
         (void)watcher_step(watcher);
-        looks[i] = cpu() - start;
+        looks[i] = measure_cpu() - start;
         total += looks[i];
     }
     watcher_stats(watcher, &stats);
-    qsort(looks, g_minutes, sizeof(looks[0]), compare);
     per_series = total / (double)g_minutes / (double)g_series;
     printf("watched series: %llu, looks: %llu, failures: %llu\n",
            (unsigned long long)stats.series, (unsigned long long)stats.looks,
@@ -131,8 +108,8 @@ static void look_for(const uint32_t *ids, struct watcher *watcher)
            1000 * first / (double)g_series);
     printf("a look: median %.1f ms, 99th percentile %.1f ms, mean %.3f ms a "
            "series\n",
-           1000 * looks[g_minutes / 2], 1000 * looks[g_minutes * 99 / 100],
-           1000 * per_series);
+           1000 * measure_share(looks, g_minutes, 0.5),
+           1000 * measure_share(looks, g_minutes, 0.99), 1000 * per_series);
     printf("series a second and core: %.0f; 10,000 of them each minute: %.2f "
            "cores\n",
            1 / per_series, per_series * 10000 / 60);
@@ -171,11 +148,11 @@ int main(int argc, char **argv)
         return 2;
     fake_clock_init(&fake, START + KNOWN);
     options.clock = watching.clock = &fake.clock;
-    must(fw_store_open(dir, &options, &store, &err), &err);
+    measure_must(fw_store_open(dir, &options, &store, &err), &err);
     ids = make_series();
     add_samples(ids, START, START + KNOWN);
     watching.store = store;
-    must(watcher_open(&watching, &watcher, &err), &err);
+    measure_must(watcher_open(&watching, &watcher, &err), &err);
     look_for(ids, watcher);
     watcher_close(watcher);
     fw_store_close(store);
