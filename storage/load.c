@@ -210,6 +210,35 @@ static fw_rc load_partition(struct fw_store *store, struct partition *part,
     return rc == FW_OK ? FW_OK : fw_err_set(err, rc, "%s", damage.text);
 }
 
+static void never_again(struct journal *j, uint64_t seq)
+{
+    if (j->next_seq > seq)
+        return;
+    j->next_seq = seq + 1;
+    j->first_seq = seq + 1;
+}
+
+/*
+ * Tombstones say what they hold for by numbers: up to a rank of partitions and
+ * a journal record. Partitions say by number which tombstones they have been
+ * rewritten without. Each may outlive what had those numbers, which must not
+ * be given to others then: a new sample would be taken for a deleted one, or a
+ * new tombstone for one that was carried out.
+ */
+static void number_behind_tombs(struct fw_store *store)
+{
+    struct tombs *t = &store->tombs;
+    struct manifest *m = &store->manifest;
+
+    for (size_t i = 0; i < m->count; i++)
+        if (m->sorted[i]->tombs > t->last_id)
+            t->last_id = m->sorted[i]->tombs;
+    for (size_t i = 0; i < atomic_load(&t->count); i++) {
+        m->rank = t->v[i].rank > m->rank ? t->v[i].rank : m->rank;
+        never_again(&store->journal, t->v[i].seq);
+    }
+}
+
 static fw_rc load_partitions(struct fw_store *store, struct fw_err *why,
                              struct fw_err *err)
 {
@@ -229,10 +258,7 @@ static fw_rc load_partitions(struct fw_store *store, struct fw_err *why,
     }
     manifest_list_free(list, count);
     /* Numbers of records never come again: watermarks count on it. */
-    if (store->journal.next_seq <= complete) {
-        store->journal.next_seq = complete + 1;
-        store->journal.first_seq = complete + 1;
-    }
+    never_again(&store->journal, complete);
     return rc;
 }
 
@@ -273,6 +299,8 @@ fw_rc load_all(struct fw_store *store, struct seal_state *state,
         rc = manifest_load(&store->manifest, why, err);
     if (rc == FW_OK)
         rc = tombs_load(&store->tombs, store->meta, why, err);
+    if (rc == FW_OK)
+        number_behind_tombs(store);
     (void)atomic_fetch_add(&store->counters.corrupt,
                            store->manifest.damaged + store->tombs.damaged);
     if (rc == FW_OK)

@@ -228,6 +228,100 @@ static void a_crash_brings_nothing_back(void **state)
     fw_store_close(store);
 }
 
+/* Two deletions are carried out on disk, and no tombstone is left. */
+static struct fw_store *open_after_deletions(const char *dir)
+{
+    struct fw_store *store = open_store(dir, false);
+
+    (void)append(store, "a", 0, SAMPLES);
+    (void)append(store, "b", 0, SAMPLES);
+    assert_int_equal(delete (store, "b", 0, 10), 1);
+    assert_int_equal(delete (store, "b", 10, 20), 1);
+    assert_int_equal(fw_store_compact(store, NULL, &err), FW_OK);
+    (void)append(store, "b", SAMPLES, SAMPLES + 1); /* trims the journal */
+    assert_int_equal(fw_store_compact(store, NULL, &err), FW_OK);
+    assert_int_equal(waiting(store), 0);
+    fw_store_close(store);
+    return open_store(dir, false);
+}
+
+/*
+ * A partition says which tombstones it was rewritten without. One with the
+ * number of an earlier one would be taken for carried out, and go.
+ */
+static void numbers_of_tombstones_never_come_again(void **state)
+{
+    const char *dir = tmpdir_new();
+    struct fw_store *store = open_after_deletions(dir);
+
+    (void)state;
+    assert_int_equal(delete (store, "a", 100, 300), 1);
+    assert_int_equal(count(store, "a"), SAMPLES - 200);
+    /* Another day is closed: then the tombstones that are done are sought. */
+    assert_int_equal(append(store, "c", 3500, 4000), 500);
+    assert_int_equal(fw_store_compact(store, NULL, &err), FW_OK);
+    assert_int_equal(count(store, "a"), SAMPLES - 200);
+    fw_store_close(store);
+    store = open_store(dir, false);
+    assert_int_equal(count(store, "a"), SAMPLES - 200);
+    fw_store_close(store);
+}
+
+/* Opens a store as a process that is then killed leaves it. */
+static void run_and_kill(const char *dir, void (*work)(struct fw_store *store))
+{
+    int status = 0;
+    pid_t child = fork();
+
+    assert_true(child >= 0);
+    if (child == 0) {
+        work(open_store(dir, false));
+        (void)kill(getpid(), SIGKILL);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFSIGNALED(status));
+}
+
+static void delete_all(struct fw_store *store)
+{
+    (void)append(store, "a", 0, SAMPLES);
+    (void)append(store, "a", SAMPLES, 2 * SAMPLES);
+    (void)delete (store, "a", 0, 2 * SAMPLES);
+    if (fw_store_compact(store, NULL, &err) != FW_OK)
+        _exit(1);
+}
+
+static void write_again(struct fw_store *store)
+{
+    (void)append(store, "a", 0, 10);
+}
+
+/*
+ * The partition is gone with all its samples, and so the journal's numbers
+ * and the ranks of partitions could begin anew beneath the tombstone's.
+ */
+static void what_comes_after_everything_went_stays(void **state)
+{
+    const char *dir = tmpdir_new();
+    struct fw_store *store;
+
+    (void)state;
+    run_and_kill(dir, delete_all);
+    for (int i = 0; i < 2;
+         i++) { /* the partition's entry goes with the first */
+        store = open_store(dir, false);
+        assert_int_equal(count(store, "a"), 0);
+        fw_store_close(store);
+    }
+    run_and_kill(dir, write_again); /* in the journal only */
+    store = open_store(dir, false);
+    assert_int_equal(count(store, "a"), 10);
+    fw_store_close(store); /* and in a partition */
+    store = open_store(dir, true);
+    assert_int_equal(count(store, "a"), 10);
+    fw_store_close(store);
+}
+
 static fw_rc flip_in(void *self, struct lmdb_txn *txn, struct fw_err *why)
 {
     char key[9] = {META_TOMB, 0, 0, 0, 0, 0, 0, 0, 1};
@@ -287,6 +381,8 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup(a_series_may_lose_everything, set_up),
         cmocka_unit_test_setup(what_comes_later_stays, set_up),
         cmocka_unit_test_setup(a_crash_brings_nothing_back, set_up),
+        cmocka_unit_test_setup(numbers_of_tombstones_never_come_again, set_up),
+        cmocka_unit_test_setup(what_comes_after_everything_went_stays, set_up),
         cmocka_unit_test_setup(a_damaged_tombstone_is_told, set_up),
     };
 

@@ -40,6 +40,7 @@ enum moment {
     AT_SEALING, /* and retention, and what else is done with old samples */
     AT_REWRITING,
     AT_BACKUP,
+    AT_DELETING, /* and carrying it out on disk, again and again */
     AT_CLOSING,
     MOMENTS
 };
@@ -80,6 +81,13 @@ static void work(struct life *life, enum moment moment)
         break;
     case AT_BACKUP:
         must(life_backup(life, &err));
+        break;
+    case AT_DELETING:
+        must(life_delete(life, &err));
+        if (synth_u64(&life->rng) % 2 == 0)
+            must(life_write_samples(life, &err));
+        if (synth_u64(&life->rng) % 2 == 0)
+            must(life_compact(life, &err));
         break;
     default:
         must(life_step(life, &err));
