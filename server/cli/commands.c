@@ -15,6 +15,7 @@
 #include "query/query.h"
 #include "server/cli/alert_commands.h"
 #include "server/cli/fetch.h"
+#include "server/cli/manual.h"
 #include "server/cli/output_option.h"
 #include "server/local/local_client.h"
 #include "server/serve.h"
@@ -28,9 +29,19 @@
 static int cmd_help(struct fw_cli *cli, int argc, char **argv);
 static int cmd_version(struct fw_cli *cli, int argc, char **argv);
 
+static const struct fw_option help_options[] = {
+    {"man", 0, NULL, NULL, "as a manual page, for man -l -"},
+    {"completion", 0, "SHELL", NULL,
+     "what bash, zsh or fish reads to complete command lines"},
+    {0},
+};
+
 static const struct fw_command own_commands[] = {
-    {"help", cmd_help, "[COMMAND]", "show the commands, or one of them", NULL,
-     NULL, FW_CMD_LOCAL},
+    {"help", cmd_help, "[COMMAND]", "show the commands, or one of them",
+     "  forewarn help query\n"
+     "  forewarn help --man query | man -l -\n"
+     "  . <(forewarn help --completion bash)",
+     help_options, FW_CMD_LOCAL},
     {"version", cmd_version, NULL, "print the version", NULL, NULL,
      FW_CMD_LOCAL},
     {0},
@@ -42,6 +53,8 @@ static const struct fw_command *const tables[] = {
     alert_commands, fw_storage_commands, own_commands,
 };
 #define TABLE_COUNT (sizeof(tables) / sizeof(tables[0]))
+
+static const struct manual manual = {tables, TABLE_COUNT};
 
 const struct fw_command *commands_find(const char *name)
 {
@@ -90,20 +103,30 @@ static void print_commands(FILE *to)
 
 static int cmd_help(struct fw_cli *cli, int argc, char **argv)
 {
-    const struct fw_command *about;
+    const struct fw_command *about = NULL;
     struct fw_args args;
+    struct fw_err err = {0};
+    int shell = -1;
     fw_rc rc = fw_cli_parse(cli, argc, argv, &args);
 
     if (rc != FW_OK)
         return rc == FW_END ? FW_EXIT_OK : FW_EXIT_USAGE;
-    if (args.rest_count == 0) {
-        print_commands(cli->out);
-        return FW_EXIT_OK;
-    }
-    about = commands_find(args.rest[0]);
-    if (about == NULL)
+    if (args.rest_count > 0)
+        about = commands_find(args.rest[0]);
+    if (args.rest_count > 0 && about == NULL)
         return unknown(cli, args.rest[0]);
-    fw_cli_help(cli->out, about);
+    if (fw_args_has(cli, &args, "completion") &&
+        fw_args_choice(cli, &args, "completion", manual_shells, &shell, &err) !=
+            FW_OK)
+        return fw_cli_fail(cli, &err);
+    if (shell >= 0)
+        manual_completion(cli->out, &manual, shell);
+    else if (fw_args_has(cli, &args, "man"))
+        manual_page(cli->out, &manual, about);
+    else if (about != NULL)
+        fw_cli_help(cli->out, about);
+    else
+        print_commands(cli->out);
     return FW_EXIT_OK;
 }
 

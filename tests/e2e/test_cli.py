@@ -3,12 +3,16 @@
 ways to an answer: from the running server and from the folder."""
 import fcntl
 import os
+import pathlib
 import pty
+import re
+import shutil
 import socket
 import struct
 import subprocess
 import termios
 import threading
+import unittest
 
 from forewarn_e2e import BIN, PATIENCE, Case, main, run
 
@@ -28,6 +32,42 @@ class Cli(Case):
                 got = run(*way)
                 self.assertEqual((got.rc, got.err), (0, ""))
                 self.assertTrue(got.out.startswith("Usage: forewarn " + name))
+
+    def complete(self, *words):
+        """What bash would offer for the last of `words`."""
+        script = self.write("complete.sh", (
+            '. <(forewarn help --completion bash)\n'
+            'COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _forewarn\n'
+            'printf "%s\\n" "${COMPREPLY[@]}"\n'))
+        path = "%s:%s" % (pathlib.Path(BIN).resolve().parent,
+                          os.environ["PATH"])
+        done = subprocess.run(["bash", script, "forewarn", *words], text=True,
+                              env=dict(os.environ, PATH=path), check=True,
+                              capture_output=True, timeout=PATIENCE)
+        self.assertEqual(done.stderr, "")
+        return done.stdout.split("\n")[:-1]
+
+    def test_bash_completes_a_command_line(self):
+        self.assertEqual(self.complete("que"), ["query"])
+        self.assertEqual(self.complete("query", "--fo"), ["--format"])
+        self.assertEqual(self.complete("audit", "ver"), ["verify"])
+        self.assertEqual(self.complete("query", "--format", ""), [""])
+        (self.tmp / "with a blank.yml").write_text("")
+        self.assertEqual(
+            self.complete("serve", "--config", str(self.tmp / "with")),
+            [str(self.tmp / "with a blank.yml")])
+
+    @unittest.skipUnless(shutil.which("groff"), "groff is not installed")
+    def test_manual_pages_are_without_a_warning(self):
+        names = re.findall(r"(?m)^  ([a-z]+) +\S", run("help").out)
+        self.assertGreater(len(names), 20)
+        for page in ([], *([name] for name in names)):
+            told = run("help", "--man", *page).out
+            done = subprocess.run(["groff", "-man", "-Tutf8", "-ww"],
+                                  input=told.encode(), capture_output=True,
+                                  timeout=PATIENCE)
+            self.assertEqual((done.returncode, done.stderr), (0, b""), page)
+            self.assertIn("NAME", re.sub(".\b", "", done.stdout.decode()))
 
     def test_wrong_usage_is_2_and_goes_to_stderr(self):
         for args in ([], ["qeury"], ["help", "qeury"], ["version", "--wrong"],

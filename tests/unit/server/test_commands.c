@@ -129,6 +129,33 @@ static void a_folder_without_a_name_is_wrong_usage(void **state)
     }
 }
 
+static void every_option_is_in_the_manual(void **state)
+{
+    struct said said = run("forewarn help --man backup");
+
+    (void)state;
+    assert_int_equal(said.code, FW_EXIT_OK);
+    assert_ptr_equal(strstr(said.out, ".TH \"FOREWARN-BACKUP\" \"1\""),
+                     said.out);
+    assert_non_null(strstr(said.out, "\\fB\\-\\-data\\fR \\fIDIR\\fR\n"));
+    assert_null(strstr(said.out, " --"));
+    forget(&said);
+    said = run("forewarn help --man");
+    assert_non_null(strstr(said.out, "\\fBforewarn\\-backup\\fR(1)\n"));
+    forget(&said);
+}
+
+static void shells_that_are_not_known_are_named(void **state)
+{
+    struct said said = run("forewarn help --completion tcsh");
+
+    (void)state;
+    assert_int_equal(said.code, FW_EXIT_USAGE);
+    assert_string_equal(said.out, "");
+    assert_non_null(strstr(said.err, "bash, zsh, fish, not 'tcsh'"));
+    forget(&said);
+}
+
 static int nothing(struct fw_cli *cli, int argc, char **argv)
 {
     (void)cli;
@@ -170,6 +197,8 @@ int main(int argc, char **argv)
             control_characters_of_a_typo_do_not_reach_the_terminal),
         cmocka_unit_test(the_folder_is_taken_wherever_it_stands),
         cmocka_unit_test(a_folder_without_a_name_is_wrong_usage),
+        cmocka_unit_test(every_option_is_in_the_manual),
+        cmocka_unit_test(shells_that_are_not_known_are_named),
         cmocka_unit_test(a_file_of_the_caller_keeps_a_run_at_home),
     };
     return fixture_main(argc, argv, tests);
