@@ -26,15 +26,14 @@ import math
 import os
 import pathlib
 import shutil
-import socket
 import statistics
 import subprocess
 import tempfile
 import time
 import urllib.parse
 
-TOP = pathlib.Path(__file__).resolve().parents[1]
-CLOCK_TICK = os.sysconf("SC_CLK_TCK")
+from compare_ingest import TOP, cpu_seconds, free_port
+
 PATIENCE = 600
 HOUR = 3600
 WRITE = {"Content-Type": "application/x-protobuf",
@@ -80,17 +79,6 @@ QUERIES = [
      "+ on (hostname) cpu_usage_idle)", 12 * HOUR, 300),
     ("plain series, 1 h", "cpu_usage_user", HOUR, 10),
 ]
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
-def cpu_seconds(pid):
-    fields = open("/proc/%d/stat" % pid).read().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / CLOCK_TICK
 
 
 class Server:

@@ -5,45 +5,12 @@
  * that its names are known the second time. The first byte chooses the unit of
  * times.
  */
-#include <ftw.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <unistd.h>
 
 #include "tests/fuzz/intake_target.h"
+#include "tests/fuzz/store_target.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static char folder[] = "/tmp/forewarn-fuzz-XXXXXX";
-static struct fw_store *store;
-
-static int drop(const char *path, const struct stat *st, int type,
-                struct FTW *at)
-{
-    (void)st;
-    (void)type;
-    (void)at;
-    return remove(path);
-}
-
-static void clean_up(void)
-{
-    fw_store_close(store);
-    (void)nftw(folder, drop, 16, FTW_DEPTH | FTW_PHYS);
-}
-
-static void open_store(void)
-{
-    struct fw_store_options options = {
-        .create = true, .linger = -1, .max_series = 1000};
-    struct fw_err err = {0};
-
-    if (store != NULL)
-        return;
-    FW_ASSERT(mkdtemp(folder) != NULL);
-    FW_ASSERT(fw_store_open(folder, &options, &store, &err) == FW_OK);
-    FW_ASSERT(atexit(clean_up) == 0);
-}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -51,8 +18,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (size < 2 || size > 65536)
         return 0;
-    open_store();
-    intake_pair_init(&pair, store);
+    intake_pair_init(&pair, store_target());
     pair.quick.unit = pair.slow.unit = (enum time_unit)(data[0] % 5);
     for (int round = 0; round < 2; round++) {
         const char *p = (const char *)data + 1;

@@ -5,7 +5,6 @@
  * pieces. Whatever is sent, the connection ends, and what the server said are
  * answers.
  */
-#include <ftw.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,46 +14,15 @@
 
 #include "server/ingest/line_conn.h"
 #include "storage/base/log.h"
+#include "tests/fuzz/store_target.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static char folder[] = "/tmp/forewarn-fuzz-XXXXXX";
-static struct fw_store *store;
-
-static int drop(const char *path, const struct stat *st, int type,
-                struct FTW *at)
-{
-    (void)st;
-    (void)type;
-    (void)at;
-    return remove(path);
-}
-
-static void clean_up(void)
-{
-    fw_store_close(store);
-    (void)nftw(folder, drop, 16, FTW_DEPTH | FTW_PHYS);
-}
 
 static void no_log(void *self, enum fw_log_level level, const char *line)
 {
     (void)self;
     (void)level;
     (void)line;
-}
-
-static void open_store(void)
-{
-    struct fw_store_options options = {
-        .create = true, .linger = -1, .max_series = 1000};
-    struct fw_err err = {0};
-
-    if (store != NULL)
-        return;
-    fw_log_to(no_log, NULL);
-    FW_ASSERT(mkdtemp(folder) != NULL);
-    FW_ASSERT(fw_store_open(folder, &options, &store, &err) == FW_OK);
-    FW_ASSERT(atexit(clean_up) == 0);
 }
 
 /* Feeds the input and reads the answers, a turn at a time, on the loop. */
@@ -137,10 +105,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (size < 2 || size > 65536)
         return 0;
-    open_store();
+    fw_log_to(no_log, NULL);
     bad_lines_init(&bad, &stats);
     peers_init(&peers, 10);
-    part.store = store;
+    part.store = store_target();
     FW_ASSERT(loop_open(part.clock, &part.loop, &err) == FW_OK);
     FW_ASSERT(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends) == 0);
     FW_ASSERT(line_conn_start(&part, ends[0], "fuzz") == FW_OK);

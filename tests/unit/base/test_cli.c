@@ -16,10 +16,15 @@ static const struct fw_option options[] = {
 static const struct fw_command command = {
     .name = "forecast", .args = "EXPR", .help = "forecast", .options = options};
 
+#define WORDS 16
+
 struct world {
     struct fw_cli cli;
     char *out, *err;
     size_t out_len, err_len;
+    char line[256];
+    char *argv[WORDS];
+    struct fw_args args;
 };
 
 static struct world *world_new(void)
@@ -48,86 +53,69 @@ static void world_free(struct world *w)
     free(w);
 }
 
-#define WORDS 16
-
-/* Cuts a line at its blanks, as a shell would. */
-static int split(char *line, char **argv)
+/* Parses a command line that is cut at its blanks, as by a shell. */
+static fw_rc parse(struct world *w, const char *line)
 {
     int argc = 0;
     char *save = NULL;
 
-    for (char *word = strtok_r(line, " ", &save);
+    (void)snprintf(w->line, sizeof(w->line), "%s", line);
+    for (char *word = strtok_r(w->line, " ", &save);
          word != NULL && argc < WORDS - 1; word = strtok_r(NULL, " ", &save))
-        argv[argc++] = word;
-    argv[argc] = NULL;
-    return argc;
+        w->argv[argc++] = word;
+    w->argv[argc] = NULL;
+    return fw_cli_parse(&w->cli, argc, w->argv, &w->args);
 }
 
 static void options_and_words_mix_in_any_order(void **state)
 {
-    char line[] = "forecast a --level=95 -H 1h b";
-    char *argv[WORDS];
-    int argc = split(line, argv);
     struct world *w = world_new();
-    struct fw_args args;
     fw_ms horizon = 0;
     double level = 0;
 
     (void)state;
-    assert_int_equal(fw_cli_parse(&w->cli, argc, argv, &args), FW_OK);
-    assert_int_equal(args.rest_count, 2);
-    assert_string_equal(args.rest[0], "a");
-    assert_string_equal(args.rest[1], "b");
+    assert_int_equal(parse(w, "forecast a --level=95 -H 1h b"), FW_OK);
+    assert_int_equal(w->args.rest_count, 2);
+    assert_string_equal(w->args.rest[0], "a");
+    assert_string_equal(w->args.rest[1], "b");
     assert_int_equal(
-        fw_args_duration(&w->cli, &args, "horizon", &horizon, NULL), FW_OK);
+        fw_args_duration(&w->cli, &w->args, "horizon", &horizon, NULL), FW_OK);
     assert_int_equal(horizon, FW_HOUR);
-    assert_int_equal(fw_args_double(&w->cli, &args, "level", &level, NULL),
+    assert_int_equal(fw_args_double(&w->cli, &w->args, "level", &level, NULL),
                      FW_OK);
     assert_true(level == 95);
-    assert_false(fw_args_has(&w->cli, &args, "fail-empty"));
+    assert_false(fw_args_has(&w->cli, &w->args, "fail-empty"));
     world_free(w);
 }
 
 static void what_is_not_given_has_its_default(void **state)
 {
-    char line[] = "forecast --fail-empty";
-    char *argv[WORDS];
-    int argc = split(line, argv);
     struct world *w = world_new();
-    struct fw_args args;
 
     (void)state;
-    assert_int_equal(fw_cli_parse(&w->cli, argc, argv, &args), FW_OK);
-    assert_string_equal(fw_args_get(&w->cli, &args, "horizon"), "6h");
-    assert_null(fw_args_get(&w->cli, &args, "level"));
-    assert_true(fw_args_has(&w->cli, &args, "fail-empty"));
+    assert_int_equal(parse(w, "forecast --fail-empty"), FW_OK);
+    assert_string_equal(fw_args_get(&w->cli, &w->args, "horizon"), "6h");
+    assert_null(fw_args_get(&w->cli, &w->args, "level"));
+    assert_true(fw_args_has(&w->cli, &w->args, "fail-empty"));
     world_free(w);
 }
 
 static void a_value_may_begin_with_a_dash(void **state)
 {
-    char line[] = "forecast --level --5";
-    char *argv[WORDS];
-    int argc = split(line, argv);
     struct world *w = world_new();
-    struct fw_args args;
 
     (void)state;
-    assert_int_equal(fw_cli_parse(&w->cli, argc, argv, &args), FW_OK);
-    assert_string_equal(fw_args_get(&w->cli, &args, "level"), "--5");
+    assert_int_equal(parse(w, "forecast --level --5"), FW_OK);
+    assert_string_equal(fw_args_get(&w->cli, &w->args, "level"), "--5");
     world_free(w);
 }
 
 static void a_typo_is_answered_with_the_nearest(void **state)
 {
-    char line[] = "forecast --horizn 6h";
-    char *argv[WORDS];
-    int argc = split(line, argv);
     struct world *w = world_new();
-    struct fw_args args;
 
     (void)state;
-    assert_int_equal(fw_cli_parse(&w->cli, argc, argv, &args), FW_EINVAL);
+    assert_int_equal(parse(w, "forecast --horizn 6h"), FW_EINVAL);
     world_flush(w);
     assert_non_null(strstr(w->err, "did you mean --horizon?"));
     assert_int_equal(w->out_len, 0);
@@ -136,14 +124,10 @@ static void a_typo_is_answered_with_the_nearest(void **state)
 
 static void a_missing_value_is_an_error(void **state)
 {
-    char line[] = "forecast --level";
-    char *argv[WORDS];
-    int argc = split(line, argv);
     struct world *w = world_new();
-    struct fw_args args;
 
     (void)state;
-    assert_int_equal(fw_cli_parse(&w->cli, argc, argv, &args), FW_EINVAL);
+    assert_int_equal(parse(w, "forecast --level"), FW_EINVAL);
     world_flush(w);
     assert_non_null(strstr(w->err, "--help"));
     world_free(w);
@@ -151,14 +135,10 @@ static void a_missing_value_is_an_error(void **state)
 
 static void help_lists_every_option(void **state)
 {
-    char line[] = "forecast x --help";
-    char *argv[WORDS];
-    int argc = split(line, argv);
     struct world *w = world_new();
-    struct fw_args args;
 
     (void)state;
-    assert_int_equal(fw_cli_parse(&w->cli, argc, argv, &args), FW_END);
+    assert_int_equal(parse(w, "forecast x --help"), FW_END);
     world_flush(w);
     assert_non_null(strstr(w->out, "Usage: forewarn forecast"));
     assert_non_null(strstr(w->out, "-H, --horizon DURATION"));
@@ -170,18 +150,14 @@ static void help_lists_every_option(void **state)
 static void a_choice_names_the_choices(void **state)
 {
     static const char *const words[] = {"table", "json", NULL};
-    char line[] = "forecast --level xml";
-    char *argv[WORDS];
-    int argc = split(line, argv);
     struct world *w = world_new();
     struct fw_err err = {0};
-    struct fw_args args;
     int choice = -1;
 
     (void)state;
-    assert_int_equal(fw_cli_parse(&w->cli, argc, argv, &args), FW_OK);
+    assert_int_equal(parse(w, "forecast --level xml"), FW_OK);
     assert_int_equal(
-        fw_args_choice(&w->cli, &args, "level", words, &choice, &err),
+        fw_args_choice(&w->cli, &w->args, "level", words, &choice, &err),
         FW_EINVAL);
     assert_non_null(strstr(err.text, "table, json"));
     assert_int_equal(choice, -1);
