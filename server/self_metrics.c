@@ -53,6 +53,9 @@ static void add_store(struct fw_store *store, struct sample_set *set)
              (double)s.close_failures},
             {"forewarn_partitions_dropped_total", (double)s.partitions_dropped},
             {"forewarn_tombstones", (double)s.tombstones},
+            {"forewarn_snapshots_renewed_total", (double)s.snapshots_renewed},
+            {"forewarn_stale_readers_cleared_total", (double)s.stale_readers},
+            {"forewarn_reader_lag_commits", (double)s.reader_lag},
             {"forewarn_read_only", s.read_only ? 1 : 0},
         };
 

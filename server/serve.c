@@ -99,6 +99,7 @@ static fw_rc open_store(struct serve *s, const char *dir, struct fw_err *err)
         .max_metric_series = config->max_metric_series,
         .disk_floor = config->disk_floor,
         .plain_samples = config->plain_samples,
+        .snapshot = config->query_snapshot,
         .clock = s->clock};
 
     return fw_store_open(dir, &options, &s->store, err);

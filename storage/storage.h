@@ -130,6 +130,7 @@ struct fw_store_options {
     fw_ms close_after; /* a day's end, by the clock; 0: FW_CLOSE_AFTER_MS */
     uint64_t plain_samples; /* bytes in memory that are not packed; 0:
                                FW_PLAIN_SAMPLES_BYTES */
+    fw_ms snapshot; /* a reader's view of a file, at most; 0: FW_SNAPSHOT_MS */
     size_t map_bytes; /* LMDB map per environment; 0: sensible; for tests */
     const struct fw_clock *clock; /* NULL: the system's */
 };
@@ -450,7 +451,11 @@ struct fw_store_stats {
     uint64_t close_failures;
     uint64_t tombstones; /* deletions not carried out on disk yet, gauge */
     uint64_t partitions_dropped; /* by retention, of age or of size */
-    bool read_only;              /* turned so by a full or failing disk */
+    uint64_t snapshots_renewed;  /* views of readers that grew too old */
+    uint64_t stale_readers;      /* slots of dead processes that were cleared */
+    uint64_t
+        reader_lag; /* commits the oldest view of a file is behind, gauge */
+    bool read_only; /* turned so by a full or failing disk */
     char read_only_reason[256];
 };
 void fw_store_stats(struct fw_store *store, struct fw_store_stats *out);

@@ -34,6 +34,7 @@ static void resolve_options(struct fw_store_options *o)
     o->disk_floor = o->disk_floor == 0 ? FW_DISK_FLOOR_BYTES : o->disk_floor;
     o->plain_samples =
         o->plain_samples == 0 ? FW_PLAIN_SAMPLES_BYTES : o->plain_samples;
+    o->snapshot = o->snapshot <= 0 ? FW_SNAPSHOT_MS : o->snapshot;
     o->close_after = o->close_after == 0 ? FW_CLOSE_AFTER_MS : o->close_after;
     o->rollup_step = o->rollup_step <= 0 ? FW_HOUR : o->rollup_step;
     o->clock = o->clock == NULL ? fw_clock_system() : o->clock;
@@ -280,7 +281,8 @@ static fw_rc open_once(const char *dir, const struct fw_store_options *options,
     resolve_options(&store->options);
     store->lock_fd = -1;
     (void)pthread_mutex_init(&store->health.lock, NULL);
-    reader_pool_init(&store->readers);
+    reader_pool_init(&store->readers, store->options.clock,
+                     (uint64_t)store->options.snapshot * 1000000u);
     tombs_init(&store->tombs);
     (void)pthread_mutex_init(&store->quiet, NULL);
     matcher_cache_init(&store->matchers);

@@ -48,6 +48,8 @@ struct store_counters {
     _Atomic uint64_t close_failures;
     _Atomic uint64_t forgotten; /* series */
     _Atomic uint64_t dropped;   /* partitions, by retention */
+    _Atomic uint64_t stale_readers;
+    _Atomic uint64_t reader_lag; /* as of the last housekeeping */
 };
 
 struct committer;

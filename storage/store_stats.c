@@ -67,6 +67,9 @@ void fw_store_stats(struct fw_store *store, struct fw_store_stats *out)
         .close_failures = atomic_load(&c->close_failures),
         .tombstones = atomic_load(&store->tombs.count),
         .partitions_dropped = atomic_load(&c->dropped),
+        .snapshots_renewed = atomic_load(&store->readers.renewed),
+        .stale_readers = atomic_load(&c->stale_readers),
+        .reader_lag = atomic_load(&c->reader_lag),
     };
     if (store->committer != NULL)
         out->pending_samples = committer_pending(store->committer);

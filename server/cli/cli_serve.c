@@ -45,6 +45,8 @@ static const struct fw_option serve_options[] = {
      "stop writing when less disk space is free (16 MiB)"},
     {"plain-samples", 0, "BYTES", NULL,
      "memory for samples as they came; more are packed (64 MiB)"},
+    {"query-snapshot", 0, "SPAN", NULL,
+     "renew a query's view of a file after this (1s)"},
     {"max-connections", 0, "COUNT", NULL,
      "past this many, the longest silent one is closed (1024)"},
     {"query-timeout", 0, "SPAN", NULL, "stop a query after this (2m)"},

@@ -212,6 +212,7 @@ struct config {
     uint32_t max_metric_series; /* 0: no limit */
     uint64_t disk_floor;        /* bytes */
     uint64_t plain_samples;     /* bytes */
+    fw_ms query_snapshot;       /* a view of a file, at most */
     uint32_t max_connections;
     uint64_t query_max_samples; /* of one query, as the four below */
     uint64_t query_max_points;

@@ -706,6 +706,40 @@ fw_rc lmdb_last(struct lmdb_cursor *cursor, struct fw_str *key,
     return move(cursor, MDB_LAST, (MDB_val){0}, key, value, err);
 }
 
+struct oldest {
+    uint64_t txn;
+    bool any;
+};
+
+/* A line of mdb_reader_list(): pid, thread and, unless it is idle, a number. */
+static int see_reader(const char *line, void *self)
+{
+    const char *last = strrchr(line, ' ');
+    struct oldest *oldest = self;
+    uint64_t txn;
+
+    if (last == NULL || last[1] < '0' || last[1] > '9')
+        return 0;
+    txn = strtoull(last + 1, NULL, 10);
+    if (!oldest->any || txn < oldest->txn)
+        *oldest = (struct oldest){txn, true};
+    return 0;
+}
+
+uint64_t lmdb_reader_lag(struct lmdb_env *env)
+{
+    struct oldest oldest = {0};
+    MDB_envinfo info = {0};
+
+    (void)enter(env, false, true, NULL);
+    if (env->env != NULL && mdb_env_info(env->env, &info) == 0)
+        (void)mdb_reader_list(env->env, see_reader, &oldest);
+    leave(env, NULL);
+    return oldest.any && oldest.txn < info.me_last_txnid
+               ? info.me_last_txnid - oldest.txn
+               : 0;
+}
+
 int lmdb_clear_stale_readers(struct lmdb_env *env)
 {
     int dead = 0;

@@ -133,6 +133,9 @@ FW_CHECK fw_rc lmdb_prev(struct lmdb_cursor *cursor, struct fw_str *key,
 FW_CHECK fw_rc lmdb_last(struct lmdb_cursor *cursor, struct fw_str *key,
                          struct fw_str *value, struct fw_err *err);
 
+/* How many commits ago the oldest read that lasts began, of any process. */
+uint64_t lmdb_reader_lag(struct lmdb_env *env);
+
 /* Clears reader slots of processes that died; how many there were. */
 int lmdb_clear_stale_readers(struct lmdb_env *env);
 

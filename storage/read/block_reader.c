@@ -8,6 +8,7 @@
 
 #define ALIGNMENT 64
 #define POOL_MAX 4                 /* readers kept for the next */
+#define STEPS 16                   /* blocks between two looks at the clock */
 #define EXPECTED_MAX ((size_t)256) /* bytes; the rest follows suit */
 #define INFLATED_MAX ((size_t)8 * 1024 * 1024) /* bytes one reader keeps */
 
@@ -66,6 +67,27 @@ static struct reader_look *look_of(struct block_reader *r,
     return NULL;
 }
 
+static bool expired(const struct block_reader *r, uint64_t now_ns)
+{
+    for (size_t i = 0; i < READER_LOOKS; i++)
+        if (r->looks[i].number != 0 &&
+            now_ns - r->looks[i].began_ns > r->pool->budget_ns)
+            return true;
+    return false;
+}
+
+/* A look that lasted too long keeps a file's map from growing: it is renewed */
+static void keep_budget(struct block_reader *r)
+{
+    if (r->pool == NULL || !r->holds || ++r->steps < STEPS)
+        return;
+    r->steps = 0;
+    if (!expired(r, fw_clock_mono_ns(r->pool->clock)))
+        return;
+    block_reader_look_away(r);
+    (void)atomic_fetch_add(&r->pool->renewed, 1);
+}
+
 /*
  * Looks at a partition. Nobody waits for one file while looking at another:
  * where it would have to, the reader looks away from all of them first.
@@ -88,6 +110,8 @@ static fw_rc look_at(struct block_reader *r, struct partition *part,
     }
     if (rc == FW_OK)
         look->number = ++r->look_count;
+    if (rc == FW_OK && r->pool != NULL && r->holds)
+        look->began_ns = fw_clock_mono_ns(r->pool->clock);
     *out = look;
     return rc;
 }
@@ -270,8 +294,10 @@ static fw_rc find_segment(struct block_reader *r, struct partition *part,
     struct reader_segment *slot = segment_slot(r, ref->part, ref->segment);
     struct reader_look *look = NULL;
     uint64_t before = r->look_count;
-    fw_rc rc = look_at(r, part, &look, err);
+    fw_rc rc;
 
+    keep_budget(r);
+    rc = look_at(r, part, &look, err);
     if (rc == FW_OK && slot->look != look->number) {
         rc = partition_segment(&look->view, ref->segment, &slot->open, err);
         if (rc != FW_OK && look->number <= before) {
@@ -406,9 +432,10 @@ fw_rc block_reader_summary(struct block_reader *r, struct partition *part,
 /* ---- The pool -------------------------------------------------------------
  */
 
-void reader_pool_init(struct reader_pool *pool)
+void reader_pool_init(struct reader_pool *pool, const struct fw_clock *clock,
+                      uint64_t budget_ns)
 {
-    *pool = (struct reader_pool){0};
+    *pool = (struct reader_pool){.clock = clock, .budget_ns = budget_ns};
     (void)pthread_mutex_init(&pool->lock, NULL);
 }
 
@@ -434,7 +461,11 @@ struct block_reader *reader_pool_take(struct reader_pool *pool)
         pool->count--;
     }
     (void)pthread_mutex_unlock(&pool->lock);
-    return r != NULL ? r : block_reader_new();
+    if (r == NULL)
+        r = block_reader_new();
+    if (r != NULL)
+        r->pool = pool;
+    return r;
 }
 
 void reader_pool_give(struct reader_pool *pool, struct block_reader *r)

@@ -12,6 +12,7 @@
 
 #include <pthread.h>
 
+#include "storage/base/clock.h"
 #include "storage/segments/partition.h"
 
 #define READER_COLUMNS 128
@@ -43,12 +44,14 @@ struct reader_segment {
 
 /* A partition that is looked at. */
 struct reader_look {
-    uint64_t number; /* 0: it has ended */
+    uint64_t number;   /* 0: it has ended */
+    uint64_t began_ns; /* where the reader is of a pool */
     struct partition_view view;
 };
 
 struct block_reader {
     struct block_reader *next; /* in the pool */
+    struct reader_pool *pool;  /* NULL: of none; its looks may last */
     struct reader_column columns[READER_COLUMNS];
     struct reader_segment segments[READER_SEGMENTS];
     double *v; /* owned, aligned to 64 bytes: values of the last block */
@@ -56,6 +59,7 @@ struct block_reader {
     bool holds; /* looks last until block_reader_look_away() */
     struct reader_look looks[READER_LOOKS];
     uint64_t look_count; /* there have been */
+    uint32_t steps;      /* since the clock was asked how old they are */
 };
 
 struct block_reader *block_reader_new(void);
@@ -87,14 +91,22 @@ FW_CHECK fw_rc block_reader_summary(struct block_reader *r,
                                     uint32_t series, struct fw_summary *out,
                                     struct fw_err *err);
 
-/* Readers that no cursor uses. */
+/*
+ * Readers that no cursor uses. A look of one of them that holds is begun anew
+ * once it has lasted longer than the budget: what is looked at is append-only
+ * or frozen, so nothing is missed, and the file's writer waits no longer.
+ */
 struct reader_pool {
+    const struct fw_clock *clock;
+    uint64_t budget_ns;
+    _Atomic uint64_t renewed;
     pthread_mutex_t lock;      /* leaf */
     struct block_reader *idle; /* lock */
     size_t count;              /* lock */
 };
 
-void reader_pool_init(struct reader_pool *pool);
+void reader_pool_init(struct reader_pool *pool, const struct fw_clock *clock,
+                      uint64_t budget_ns);
 void reader_pool_release(struct reader_pool *pool);
 struct block_reader *reader_pool_take(struct reader_pool *pool); /* or NULL */
 void reader_pool_give(struct reader_pool *pool, struct block_reader *r);

@@ -181,22 +181,35 @@ static void recover_health(struct fw_store *store)
         store_set_health(store, FW_OK, NULL);
 }
 
+/* Clears slots of readers that died; the lag of those that live, if more. */
+static void see_readers(struct fw_store *store, struct lmdb_env *env,
+                        uint64_t *lag)
+{
+    int dead = lmdb_clear_stale_readers(env);
+    uint64_t behind = lmdb_reader_lag(env);
+
+    (void)atomic_fetch_add(&store->counters.stale_readers, (uint64_t)dead);
+    *lag = behind > *lag ? behind : *lag;
+}
+
 static void keep_house(struct sealer *s)
 {
     struct partition **list = NULL;
+    uint64_t lag = 0;
     size_t count = 0;
 
-    (void)lmdb_clear_stale_readers(s->store->meta);
-    (void)lmdb_clear_stale_readers(s->store->journal.env);
-    (void)lmdb_clear_stale_readers(s->store->ring.env);
+    see_readers(s->store, s->store->meta, &lag);
+    see_readers(s->store, s->store->journal.env, &lag);
+    see_readers(s->store, s->store->ring.env, &lag);
     if (manifest_list(&s->store->manifest, &list, &count) == FW_OK)
         for (size_t i = 0; i < count; i++) {
             (void)pthread_mutex_lock(&list[i]->lock);
             if (list[i]->env != NULL)
-                (void)lmdb_clear_stale_readers(list[i]->env);
+                see_readers(s->store, list[i]->env, &lag);
             (void)pthread_mutex_unlock(&list[i]->lock);
         }
     manifest_list_free(list, count);
+    atomic_store(&s->store->counters.reader_lag, lag);
     manifest_close_idle(&s->store->manifest);
 }
 

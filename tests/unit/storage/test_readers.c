@@ -251,6 +251,61 @@ static void a_cursor_that_dawdles_pins_nothing(void **state)
     fw_store_close(store);
 }
 
+/* Reads the next blocks, which have the samples from `from` on. */
+static uint64_t read_blocks(struct fw_cursor *cursor, uint64_t from, int blocks)
+{
+    struct fw_run run = {0};
+
+    for (int i = 0; i < blocks; i++) {
+        assert_int_equal(fw_cursor_next(cursor, &run, &err), FW_OK);
+        for (size_t k = 0; k < run.n; k++, from++)
+            assert_true(run.t[k] == NOW + (fw_ms)from * 1000 &&
+                        run.v[k] == value_of(from));
+    }
+    return from;
+}
+
+static uint64_t renewed(struct fw_store *store)
+{
+    struct fw_store_stats stats;
+
+    fw_store_stats(store, &stats);
+    return stats.snapshots_renewed;
+}
+
+/* One that holds on to its view does so for the budget of time it has. */
+static void a_view_that_lasts_too_long_is_renewed(void **state)
+{
+    struct fw_store *store = must_open(tmpdir_new(), false, 0);
+    struct partition *part;
+    struct fw_cursor *cursor = NULL;
+    uint64_t at, from = work(store, 0, 80);
+
+    (void)state;
+    part = manifest_find(&store->manifest, NOW + (fw_ms)from * 1000);
+    assert_non_null(part);
+    at = (uint64_t)(part->first - NOW + 999) / 1000;
+    assert_int_equal(fw_cursor_open(store, series_id(store), part->first,
+                                    INT64_MAX, &cursor, &err),
+                     FW_OK);
+    fw_cursor_hold(cursor, true);
+    at = read_blocks(cursor, at, 1);
+    assert_int_equal(lmdb_reader_lag(part->env), 0);
+    from = work(store, from, 16); /* two commits */
+    at = read_blocks(cursor, at, 20);
+    assert_int_equal(lmdb_reader_lag(part->env), 2);
+    assert_int_equal(renewed(store), 0);
+    fake_clock_advance(&fake, 2 * FW_SECOND);
+    at = read_blocks(cursor, at, 20);
+    assert_int_equal(lmdb_reader_lag(part->env), 0);
+    assert_int_equal(renewed(store), 1);
+    (void)read_blocks(cursor, at, 20);
+    assert_int_equal(renewed(store), 1);
+    fw_cursor_close(cursor);
+    assert_int_equal(count(store), from);
+    fw_store_close(store);
+}
+
 /* ---- The map --------------------------------------------------------------
  */
 
@@ -375,6 +430,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_killed_reader_is_cleared_away),
         cmocka_unit_test(a_cursor_that_dawdles_pins_nothing),
+        cmocka_unit_test(a_view_that_lasts_too_long_is_renewed),
         cmocka_unit_test(the_map_grows_from_a_megabyte_under_readers),
         cmocka_unit_test(
             a_liblmdb_that_breaks_locks_is_not_used_beside_a_server),
