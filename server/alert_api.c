@@ -17,6 +17,8 @@ struct listing {
     struct alert_view view;
     struct watched_row *rows;
     size_t count;
+    const struct config_watch *watch; /* whose standing is in `state` */
+    enum standing_state state;
 };
 
 static fw_rc listing_open(struct listing *l, const struct alert_api *api)
@@ -53,9 +55,22 @@ static void put_seconds(struct fw_json *j, const char *key, fw_ms span)
     fw_json_seconds(j, span);
 }
 
-static bool is_listed(const struct watched_row *row)
+/* Rows of one watch stand together, so its standing is read once. */
+static bool is_listed(struct listing *l, const struct watched_row *row)
 {
-    return row->subject.id != 0 && row->state.alert.phase != ALERT_INACTIVE;
+    struct standing standing;
+    struct fw_err err = {0};
+
+    if (row->subject.id == 0 || row->state.alert.phase == ALERT_INACTIVE)
+        return false;
+    if (l->watch != row->watch) {
+        l->watch = row->watch;
+        l->state =
+            alert_view_standing(&l->view, row->watch, &standing, &err) == FW_OK
+                ? standing.state
+                : STANDING_TRIAL;
+    }
+    return standing_shows(l->state, &row->state);
 }
 
 static const char *prometheus_state(enum alert_phase phase)
@@ -87,8 +102,7 @@ static void put_alert(struct fw_json *j, struct listing *l,
         fw_log(FW_LOG_WARN, "the list of alerts: out of memory for '%s'",
                row->watch->name);
     put_text(j, "state", prometheus_state(alert->phase));
-    put_time(j, "activeAt",
-             alert->fired_at > 0 ? alert->fired_at : alert->since);
+    put_time(j, "activeAt", alert_active_at(alert));
     fw_json_key(j, "value");
     fw_json_quoted_double(j, row->state.observed.value);
     fw_json_object_end(j);
@@ -100,18 +114,18 @@ static void put_watch_alerts(const struct alert_api *api, struct fw_json *json)
 
     if (listing_open(&l, api) == FW_OK)
         for (size_t i = 0; i < l.count; i++)
-            if (is_listed(&l.rows[i]))
+            if (is_listed(&l, &l.rows[i]))
                 put_alert(json, &l, &l.rows[i]);
     alert_view_close(&l.view);
 }
 
 /* The worst state of the rows [from, to), which are those of one watch. */
-static enum alert_phase worst(const struct listing *l, size_t from, size_t to)
+static enum alert_phase worst(struct listing *l, size_t from, size_t to)
 {
     enum alert_phase phase = ALERT_INACTIVE;
 
     for (size_t i = from; i < to; i++)
-        if (is_listed(&l->rows[i]) && l->rows[i].state.alert.phase > phase)
+        if (is_listed(l, &l->rows[i]) && l->rows[i].state.alert.phase > phase)
             phase = l->rows[i].state.alert.phase;
     return phase;
 }
@@ -167,7 +181,7 @@ static void put_rule(struct fw_json *j, struct listing *l, size_t from,
     fw_json_key(j, "alerts");
     fw_json_array(j);
     for (size_t i = from; i < to; i++)
-        if (is_listed(&l->rows[i]))
+        if (is_listed(l, &l->rows[i]))
             put_alert(j, l, &l->rows[i]);
     fw_json_array_end(j);
     put_text(j, "health", newest_look(l, from, to) > 0 ? "ok" : "unknown");

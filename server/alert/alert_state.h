@@ -82,6 +82,12 @@ const char *alert_phase_name(enum alert_phase phase);
 /* "the danger has passed", ... Static. */
 const char *alert_end_text(enum alert_end why);
 
+/* When it began: when it was first told, or while nobody was, its phase. */
+static inline fw_ms alert_active_at(const struct alert *alert)
+{
+    return alert->fired_at > 0 ? alert->fired_at : alert->since;
+}
+
 /* True while somebody has been told and not yet been told that it is over. */
 static inline bool alert_is_active(const struct alert *alert)
 {

@@ -162,3 +162,10 @@ bool standing_tells(enum standing_state state, struct watched_state *series,
     }
     return false;
 }
+
+bool standing_shows(enum standing_state state,
+                    const struct watched_state *series)
+{
+    return series->alert.phase != ALERT_INACTIVE &&
+           (state != STANDING_SHADOW || series->told != TOLD_NOBODY);
+}

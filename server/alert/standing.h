@@ -83,6 +83,11 @@ FW_CHECK fw_rc standing_take_past(struct standing *standing,
 bool standing_tells(enum standing_state state, struct watched_state *series,
                     enum alert_change change, fw_ms now, fw_ms horizon);
 
+/* True where the alert is one for lists and series of alerts: it is not over,
+ * and not that of a shadow that nobody was told of. */
+bool standing_shows(enum standing_state state,
+                    const struct watched_state *series);
+
 /* ---- In meta/
  * ------------------------------------------------------------------ */
 

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "server/action/action_book.h"
+#include "server/alert/alert_series.h"
 #include "server/alert/card.h"
 #include "server/alert/follow.h"
 #include "server/alert/look.h"
@@ -50,6 +51,7 @@ struct watcher {
     struct testing testing;
     struct calibration_pool pools[CALIBRATION_POOLS];
     struct budgets budgets;
+    struct alert_series alert_series;
     struct outgoing *outgoing; /* owned */
     size_t outgoing_count, outgoing_cap;
     struct fw_txn *loading; /* while the watches are loaded */
@@ -539,6 +541,8 @@ static fw_rc store_look(struct watcher *w, struct watching *g, fw_ms now,
         w->pools[i].calibration.changed = false;
     for (size_t i = 0; i < g->count; i++)
         settle_series(w, g, g->series[i]);
+    alert_series_look(&w->alert_series, g, now);
+    alert_series_store(&w->alert_series);
     watching_sweep(g, forgotten, now);
     clear_outgoing(w);
     if (dropped > 0)
@@ -735,6 +739,7 @@ static void settle_gone(void *self, const struct alert_note *note)
     fw_rc rc = news_write(note, &record, &err);
 
     log_change(note, "");
+    alert_series_end(&w->alert_series, note);
     if (rc == FW_OK)
         rc = news_put(w->loading, note->state->subject,
                       (struct fw_str){record.data, record.len}, &err);
@@ -760,6 +765,7 @@ fw_rc watcher_open(const struct watcher_options *options, struct watcher **out,
         w->o.clock = fw_clock_system();
     if (w->o.retention == 0)
         w->o.retention = FW_RETENTION_MS;
+    alert_series_init(&w->alert_series, w->o.store);
     store_sight_init(&w->own_sight, w->o.store, w->o.clock);
     w->sight = options->sight != NULL ? *options->sight
                                       : store_sight_of(&w->own_sight);
@@ -790,8 +796,12 @@ fw_rc watcher_open(const struct watcher_options *options, struct watcher **out,
         rc = fw_txn_commit(txn, err);
         txn = NULL;
     }
-    if (rc == FW_OK)
-        clear_outgoing(w);
+    if (rc != FW_OK)
+        goto out;
+    clear_outgoing(w);
+    alert_series_store(&w->alert_series);
+    for (size_t i = 0; i < w->o.watch_count; i++)
+        alert_series_resume(&w->alert_series, &w->watches[i]);
 out:
     fw_txn_abort(txn);
     if (rc == FW_OK)
@@ -809,6 +819,7 @@ void watcher_close(struct watcher *w)
         watching_release(&w->watches[i]);
     testing_release(&w->testing);
     budgets_release(&w->budgets);
+    alert_series_release(&w->alert_series);
     clear_outgoing(w);
     stepper_release(&w->stepper);
     free(w->outgoing);

@@ -14,6 +14,12 @@
 #include "server/alert/watcher.h"
 #include "storage/base/hash.h"
 
+/* The series ALERTS and ALERTS_FOR_STATE that show an alert: their ids and 1;
+ * 0: none. */
+struct alert_trace {
+    uint32_t alerts, since;
+};
+
 /* One series of a watch. */
 struct watched {
     struct watched_state state; /* state.subject 0: not stored yet */
@@ -31,6 +37,7 @@ struct watched {
     bool has_routine; /* `routine` is of this look and waits to be stored */
     bool has_claim;   /* the alert fired; `claim` waits to be stored */
     struct prediction routine, claim;
+    struct alert_trace trace;
     char *news; /* owned; a change to be told that is not stored yet; or NULL */
     size_t news_n;
 };
