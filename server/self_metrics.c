@@ -116,6 +116,15 @@ static void add_watch(struct alert_view *view, const struct config_watch *w,
     if (r.predictions > 0)
         sample_set_add(set, "forewarn_watch_brier", r.brier, "watch", w->name,
                        NULL);
+    if (totals.valued > 0) {
+        sample_set_add(set, "forewarn_watch_coverage", totals_coverage(&totals),
+                       "watch", w->name, NULL);
+        sample_set_add(set, "forewarn_watch_pinball", totals_loss(&totals),
+                       "watch", w->name, NULL);
+    }
+    if (totals.naive_sum > 0)
+        sample_set_add(set, "forewarn_watch_skill", totals_skill(&totals),
+                       "watch", w->name, NULL);
     sample_set_add(set, "forewarn_watch_calibrated",
                    alert_view_calibration(view, w, &calibration, NULL) ==
                                FW_OK &&

@@ -229,6 +229,17 @@ static void say_times(struct alert_words *w, const struct outlook *o)
     say(w, "time_to_breach_p90", span_text(w->p90, o->p90));
 }
 
+static void say_extremes(struct alert_words *w, const struct outlook *o)
+{
+    static const char *const names[] = {
+        "forecast_value_p10", "forecast_value_p50", "forecast_value_p90"};
+
+    for (int i = 0; extreme_is_told(o->extreme) && i < EXTREME_QUANTILES; i++) {
+        (void)fw_format_short(w->extreme[i], o->extreme[i], 6);
+        say(w, names[i], w->extreme[i]);
+    }
+}
+
 /* In the order of their names. */
 static void say_all(struct alert_words *w, const struct alert_note *n)
 {
@@ -237,6 +248,8 @@ static void say_all(struct alert_words *w, const struct alert_note *n)
     (void)snprintf(w->probability, sizeof(w->probability), "%.2f",
                    o->probability);
     (void)fw_format_short(w->value, n->state->observed.value, 6);
+    if (o->told)
+        say_extremes(w, o);
     if (o->told && o->model[0] != '\0')
         say(w, "model", o->model);
     say(w, "owner", n->watch->owner);
@@ -306,6 +319,17 @@ static void put_record(struct fw_json *j, const struct fw_record *r)
     fw_json_object_end(j);
 }
 
+static void put_extremes(struct fw_json *j, const struct outlook *o)
+{
+    static const char *const keys[] = {"value_p10", "value_p50", "value_p90"};
+    bool told = o->told && extreme_is_told(o->extreme);
+
+    for (int i = 0; i < EXTREME_QUANTILES; i++) {
+        fw_json_key(j, keys[i]);
+        fw_json_double(j, told ? o->extreme[i] : NAN);
+    }
+}
+
 void alert_note_forecast(const struct alert_note *n, struct fw_json *j)
 {
     const struct outlook *o = &n->state->outlook;
@@ -323,6 +347,7 @@ void alert_note_forecast(const struct alert_note *n, struct fw_json *j)
     put_span(j, "p10_seconds", o->told ? o->p10 : -1);
     put_span(j, "p50_seconds", o->told ? o->p50 : -1);
     put_span(j, "p90_seconds", o->told ? o->p90 : -1);
+    put_extremes(j, o);
     put_text(j, "model", o->model);
     put_text(j, "owner", n->watch->owner);
     put_text(j, "reason", n->watch->reason);

@@ -36,12 +36,14 @@ FW_CHECK fw_rc alert_note_name(const struct config_watch *watch,
 /*
  * The annotations of a note, by name: summary, state, reason, owner, record,
  * runbook_url; where there is a forecast probability, time_to_breach_p10, _p50,
- * _p90, value and model; resolved_because. Zero, then make; they live in it.
+ * _p90, forecast_value_p10, _p50, _p90, value and model; resolved_because.
+ * Zero, then make; they live in it.
  */
-#define ALERT_NOTE_ANNOTATIONS 16
+#define ALERT_NOTE_ANNOTATIONS 18
 struct alert_words {
     struct fw_buf sentence, record;
     char probability[FW_DOUBLE_TEXT_BYTES], value[FW_DOUBLE_TEXT_BYTES];
+    char extreme[EXTREME_QUANTILES][FW_DOUBLE_TEXT_BYTES];
     char p10[FW_DURATION_TEXT_BYTES], p50[FW_DURATION_TEXT_BYTES],
         p90[FW_DURATION_TEXT_BYTES];
     struct fw_label v[ALERT_NOTE_ANNOTATIONS];

@@ -135,6 +135,7 @@ static void look_series(struct alert_series *a, const struct watching *g,
 {
     const struct alert *alert = &s->state.alert;
     struct alert_trace fresh = {0};
+    fw_ms since = alert_active_at(alert) / FW_SECOND;
     struct fw_err err = {0};
     fw_rc rc = FW_OK;
 
@@ -147,7 +148,7 @@ static void look_series(struct alert_series *a, const struct watching *g,
     if (fresh.alerts == 0)
         return;
     add(a, fresh.alerts - 1, now, 1.0);
-    add(a, fresh.since - 1, now, (double)(alert_active_at(alert) / FW_SECOND));
+    add(a, fresh.since - 1, now, (double)since);
 }
 
 void alert_series_look(struct alert_series *a, struct watching *g, fw_ms now)

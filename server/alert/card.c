@@ -111,6 +111,21 @@ static void say_when(struct answer *a, const struct fw_passage *p)
             span(p90, p->p90));
 }
 
+static void say_extreme(struct answer *a)
+{
+    const struct watched_state *s = a->in->state;
+    char low[NUMBER_BYTES], middle[NUMBER_BYTES], high[NUMBER_BYTES];
+
+    if (s == NULL || !s->outlook.told || !extreme_is_told(s->outlook.extreme))
+        return;
+    say(a,
+        " At its worst within that time it should be %s, with four chances "
+        "in five between %s and %s.",
+        number(middle, s->outlook.extreme[1]),
+        number(low, s->outlook.extreme[0]),
+        number(high, s->outlook.extreme[2]));
+}
+
 static void write_claim(struct answer *a)
 {
     const struct card_input *in = a->in;
@@ -136,6 +151,7 @@ static void write_claim(struct answer *a)
     say(a, " within %s with a probability of %s.", span(horizon, w->horizon),
         chance(percent, p->probability));
     say_when(a, p);
+    say_extreme(a);
     if (!warns_now(in))
         say(a, " The watch warns from %.0f %% on, so it does not now.",
             100 * w->probability);

@@ -76,6 +76,14 @@ static fw_rc feed(const struct watching *g, struct watched *s,
     return FW_OK;
 }
 
+/* Nothing is foreseen yet. */
+static void outlook_clear(struct outlook *o, fw_ms now)
+{
+    *o = (struct outlook){.at = now, .p10 = -1, .p50 = -1, .p90 = -1};
+    for (int i = 0; i < EXTREME_QUANTILES; i++)
+        o->extreme[i] = NAN;
+}
+
 static void ask(const struct watching *g, struct watched *s, fw_ms now)
 {
     struct outlook *o = &s->state.outlook;
@@ -83,7 +91,7 @@ static void ask(const struct watching *g, struct watched *s, fw_ms now)
     const char *guide = NULL;
     fw_rc rc = FW_NONE;
 
-    *o = (struct outlook){.at = now, .p10 = -1, .p50 = -1, .p90 = -1};
+    outlook_clear(o, now);
     o->reason = FW_TOO_SHORT;
     if (never_fitted(s))
         return;
@@ -105,7 +113,7 @@ static void ask(const struct watching *g, struct watched *s, fw_ms now)
 
 void follow_outlook(struct outlook *o, fw_ms now, const struct fw_forecast *f)
 {
-    *o = (struct outlook){.at = now, .p10 = -1, .p50 = -1, .p90 = -1};
+    outlook_clear(o, now);
     o->reason = f->reason;
     o->told = f->verdict != FW_CANNOT_TELL && f->has_passage &&
               isfinite(f->passage.probability);

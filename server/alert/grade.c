@@ -11,6 +11,12 @@
 
 #include "server/alert/ledger.h"
 
+/* For half of the horizon or more there were no values. */
+static bool unseen(const struct prediction *p, const struct observed *o)
+{
+    return o->watched_ms - p->watched_ms < p->horizon / 2;
+}
+
 void prediction_judge(const struct prediction *p, const struct observed *o,
                       fw_ms now, struct score *out)
 {
@@ -31,12 +37,29 @@ void prediction_judge(const struct prediction *p, const struct observed *o,
     }
     if (o->through < due + p->breach.for_ms || undecided)
         return;
-    if (o->watched_ms - p->watched_ms < p->horizon / 2) {
+    if (unseen(p, o)) {
         out->outcome = OUTCOME_VOID;
         return;
     }
     out->outcome = OUTCOME_NONE;
     out->brier = p->probability * p->probability;
+}
+
+bool prediction_judge_value(const struct prediction *p,
+                            const struct observed *o, const struct peaks *peaks,
+                            fw_ms now, struct value_score *out)
+{
+    if (!extreme_is_told(p->extreme) || o->through < p->made_at + p->horizon)
+        return false;
+    *out = (struct value_score){
+        .id = p->id, .scored_at = now, .reached = NAN, .loss = NAN};
+    if (unseen(p, o))
+        return true;
+    out->reached = isnan(p->reached)
+                       ? peaks_since(peaks, &p->breach, p->made_at, p->value)
+                       : p->reached;
+    out->loss = extreme_loss(p->extreme, out->reached);
+    return true;
 }
 
 static void add_routine(struct totals *t, const struct prediction *p,
@@ -74,6 +97,38 @@ void totals_add(struct totals *totals, const struct prediction *p,
     totals->right++;
     totals->leads[totals->lead_count++ % TOTALS_LEADS] =
         score->breached_at - p->made_at;
+}
+
+void totals_add_value(struct totals *t, const struct prediction *p,
+                      const struct value_score *score)
+{
+    double same[EXTREME_QUANTILES];
+
+    if (isnan(score->loss) || !isfinite(p->value))
+        return;
+    for (int i = 0; i < EXTREME_QUANTILES; i++)
+        same[i] = p->value;
+    t->valued++;
+    t->loss_sum += score->loss;
+    t->naive_sum += extreme_loss(same, score->reached);
+    if (score->reached >= p->extreme[0] &&
+        score->reached <= p->extreme[EXTREME_QUANTILES - 1])
+        t->inside++;
+}
+
+double totals_coverage(const struct totals *t)
+{
+    return t->valued > 0 ? (double)t->inside / (double)t->valued : NAN;
+}
+
+double totals_loss(const struct totals *t)
+{
+    return t->valued > 0 ? t->loss_sum / (double)t->valued : NAN;
+}
+
+double totals_skill(const struct totals *t)
+{
+    return t->naive_sum > 0.0 ? 1.0 - t->loss_sum / t->naive_sum : NAN;
 }
 
 static int compare_ms(const void *a, const void *b)

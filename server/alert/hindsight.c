@@ -75,6 +75,7 @@ fw_rc hindsight_new(const struct hindsight_options *options,
     if (r->o.max_series == 0)
         r->o.max_series = FW_MAX_FORECAST_SERIES;
     watching_init(&r->watching, r->o.watch);
+    r->watching.replay = true;
     /* Looks at round times, so that two runs of a day see the same. */
     r->o.from += r->o.step - 1;
     r->o.from -= ((r->o.from % r->o.step) + r->o.step) % r->o.step;

@@ -19,10 +19,17 @@
 #define T_PREDICTIONS "predictions"
 #define T_OPEN "predictions_open"
 #define T_SCORES "scores"
+#define T_VALUES "value_scores"
 
 #define SUBJECT_VERSION 1
-#define PREDICTION_VERSION 2 /* 1 lacked `raw` */
+#define PREDICTION_VERSION 3 /* 1 lacked `raw`, 2 the quantiles */
 #define SCORE_VERSION 1
+#define VALUE_VERSION 1
+
+/* What of a prediction is open: the value in T_OPEN. */
+#define OPEN_BOTH 'o'
+#define OPEN_VALUE 'v'   /* it has a score */
+#define OPEN_OUTCOME 's' /* its quantiles have one */
 
 /* ---- subjects
  * ---------------------------------------------------------------- */
@@ -208,6 +215,8 @@ static fw_rc prediction_put(struct fw_buf *out, const struct prediction *p,
     record_put_str(&w, fw_str_of(p->model));
     record_put_ms(&w, p->watched_ms);
     record_put_double(&w, p->raw);
+    for (int i = 0; i < EXTREME_QUANTILES; i++)
+        record_put_double(&w, p->extreme[i]);
     return record_end(&w, err);
 }
 
@@ -241,6 +250,9 @@ static fw_rc prediction_read(uint64_t id, struct fw_str bytes,
     model = record_get_str(&r);
     p.watched_ms = record_get_ms(&r);
     p.raw = record_version(bytes) >= 2 ? record_get_double(&r) : p.probability;
+    p.reached = NAN;
+    for (int i = 0; i < EXTREME_QUANTILES; i++)
+        p.extreme[i] = record_version(bytes) >= 3 ? record_get_double(&r) : NAN;
     rc = record_close(&r, err);
     if (rc == FW_OK && model.n >= sizeof(p.model))
         rc = fw_err_set(err, FW_ECORRUPT,
@@ -310,6 +322,36 @@ fw_rc ledger_get(struct fw_txn *txn, uint64_t id, struct prediction *out,
 /* ---- scores
  * -------------------------------------------------------------------- */
 
+static fw_rc set_open(struct fw_txn *txn, uint64_t id, char open,
+                      struct fw_err *err)
+{
+    struct record_key key = record_key_u64(id);
+
+    return fw_txn_put(txn, T_OPEN, record_key_str(&key),
+                      (struct fw_str){&open, 1}, err);
+}
+
+static fw_rc close_open(struct fw_txn *txn, uint64_t id, struct fw_err *err)
+{
+    struct record_key key = record_key_u64(id);
+    fw_rc rc = fw_txn_delete(txn, T_OPEN, record_key_str(&key), err);
+
+    return rc == FW_NONE ? FW_OK : rc;
+}
+
+/* FW_NONE: nothing. */
+static fw_rc what_is_open(struct fw_txn *txn, uint64_t id, char *open,
+                          struct fw_err *err)
+{
+    struct record_key key = record_key_u64(id);
+    struct fw_str value;
+    fw_rc rc = fw_txn_get(txn, T_OPEN, record_key_str(&key), &value, err);
+
+    if (rc == FW_OK)
+        *open = value.n == 1 ? value.p[0] : OPEN_BOTH;
+    return rc;
+}
+
 fw_rc ledger_score(struct fw_txn *txn, const struct score *score,
                    struct fw_err *err)
 {
@@ -333,13 +375,89 @@ fw_rc ledger_score(struct fw_txn *txn, const struct score *score,
     if (rc == FW_OK)
         rc = fw_txn_put(txn, T_SCORES, record_key_str(&key),
                         (struct fw_str){record.data, record.len}, err);
+    if (rc == FW_OK && score->value_open)
+        rc = set_open(txn, score->id, OPEN_VALUE, err);
+    else if (rc == FW_OK)
+        rc = close_open(txn, score->id, err);
+out:
+    fw_buf_release(&record);
+    return rc;
+}
+
+fw_rc ledger_score_value(struct fw_txn *txn, const struct value_score *score,
+                         struct fw_err *err)
+{
+    struct fw_buf record = FW_BUF_INIT(FW_MAX_RECORD_BYTES);
+    struct record_key key = record_key_u64(score->id);
+    struct record_writer w;
+    struct fw_str value;
+    char open;
+    fw_rc rc = fw_txn_get(txn, T_VALUES, record_key_str(&key), &value, err);
+
     if (rc == FW_OK)
-        rc = fw_txn_delete(txn, T_OPEN, record_key_str(&key), err);
+        rc = fw_err_set(err, FW_EINVAL,
+                        "the quantiles of prediction %llu are scored already",
+                        (unsigned long long)score->id);
+    if (rc != FW_NONE)
+        goto out;
+    record_begin(&w, &record, RECORD_VALUE_SCORE, VALUE_VERSION);
+    record_put_ms(&w, score->scored_at);
+    record_put_double(&w, score->reached);
+    record_put_double(&w, score->loss);
+    rc = record_end(&w, err);
+    if (rc == FW_OK)
+        rc = fw_txn_put(txn, T_VALUES, record_key_str(&key),
+                        (struct fw_str){record.data, record.len}, err);
+    if (rc == FW_OK)
+        rc = what_is_open(txn, score->id, &open, err);
+    if (rc == FW_OK && open == OPEN_BOTH)
+        rc = set_open(txn, score->id, OPEN_OUTCOME, err);
+    else if (rc == FW_OK)
+        rc = close_open(txn, score->id, err);
     if (rc == FW_NONE)
         rc = FW_OK;
 out:
     fw_buf_release(&record);
     return rc;
+}
+
+fw_rc ledger_value_get(struct fw_txn *txn, uint64_t id, struct value_score *out,
+                       struct fw_err *err)
+{
+    struct record_key key = record_key_u64(id);
+    struct value_score s = {.id = id};
+    struct record_reader r;
+    struct fw_str value;
+    fw_rc rc = fw_txn_get(txn, T_VALUES, record_key_str(&key), &value, err);
+
+    if (rc == FW_NONE)
+        return rc;
+    if (rc == FW_OK)
+        rc = record_open(&r, value, RECORD_VALUE_SCORE, VALUE_VERSION, err);
+    if (rc == FW_OK) {
+        s.scored_at = record_get_ms(&r);
+        s.reached = record_get_double(&r);
+        s.loss = record_get_double(&r);
+        rc = record_close(&r, err);
+    }
+    if (rc != FW_OK)
+        return fw_err_prefix(err, "the quantiles of prediction %llu",
+                             (unsigned long long)id);
+    *out = s;
+    return FW_OK;
+}
+
+fw_rc ledger_void(struct fw_txn *txn, uint64_t id, fw_ms now,
+                  struct fw_err *err)
+{
+    struct score score = {
+        .id = id, .outcome = OUTCOME_VOID, .scored_at = now, .brier = NAN};
+    struct score there;
+    fw_rc rc = ledger_score_get(txn, id, &there, err);
+
+    /* A damaged score stays as it is, too. */
+    return rc == FW_NONE ? ledger_score(txn, &score, err)
+                         : close_open(txn, id, err);
 }
 
 fw_rc ledger_score_get(struct fw_txn *txn, uint64_t id, struct score *out,
@@ -394,6 +512,11 @@ static bool walk_one(void *self, struct fw_str key, struct fw_str value)
         return true;
     rc = walk->open ? ledger_get(walk->txn, id, &p, NULL)
                     : prediction_read(id, value, &p, NULL);
+    if (rc == FW_OK && walk->open && value.n == 1) {
+        p.scored = value.p[0] == OPEN_VALUE;
+        if (value.p[0] == OPEN_OUTCOME)
+            p.extreme[0] = NAN;
+    }
     return walk->each(walk->self, id, rc == FW_OK ? &p : NULL);
 }
 
@@ -457,6 +580,8 @@ fw_rc ledger_prune(struct fw_txn *txn, fw_ms before, size_t most,
         rc = fw_txn_delete(txn, T_PREDICTIONS, record_key_str(&key), err);
         if (rc >= 0)
             rc = fw_txn_delete(txn, T_SCORES, record_key_str(&key), err);
+        if (rc >= 0)
+            rc = fw_txn_delete(txn, T_VALUES, record_key_str(&key), err);
         if (rc >= 0)
             rc = fw_txn_delete(txn, T_OPEN, record_key_str(&key), err);
     }

@@ -12,12 +12,14 @@
  *     predictions  id        -> prediction       ids rise, never reused
  *     open         id        -> (nothing)        those not scored yet
  *     scores       id        -> score
+ *     value_scores id        -> what became of its quantiles
  *     totals       watch     -> the sums that make its record
  */
 #ifndef SERVER_ALERT_LEDGER_H
 #define SERVER_ALERT_LEDGER_H
 
 #include "predict/predict.h"
+#include "server/alert/extreme.h"
 #include "server/alert/observe.h"
 
 /* One watched series: the name of its watch, and its labels. */
@@ -48,6 +50,10 @@ struct prediction {
     char model[MODEL_NAME_BYTES];
     fw_ms watched_ms; /* of the series when it was made: see observe.h */
     double raw;       /* the probability before it was calibrated */
+    double extreme[EXTREME_QUANTILES]; /* see extreme.h; NaN: not told */
+    /* While it waits for its outcome, in memory: */
+    bool scored;    /* it has a score, and only its quantiles wait */
+    double reached; /* the extreme when it was due; NaN: not yet */
 };
 
 enum outcome { OUTCOME_OPEN, OUTCOME_BREACH, OUTCOME_NONE, OUTCOME_VOID };
@@ -58,6 +64,15 @@ struct score {
     fw_ms scored_at;
     fw_ms breached_at; /* 0 without one */
     double brier;      /* NaN when void */
+    bool value_open;   /* its quantiles are still to be scored */
+};
+
+/* What became of the quantiles of a prediction, when it was due. */
+struct value_score {
+    uint64_t id;
+    fw_ms scored_at;
+    double reached; /* NaN when void */
+    double loss;    /* mean pinball loss; NaN when void */
 };
 
 #define TOTALS_LEADS 128 /* the newest right alerts, for the median lead */
@@ -76,6 +91,9 @@ struct totals {
         uint64_t count, breaches;
         double sum;
     } bins[TOTALS_BINS];
+    uint64_t valued, inside; /* quantiles scored; between the outer two */
+    double loss_sum;         /* of their pinball losses */
+    double naive_sum;        /* had they said that it stays as it is */
 };
 
 /* ---- Subjects --------------------------------------------------------------
@@ -108,13 +126,26 @@ FW_CHECK fw_rc ledger_get(struct fw_txn *txn, uint64_t id,
 FW_CHECK fw_rc ledger_score(struct fw_txn *txn, const struct score *score,
                             struct fw_err *err);
 
+/* The same for its quantiles. The order of the two is free. */
+FW_CHECK fw_rc ledger_score_value(struct fw_txn *txn,
+                                  const struct value_score *score,
+                                  struct fw_err *err);
+/* FW_NONE while they are open, or there are none. */
+FW_CHECK fw_rc ledger_value_get(struct fw_txn *txn, uint64_t id,
+                                struct value_score *out, struct fw_err *err);
+
+/* Nobody will see what comes of it: it is void, or what is open of it is. */
+FW_CHECK fw_rc ledger_void(struct fw_txn *txn, uint64_t id, fw_ms now,
+                           struct fw_err *err);
+
 /* FW_NONE while it is open. */
 FW_CHECK fw_rc ledger_score_get(struct fw_txn *txn, uint64_t id,
                                 struct score *out, struct fw_err *err);
 
 /*
  * Calls `each` for every open prediction, oldest first, until it answers
- * false. One that cannot be read is passed with `prediction` NULL.
+ * false. One that cannot be read is passed with `prediction` NULL. What is
+ * scored of it already is marked: `scored`, or no quantiles.
  */
 typedef bool (*ledger_each)(void *self, uint64_t id,
                             const struct prediction *prediction);
@@ -148,6 +179,24 @@ FW_CHECK fw_rc ledger_prune(struct fw_txn *txn, fw_ms before, size_t most,
  */
 void prediction_judge(const struct prediction *p, const struct observed *o,
                       fw_ms now, struct score *out);
+
+/*
+ * What came of its quantiles. False while they are not due, or there are none;
+ * void under the same condition as above.
+ */
+bool prediction_judge_value(const struct prediction *p,
+                            const struct observed *o, const struct peaks *peaks,
+                            fw_ms now, struct value_score *out);
+
+/* Adds scored quantiles to the sums of its watch. */
+void totals_add_value(struct totals *totals, const struct prediction *p,
+                      const struct value_score *score);
+
+/* Share of outcomes between the outer quantiles (0.8 is right), and how much
+ * less is lost than by "it stays as it is"; NaN before there is one. */
+double totals_coverage(const struct totals *totals);
+double totals_loss(const struct totals *totals);
+double totals_skill(const struct totals *totals);
 
 /* Adds one judged prediction to the sums of its watch. */
 void totals_add(struct totals *totals, const struct prediction *p,

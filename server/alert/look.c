@@ -34,12 +34,39 @@ struct look {
 /* ---- what happened
  * --------------------------------------------------------------- */
 
+/*
+ * How far it went: what it reached by the time a prediction was due is read
+ * before the values after that come in.
+ */
+static void note_level(const struct look *l, struct watched *s, fw_ms t,
+                       double v)
+{
+    const struct fw_breach *breach = &l->g->watch->breach;
+    const struct observed *o = &s->state.observed;
+    fw_ms newest = 0;
+
+    if (t <= o->through || l->g->replay)
+        return;
+    for (size_t i = 0; i < s->open_count; i++) {
+        struct prediction *p = &s->open[i];
+
+        newest = p->made_at > newest ? p->made_at : newest;
+        if (t > p->made_at + p->horizon && isnan(p->reached) &&
+            extreme_is_told(p->extreme))
+            p->reached =
+                peaks_since(&s->state.peaks, breach, p->made_at, p->value);
+    }
+    peaks_add(&s->state.peaks, breach, t, v,
+              t - o->last_at > watched_gap(s, l->gap), newest);
+}
+
 static void take_value(struct look *l, struct watched *s, fw_ms t, double v,
                        fw_ms step)
 {
     struct watched_state *state = &s->state;
     bool been_inside = state->observed.been_inside;
 
+    note_level(l, s, t, v);
     if (!observed_add(&state->observed, &l->g->watch->breach, t, v, step,
                       watched_gap(s, l->gap)))
         return;
@@ -168,12 +195,26 @@ static void calibrate(struct look *l)
 /* ---- what came of it
  * ------------------------------------------------------------------ */
 
+/* What an earlier look found and could not store stays as it was found. */
+static void judge_one(const struct look *l, struct watched *s, size_t i)
+{
+    const struct prediction *p = &s->open[i];
+    const struct watched_state *state = &s->state;
+
+    if (!p->scored && s->scores[i].outcome == OUTCOME_OPEN)
+        prediction_judge(p, &state->observed, l->now, &s->scores[i]);
+    if (s->values[i].id == 0 &&
+        !prediction_judge_value(p, &state->observed, &state->peaks, l->now,
+                                &s->values[i]))
+        s->values[i].id = 0;
+    s->scores[i].value_open =
+        extreme_is_told(p->extreme) && s->values[i].id == 0;
+}
+
 static void judge(struct look *l, struct watched *s)
 {
     for (size_t i = 0; i < s->open_count; i++)
-        if (s->scores[i].outcome == OUTCOME_OPEN)
-            prediction_judge(&s->open[i], &s->state.observed, l->now,
-                             &s->scores[i]);
+        judge_one(l, s, i);
 }
 
 static struct prediction predict(const struct look *l, const struct watched *s,
@@ -195,6 +236,7 @@ static struct prediction predict(const struct look *l, const struct watched *s,
     };
 
     memcpy(p.model, o->model, sizeof(p.model));
+    memcpy(p.extreme, o->extreme, sizeof(p.extreme));
     return p;
 }
 
@@ -206,6 +248,29 @@ static bool routine_due(const struct look *l, const struct watched *s)
         every = l->g->watch->interval;
     return s->state.routine_at == 0 || l->now - s->state.routine_at >= every ||
            l->now < s->state.routine_at;
+}
+
+/*
+ * How far it may go is asked where that is written down or shown: it costs
+ * some dozen answers instead of one.
+ */
+static fw_rc foresee_extremes(struct look *l, struct fw_err *err)
+{
+    for (size_t i = 0; !l->g->replay && i < l->g->count; i++) {
+        struct watched *s = l->g->series[i];
+        struct outlook *o = &s->state.outlook;
+        fw_rc rc;
+
+        if (o->at != l->now || !o->told || s->forecaster == NULL ||
+            (!routine_due(l, s) && s->state.alert.phase == ALERT_INACTIVE &&
+             o->probability < l->g->policy.probability))
+            continue;
+        rc = extreme_foresee(s->forecaster, &l->g->watch->breach, l->now,
+                             s->state.observed.value, o->extreme, err);
+        if (rc < 0)
+            return rc;
+    }
+    return FW_OK;
 }
 
 /* ---- alerts
@@ -263,6 +328,8 @@ fw_rc look_at(struct watching *g, const struct watcher_sight *sight, fw_ms now,
         rc = foresee(&l, err);
     if (rc == FW_OK)
         calibrate(&l);
+    if (rc == FW_OK)
+        rc = foresee_extremes(&l, err);
     for (size_t i = 0; rc == FW_OK && i < g->count; i++) {
         judge(&l, g->series[i]);
         move_alert(&l, g->series[i], each, self);

@@ -6,7 +6,7 @@
 #include "server/alert/record_codec.h"
 
 #define T_TOTALS "watch_totals"
-#define TOTALS_VERSION 1
+#define TOTALS_VERSION 2 /* 1 knew nothing of values */
 
 fw_rc totals_get(struct fw_txn *txn, struct fw_str watch, struct totals *out,
                  struct fw_err *err)
@@ -35,6 +35,12 @@ fw_rc totals_get(struct fw_txn *txn, struct fw_str watch, struct totals *out,
         t.bins[i].count = record_get_u64(&r);
         t.bins[i].breaches = record_get_u64(&r);
         t.bins[i].sum = record_get_double(&r);
+    }
+    if (record_version(value) >= 2) {
+        t.valued = record_get_u64(&r);
+        t.inside = record_get_u64(&r);
+        t.loss_sum = record_get_double(&r);
+        t.naive_sum = record_get_double(&r);
     }
     rc = record_close(&r, err);
     if (rc == FW_OK)
@@ -66,6 +72,10 @@ fw_rc totals_put(struct fw_txn *txn, struct fw_str watch,
         record_put_u64(&w, t->bins[i].breaches);
         record_put_double(&w, t->bins[i].sum);
     }
+    record_put_u64(&w, t->valued);
+    record_put_u64(&w, t->inside);
+    record_put_double(&w, t->loss_sum);
+    record_put_double(&w, t->naive_sum);
     rc = record_end(&w, err);
     if (rc == FW_OK)
         rc = fw_txn_put(txn, T_TOTALS, watch,

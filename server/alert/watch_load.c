@@ -199,12 +199,8 @@ static fw_rc settle_voids(struct load *l, struct fw_err *err)
 {
     fw_rc rc = FW_OK;
 
-    for (size_t i = 0; rc == FW_OK && i < l->void_count; i++) {
-        struct score score = {
-            .id = l->voids[i], .outcome = OUTCOME_VOID, .scored_at = l->now};
-
-        rc = ledger_score(l->txn, &score, err);
-    }
+    for (size_t i = 0; rc == FW_OK && i < l->void_count; i++)
+        rc = ledger_void(l->txn, l->voids[i], l->now, err);
     return rc;
 }
 

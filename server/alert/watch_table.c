@@ -12,7 +12,7 @@
 #define T_WATCHES "watches"
 #define T_WATCHED "watched"
 #define WATCH_VERSION 3
-#define WATCHED_VERSION 2
+#define WATCHED_VERSION 3
 
 uint64_t watch_definition(const struct config_watch *watch)
 {
@@ -312,6 +312,32 @@ static void put_outlook(struct record_writer *w, const struct outlook *o)
     record_put_str(w, fw_str_of(o->model));
 }
 
+static void put_extremes(struct record_writer *w, const struct watched_state *s)
+{
+    for (int i = 0; i < EXTREME_QUANTILES; i++)
+        record_put_double(w, s->outlook.extreme[i]);
+    record_put_u32(w, s->peaks.n);
+    for (uint32_t i = 0; i < s->peaks.n; i++) {
+        record_put_ms(w, s->peaks.v[i].t);
+        record_put_double(w, s->peaks.v[i].v);
+    }
+}
+
+/* False where there are more peaks than there can be. */
+static bool get_extremes(struct record_reader *r, struct watched_state *s)
+{
+    for (int i = 0; i < EXTREME_QUANTILES; i++)
+        s->outlook.extreme[i] = record_get_double(r);
+    s->peaks.n = record_get_u32(r);
+    if (s->peaks.n > PEAKS_KEPT)
+        return false;
+    for (uint32_t i = 0; i < s->peaks.n; i++) {
+        s->peaks.v[i].t = record_get_ms(r);
+        s->peaks.v[i].v = record_get_double(r);
+    }
+    return true;
+}
+
 fw_rc watched_put(struct fw_txn *txn, const struct watched_state *s,
                   struct fw_err *err)
 {
@@ -327,6 +353,7 @@ fw_rc watched_put(struct fw_txn *txn, const struct watched_state *s,
     record_put_ms(&w, s->routine_at);
     record_put_u8(&w, (uint8_t)s->told);
     record_put_ms(&w, s->told_at);
+    put_extremes(&w, s);
     rc = record_end(&w, err);
     if (rc == FW_OK)
         rc = fw_txn_put(txn, T_WATCHED, subject_key(s->subject, key),
@@ -385,6 +412,10 @@ static fw_rc watched_read(uint32_t subject, struct fw_str bytes,
         told = record_get_u8(&r);
         s.told_at = record_get_ms(&r);
     }
+    for (int i = 0; i < EXTREME_QUANTILES; i++)
+        s.outlook.extreme[i] = NAN;
+    if (record_version(bytes) >= 3 && !get_extremes(&r, &s))
+        return FW_ECORRUPT;
     rc = record_close(&r, NULL);
     if (rc != FW_OK)
         return rc;

@@ -19,6 +19,7 @@ struct outlook {
     fw_ms p10, p50, p90;
     enum fw_reason reason;
     char model[MODEL_NAME_BYTES];
+    double extreme[EXTREME_QUANTILES]; /* see extreme.h; NaN: not asked */
 };
 
 /* What somebody was told of the present alert of a series. */
@@ -37,6 +38,7 @@ struct watched_state {
     fw_ms routine_at; /* newest routine prediction */
     enum told told;
     fw_ms told_at; /* when an alert of it was last told as new; 0: never */
+    struct peaks peaks;
 };
 
 /* What the record of a watch is about; another number, another record. */

@@ -281,7 +281,11 @@ static fw_rc store_scores(struct fw_txn *txn, struct watched *s,
     fw_rc rc = FW_OK;
 
     for (size_t i = 0; rc == FW_OK && i < s->open_count; i++) {
-        if (s->scores[i].outcome == OUTCOME_OPEN)
+        if (s->values[i].id != 0) {
+            rc = ledger_score_value(txn, &s->values[i], err);
+            totals_add_value(&books->totals, &s->open[i], &s->values[i]);
+        }
+        if (rc != FW_OK || s->scores[i].outcome == OUTCOME_OPEN)
             continue;
         rc = ledger_score(txn, &s->scores[i], err);
         totals_add(&books->totals, &s->open[i], &s->scores[i]);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "server/alert/watching.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -118,6 +119,7 @@ static void watched_free(struct watched *s)
     fw_forecaster_free(s->forecaster);
     free(s->open);
     free(s->scores);
+    free(s->values);
     free(s->news);
     free(s);
 }
@@ -262,10 +264,18 @@ fw_rc watched_add_open(struct watched *s, const struct prediction *p)
     if (rc == FW_OK)
         rc = fw_grow(&s->scores, &s->scores_cap, s->open_count + 1,
                      sizeof(*s->scores), MAX_OPEN);
+    if (rc == FW_OK)
+        rc = fw_grow(&s->values, &s->values_cap, s->open_count + 1,
+                     sizeof(*s->values), MAX_OPEN);
     if (rc != FW_OK)
         return rc;
     s->scores[s->open_count] = (struct score){0};
-    s->open[s->open_count++] = *p;
+    s->values[s->open_count] = (struct value_score){0};
+    s->open[s->open_count] = *p;
+    s->open[s->open_count].reached = NAN;
+    if (p->kind == PREDICTION_ALERT) /* claims are graded by the breach */
+        s->open[s->open_count].extreme[0] = NAN;
+    s->open_count++;
     return FW_OK;
 }
 
@@ -274,10 +284,17 @@ void watched_forget_scored(struct watched *s)
     size_t kept = 0;
 
     for (size_t i = 0; i < s->open_count; i++) {
+        struct prediction p = s->open[i];
+
         if (s->scores[i].outcome != OUTCOME_OPEN)
+            p.scored = true;
+        if (s->values[i].id != 0)
+            p.extreme[0] = NAN;
+        if (p.scored && !extreme_is_told(p.extreme))
             continue;
-        s->open[kept] = s->open[i];
-        s->scores[kept++] = s->scores[i];
+        s->open[kept] = p;
+        s->scores[kept] = (struct score){0};
+        s->values[kept++] = (struct value_score){0};
     }
     s->open_count = kept;
 }

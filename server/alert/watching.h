@@ -26,7 +26,8 @@ struct watched {
     struct fw_labels labels;    /* owned, one block with its texts */
     struct prediction *open;    /* owned; oldest first */
     struct score *scores;       /* owned; beside `open`, of this look */
-    size_t open_count, open_cap, scores_cap;
+    struct value_score *values; /* owned; the same; id 0: not scored */
+    size_t open_count, open_cap, scores_cap, values_cap;
     /* Of the look being made, in its arena; else NULL. */
     const struct fw_forecast_series *foreseen;
     struct fw_forecaster *forecaster; /* owned; NULL: not followed yet */
@@ -60,6 +61,7 @@ struct watching {
     struct totals totals;
     struct standing standing;
     struct calibration calibration;
+    bool replay;  /* the past is gone through: predictions are not graded */
     bool as_said; /* the calibration learns and corrects nothing */
     struct calibration_pool *pools; /* borrowed, or NULL */
     struct watched **series;        /* owned */
@@ -99,7 +101,7 @@ fw_ms watching_gap(const struct config_watch *watch, fw_ms step);
 fw_ms watched_gap(const struct watched *s, fw_ms gap);
 
 FW_CHECK fw_rc watched_add_open(struct watched *s, const struct prediction *p);
-/* Drops the predictions that have a score. */
+/* Drops the predictions of which nothing is open any more. */
 void watched_forget_scored(struct watched *s);
 
 #endif

@@ -127,6 +127,25 @@ static fw_rc print_bins(struct alert_view *view, const struct totals *totals,
     return rc == FW_OK ? text_table_print(&t, out) : rc;
 }
 
+/* How far it goes at its worst: what was said of that, and what came. */
+static fw_rc print_values(const struct totals *t, struct fw_buf *out)
+{
+    char loss[FW_DOUBLE_TEXT_BYTES];
+    double skill = totals_skill(t);
+    fw_rc rc;
+
+    (void)fw_format_short(loss, totals_loss(t), 3);
+    rc = fw_buf_printf(
+        out,
+        "\nThe worst value within the horizon lay in the range it gave in "
+        "%.0f %% of\n%llu cases (80 %% would be right); mean pinball loss %s",
+        100 * totals_coverage(t), (unsigned long long)t->valued, loss);
+    if (rc == FW_OK && !isnan(skill))
+        rc = fw_buf_printf(out, ",\n%.0f %% %s than by \"it stays as it is\"",
+                           100 * fabs(skill), skill >= 0 ? "less" : "more");
+    return rc == FW_OK ? fw_buf_adds(out, ".\n") : rc;
+}
+
 static void add_claim(struct text_table *t, const struct claim *c)
 {
     struct fw_buf labels = FW_BUF_INIT(FW_MAX_SERIES_BYTES * 4);
@@ -210,6 +229,21 @@ static void put_totals(struct fw_json *j, const char *name,
     fw_json_array_end(j);
 }
 
+static void put_values(struct fw_json *j, const struct totals *t)
+{
+    fw_json_key(j, "values");
+    fw_json_object(j);
+    key_int(j, "count", t->valued);
+    key_int(j, "inside", t->inside);
+    fw_json_key(j, "coverage");
+    fw_json_double(j, totals_coverage(t));
+    fw_json_key(j, "pinball");
+    fw_json_double(j, totals_loss(t));
+    fw_json_key(j, "skill");
+    fw_json_double(j, totals_skill(t));
+    fw_json_object_end(j);
+}
+
 static void put_standing(struct fw_json *j, const struct standing *s)
 {
     unsigned count, right;
@@ -256,6 +290,8 @@ static void put_claim(struct fw_json *j, const struct claim *c)
     fw_json_double(j, c->prediction.probability);
     fw_json_key(j, "model");
     fw_json_text(j, c->prediction.model);
+    fw_json_key(j, "valueP50");
+    fw_json_double(j, c->prediction.extreme[1]);
     fw_json_key(j, "outcome");
     fw_json_text(j, outcome_word(&c->score));
     if (c->score.outcome == OUTCOME_BREACH) {
@@ -295,6 +331,7 @@ static fw_rc print_json(struct alert_view *view, const struct claims *claims,
             break;
         fw_json_object(&j);
         put_totals(&j, view->watches[i].name, &totals);
+        put_values(&j, &totals);
         put_standing(&j, &standing);
         put_calibration(&j, &calibration);
         if (claims != NULL) {
@@ -343,6 +380,8 @@ static fw_rc print_record(struct alert_view *view, const char *watch, bool json,
         rc = print_totals(view, out, err);
     if (rc == FW_OK && claims != NULL && totals.predictions > 0)
         rc = print_bins(view, &totals, out);
+    if (rc == FW_OK && claims != NULL && totals.valued > 0)
+        rc = print_values(&totals, out);
     if (rc == FW_OK && claims != NULL)
         rc = print_claims(view, claims, out);
     return rc;

@@ -3,6 +3,7 @@
 import json
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 
 from forewarn_e2e import PATIENCE, Case, main, wait_until
@@ -72,6 +73,11 @@ watches:
         self.assertEqual(alert["annotations"]["owner"], "a@example.org")
         self.assertEqual(alert["annotations"]["reason"], 'it fills "up"')
         self.assertIn("predicted: > 100", alert["annotations"]["summary"])
+        low, middle, high = (
+            float(alert["annotations"]["forecast_value_p%d" % q])
+            for q in (10, 50, 90))
+        self.assertTrue(low <= middle <= high, (low, middle, high))
+        self.its_series_shows(alert)
         self.assertLess(float(alert["value"]), 100)
         self.assertRegex(alert["activeAt"], r"^20\d\d-.*Z$")
         rule = [group["rules"][0] for group in self.data("rules")["groups"]
@@ -83,6 +89,20 @@ watches:
         self.assertEqual([a["labels"] for a in rule["alerts"]],
                          [alert["labels"]])
         self.its_card_answers(alert)
+
+    def its_series_shows(self, alert):
+        query = urllib.parse.quote(
+            'ALERTS{alertname="DiskFull",alertstate="firing"}')
+        got = wait_until(lambda: self.data("query?query=" + query)["result"],
+                         "ALERTS of the watch")[0]
+        labels = dict(got["metric"], **alert["labels"])
+        self.assertEqual(got["metric"], labels, "the alert's and more")
+        self.assertIn(got["metric"]["state"], ("predicted", "breached"))
+        self.assertEqual(got["value"][1], "1")
+        query = urllib.parse.quote('ALERTS_FOR_STATE{alertname="DiskFull"}')
+        since = self.data("query?query=" + query)["result"][0]
+        self.assertNotIn("alertstate", since["metric"])
+        self.assertGreater(float(since["value"][1]), 1.7e9)
 
     def its_card_answers(self, alert):
         got = self.data("why?alert=DiskFull%7Bhost%3D%22a%22%7D")

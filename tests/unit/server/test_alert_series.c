@@ -122,17 +122,18 @@ static void an_alert_shows_from_pending_to_its_end(void **state)
 static void for_state_tells_since_when(void **state)
 {
     const struct told_series *s;
-    double level = 50, fired;
+    double level = 50;
+    fw_ms fired;
 
     (void)state;
     pass_alert(&level);
     find("ALERTS");
-    fired = (double)(with("state=\"predicted\"")->t[0] / FW_SECOND);
+    fired = with("state=\"predicted\"")->t[0];
     find("ALERTS_FOR_STATE");
     s = with("record=\"unproven\"");
     assert_null(strstr(s->labels, "alertstate"));
     for (size_t i = 0; i + 1 < s->n; i++)
-        assert_true(s->v[i] == fired);
+        assert_true(s->v[i] == (double)fired / 1000);
     assert_true(is_stale(s->v[s->n - 1]));
 }
 

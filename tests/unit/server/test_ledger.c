@@ -66,6 +66,7 @@ static struct prediction sample(uint32_t subject, fw_ms made_at)
         .value = NAN,
         .model = "holt",
         .watched_ms = 12345,
+        .extreme = {1, 2, 4},
     };
 }
 
@@ -145,6 +146,7 @@ static void a_prediction_comes_back_to_the_bit(void **state)
     assert_true(isnan(q.value));
     assert_string_equal(q.model, "holt");
     assert_int_equal(q.watched_ms, 12345);
+    assert_true(q.extreme[0] == 1 && q.extreme[1] == 2 && q.extreme[2] == 4);
     fw_txn_abort(txn);
 }
 
@@ -273,7 +275,11 @@ static void totals_come_back(void **state)
                        .missed = 3,
                        .voided = 4,
                        .lead_count = 2,
-                       .leads = {10, 20}},
+                       .leads = {10, 20},
+                       .valued = 5,
+                       .inside = 4,
+                       .loss_sum = 1.5,
+                       .naive_sum = 3},
                   u;
     struct fw_txn *txn = begin(true);
 
@@ -285,6 +291,126 @@ static void totals_come_back(void **state)
     ok(totals_get(txn, FW_STR("Disk"), &u, &err));
     assert_memory_equal(&t, &u, sizeof(t));
     ok(fw_txn_commit(txn, &err));
+}
+
+/* ---- quantiles ---- */
+
+struct half {
+    bool scored, told;
+    int count;
+};
+
+static bool see_half(void *self, uint64_t id, const struct prediction *p)
+{
+    struct half *half = self;
+
+    (void)id;
+    half->count++;
+    half->scored = p->scored;
+    half->told = extreme_is_told(p->extreme);
+    return true;
+}
+
+static struct half half_open(void)
+{
+    struct fw_txn *txn = begin(false);
+    struct half half = {.count = 0};
+
+    ok(ledger_open_each(txn, see_half, &half, &err));
+    fw_txn_abort(txn);
+    return half;
+}
+
+static void outcome_and_quantiles_close_it_in_any_order(void **state)
+{
+    struct prediction p = sample(1, 1000);
+
+    (void)state;
+    for (int value_first = 0; value_first < 2; value_first++) {
+        uint64_t id = add(&p);
+        struct score s = {.id = id,
+                          .outcome = OUTCOME_BREACH,
+                          .value_open = value_first == 0};
+        struct value_score v = {
+            .id = id, .scored_at = 12, .reached = 3, .loss = 0.4};
+        struct value_score got;
+        struct fw_txn *txn = begin(true);
+
+        assert_int_equal(ledger_value_get(txn, id, &got, &err), FW_NONE);
+        ok(value_first ? ledger_score_value(txn, &v, &err)
+                       : ledger_score(txn, &s, &err));
+        ok(fw_txn_commit(txn, &err));
+        assert_int_equal(half_open().count, 1);
+        assert_true(half_open().scored == !value_first);
+        assert_true(half_open().told == !value_first);
+        txn = begin(true);
+        ok(value_first ? ledger_score(txn, &s, &err)
+                       : ledger_score_value(txn, &v, &err));
+        assert_int_equal(ledger_score_value(txn, &v, &err), FW_EINVAL);
+        ok(ledger_value_get(txn, id, &got, &err));
+        assert_true(got.reached == 3 && got.loss == 0.4 && got.scored_at == 12);
+        ok(fw_txn_commit(txn, &err));
+        assert_int_equal(half_open().count, 0);
+    }
+}
+
+static void what_nobody_will_see_is_void(void **state)
+{
+    struct prediction p = sample(1, 1000);
+    uint64_t first = add(&p), second = add(&p);
+    struct score s = {
+        .id = first, .outcome = OUTCOME_BREACH, .value_open = true};
+    struct fw_txn *txn = begin(true);
+
+    (void)state;
+    ok(ledger_score(txn, &s, &err));
+    ok(ledger_void(txn, first, 99, &err));
+    ok(ledger_void(txn, second, 99, &err));
+    ok(ledger_score_get(txn, first, &s, &err));
+    assert_int_equal(s.outcome, OUTCOME_BREACH);
+    ok(ledger_score_get(txn, second, &s, &err));
+    assert_int_equal(s.outcome, OUTCOME_VOID);
+    ok(fw_txn_commit(txn, &err));
+    assert_int_equal(open_now(), 0);
+}
+
+/* As the program before quantiles wrote it. */
+static void an_older_prediction_is_read(void **state)
+{
+    struct fw_buf record = FW_BUF_INIT(4096);
+    struct record_key key = record_key_u64(1);
+    struct record_writer w;
+    struct prediction q;
+    struct fw_txn *txn = begin(true);
+
+    (void)state;
+    for (uint8_t version = 1; version <= 2; version++) {
+        record_begin(&w, &record, RECORD_PREDICTION, version);
+        record_put_u32(&w, 7);
+        record_put_u8(&w, PREDICTION_ROUTINE);
+        record_put_ms(&w, 1000);
+        record_put_ms(&w, FW_HOUR);
+        record_put_u8(&w, 1);
+        record_put_double(&w, 5);
+        record_put_ms(&w, 0);
+        record_put_double(&w, 0.5);
+        for (int i = 0; i < 3; i++)
+            record_put_ms(&w, -1);
+        record_put_double(&w, 9);
+        record_put_str(&w, FW_STR("holt"));
+        record_put_ms(&w, 77);
+        if (version >= 2)
+            record_put_double(&w, 0.25);
+        ok(record_end(&w, &err));
+        ok(fw_txn_put(txn, "predictions", record_key_str(&key),
+                      (struct fw_str){record.data, record.len}, &err));
+        ok(ledger_get(txn, 1, &q, &err));
+        assert_true(q.probability == 0.5);
+        assert_true(q.raw == (version >= 2 ? 0.25 : 0.5));
+        assert_false(extreme_is_told(q.extreme));
+    }
+    fw_txn_abort(txn);
+    fw_buf_release(&record);
 }
 
 #define STORE_TEST(test)                                                       \
@@ -301,6 +427,9 @@ int main(int argc, char **argv)
         STORE_TEST(pruning_takes_what_is_old_and_scored),
         STORE_TEST(ids_rise_even_if_all_is_pruned),
         STORE_TEST(totals_come_back),
+        STORE_TEST(outcome_and_quantiles_close_it_in_any_order),
+        STORE_TEST(what_nobody_will_see_is_void),
+        STORE_TEST(an_older_prediction_is_read),
     };
 
     return fixture_main(argc, argv, tests);
