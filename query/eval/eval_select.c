@@ -11,6 +11,7 @@ struct instants {
     struct scan scan;
     struct sink *sink;
     const struct grid *grid;
+    struct shift seen_from; /* the instants whose lookback counts */
     bool times; /* of the samples, in seconds, instead of their values */
 };
 
@@ -22,7 +23,7 @@ static const uint32_t *find_visible(const struct instants *in,
                                     struct reader *reader)
 {
     const struct samples *s = &reader->samples;
-    const struct shift *shift = &in->scan.selector->selector.shift;
+    const struct shift *shift = &in->seen_from;
     const struct eval *ev = in->scan.ev;
     uint32_t *seen =
         scratch_get(&reader->bounds, in->grid->count * sizeof(*seen));
@@ -86,8 +87,13 @@ static fw_rc eval_instants(struct eval *ev, const struct node *node,
                  .take = take_instants},
         .sink = sink,
         .grid = grid,
+        .seen_from = *shift,
         .times = times};
 
+    /* With @, Prometheus reads what the offset asks for, and then forgets it:
+     * from @ itself such samples must be young enough. So here. */
+    if (times && shift->at_kind != AT_NONE)
+        in.seen_from.offset = 0;
     return scan_run(&in.scan);
 }
 
@@ -121,19 +127,15 @@ fw_rc call_timestamp(struct eval *ev, const struct node *call,
                      const struct grid *grid, struct sink *sink)
 {
     const struct node *arg = call->args[0];
-    struct node inside = *node_inside(arg);
+    const struct node *inside = node_inside(arg);
     struct unnamer u;
     struct stamp stamp = {{stamp_row}, &u.sink, grid};
     fw_rc rc;
 
     unnamer_init(&u, ev, arg, grid, false, sink);
-    if (inside.kind != NODE_SELECTOR) {
+    if (inside->kind == NODE_SELECTOR)
+        rc = eval_instants(ev, inside, grid, true, &u.sink);
+    else
         rc = eval_vector(ev, arg, grid, &stamp.sink);
-    } else {
-        /* With @, Prometheus forgets the offset here; so do we. */
-        if (inside.selector.shift.at_kind != AT_NONE)
-            inside.selector.shift.offset = 0;
-        rc = eval_instants(ev, &inside, grid, true, &u.sink);
-    }
     return unnamer_finish(&u, rc);
 }

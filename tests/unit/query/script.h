@@ -15,4 +15,8 @@ struct script_result {
 
 struct script_result script_run(const char *path);
 
+/* The main() of a test that runs every script of a folder, one test each. */
+int script_main(int argc, char **argv, const char *file, const char *folder,
+                const char *features);
+
 #endif
