@@ -93,7 +93,10 @@ static void *work(void *self)
     return NULL;
 }
 
-/* Threads start with the first task; where one cannot, there are fewer. */
+/*
+ * Threads start with the first task, as nice as the thread that has it; where
+ * one cannot, there are fewer.
+ */
 static void start_locked(struct fw_crew *crew)
 {
     while (crew->started < crew->size) {

@@ -260,7 +260,8 @@ static fw_rc open_local(struct serve *s, struct fw_err *err)
     size_t threads = core_count() < 2 ? 2 : core_count();
     struct local_server_options options = {
         .store = s->store, .clock = s->clock, .loop = s->loops[0]};
-    fw_rc rc = workers_start(threads, FW_MAX_WORKER_JOBS, &s->workers, err);
+    fw_rc rc = workers_start(threads, WORKERS_NICENESS, FW_MAX_WORKER_JOBS,
+                             &s->workers, err);
 
     options.workers = s->workers;
     return rc == FW_OK ? local_server_open(&options, &s->local, err) : rc;

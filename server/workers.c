@@ -3,11 +3,13 @@
 
 #include <pthread.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "storage/base/queue.h"
 
 struct workers {
     struct fw_queue queue; /* of struct worker_job */
+    int niceness;
     size_t count;
     pthread_t threads[];
 };
@@ -18,6 +20,7 @@ static void *work(void *self)
     void *item;
 
     (void)pthread_setname_np(pthread_self(), "worker");
+    (void)nice(workers->niceness); /* on Linux of this thread alone */
     while (fw_queue_pop(&workers->queue, -1, &item) == FW_OK) {
         struct worker_job *job = item;
 
@@ -26,8 +29,8 @@ static void *work(void *self)
     return NULL;
 }
 
-fw_rc workers_start(size_t threads, size_t waiting, struct workers **out,
-                    struct fw_err *err)
+fw_rc workers_start(size_t threads, int niceness, size_t waiting,
+                    struct workers **out, struct fw_err *err)
 {
     struct workers *workers =
         calloc(1, sizeof(*workers) + threads * sizeof(workers->threads[0]));
@@ -39,6 +42,7 @@ fw_rc workers_start(size_t threads, size_t waiting, struct workers **out,
         free(workers);
         return fw_err_set(err, FW_ENOMEM, "no memory for worker threads");
     }
+    workers->niceness = niceness;
     while (workers->count < threads && failed == 0) {
         failed = pthread_create(&workers->threads[workers->count], NULL, work,
                                 workers);

@@ -16,8 +16,14 @@ struct worker_job {
 
 struct workers;
 
-/* Starts `threads` threads; at most `waiting` jobs wait for one. */
-FW_CHECK fw_rc workers_start(size_t threads, size_t waiting,
+/* Of threads that answer questions: what takes samples in goes first. */
+#define WORKERS_NICENESS 5
+
+/*
+ * Starts `threads` threads, so much nicer than the process; at most `waiting`
+ * jobs wait for one.
+ */
+FW_CHECK fw_rc workers_start(size_t threads, int niceness, size_t waiting,
                              struct workers **out, struct fw_err *err);
 
 /* FW_EBUSY when too many wait, FW_ECANCELED once stopped. Any thread. */

@@ -454,10 +454,11 @@ fw_rc http_server_start(const struct http_server_options *options,
     (void)pthread_cond_init(&server->fewer, NULL);
     rc = start_listening(server, options->listen, err);
     if (rc == FW_OK)
-        rc = workers_start(threads, FW_MAX_WORKER_JOBS, &server->queries, err);
+        rc = workers_start(threads, WORKERS_NICENESS, FW_MAX_WORKER_JOBS,
+                           &server->queries, err);
     if (rc == FW_OK)
-        rc = workers_start(WRITE_THREADS, FW_MAX_WORKER_JOBS, &server->writes,
-                           err);
+        rc = workers_start(WRITE_THREADS, 0, FW_MAX_WORKER_JOBS,
+                           &server->writes, err);
     if (rc == FW_OK)
         rc = start_shards(server, options, err);
     if (rc != FW_OK) {

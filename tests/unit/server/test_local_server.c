@@ -62,7 +62,7 @@ static int set_up(void **state)
     assert_int_equal(fw_store_open(s->dir, &store, &s->store, &err), FW_OK);
     put_sample(s->store);
     assert_int_equal(loop_open(fw_clock_system(), &s->loop, &err), FW_OK);
-    assert_int_equal(workers_start(2, 16, &s->workers, &err), FW_OK);
+    assert_int_equal(workers_start(2, 0, 16, &s->workers, &err), FW_OK);
     options.store = s->store;
     options.loop = s->loop;
     options.workers = s->workers;

@@ -23,7 +23,7 @@ static void every_job_runs_once_and_stop_waits_for_all(void **state)
 
     (void)state;
     atomic_store(&done, 0);
-    assert_int_equal(workers_start(3, 100, &workers, &err), FW_OK);
+    assert_int_equal(workers_start(3, 0, 100, &workers, &err), FW_OK);
     for (int i = 0; i < 100; i++) {
         jobs[i].run = finish;
         assert_int_equal(workers_submit(workers, &jobs[i]), FW_OK);
@@ -52,7 +52,7 @@ static void a_full_queue_is_an_answer(void **state)
     (void)state;
     atomic_store(&at_gate, 0);
     atomic_store(&done, 0);
-    assert_int_equal(workers_start(1, 1, &workers, &err), FW_OK);
+    assert_int_equal(workers_start(1, 0, 1, &workers, &err), FW_OK);
     (void)pthread_mutex_lock(&gate);
     assert_int_equal(workers_submit(workers, &jobs[0]), FW_OK);
     while (atomic_load(&at_gate) == 0)
