@@ -82,14 +82,58 @@ fw_rc rollup_row(struct rollup_writer *w, const struct segment_block *row,
 /* ---- Rows of samples ------------------------------------------------------
  */
 
+void rollup_sum_begin(struct rollup_sum *s, uint32_t series, fw_ms t)
+{
+    *s = (struct rollup_sum){
+        .row = {.series = series, .t_min = t, .min = NAN, .max = NAN},
+        .before = NAN};
+}
+
+/* As segment_summarise(), sample by sample; first and last are no NaN. */
+void rollup_sum_see(struct rollup_sum *s, fw_ms t, double x)
+{
+    struct segment_block *row = &s->row;
+    double next = row->sum + x;
+
+    row->n++;
+    row->t_max = t;
+    if (isnan(x)) {
+        row->nans++;
+        return;
+    }
+    if (isinf(next))
+        s->rest = 0;
+    else if (fabs(row->sum) >= fabs(x))
+        s->rest += (row->sum - next) + x;
+    else
+        s->rest += (x - next) + row->sum;
+    row->sum = next;
+    row->min = !(x >= row->min) ? x : row->min;
+    row->max = !(x <= row->max) ? x : row->max;
+    if (isnan(s->before))
+        row->first = x;
+    else
+        row->increase += x >= s->before ? x - s->before : x;
+    row->last = x;
+    s->before = x;
+}
+
+struct segment_block rollup_sum_end(struct rollup_sum *s)
+{
+    struct segment_block row = s->row;
+
+    row.sum += s->rest;
+    s->row.n = 0;
+    return row;
+}
+
 static fw_rc end_row(struct rollup_writer *w, struct fw_err *err)
 {
-    struct segment_block row = w->row;
+    struct segment_block row;
 
-    w->row.n = 0;
-    if (row.n == 0)
+    if (w->sum.row.n == 0)
         return FW_OK;
-    row.sum += w->rest;
+    row = rollup_sum_end(&w->sum);
     return rollup_row(w, &row, err);
 }
 
@@ -105,44 +149,6 @@ static fw_ms end_of_hour(fw_ms t, fw_ms step)
     if (into != 0 && __builtin_add_overflow(t, step - into, &end))
         end = INT64_MAX;
     return end;
-}
-
-static void begin_row(struct rollup_writer *w, uint32_t series, fw_ms t)
-{
-    w->row = (struct segment_block){
-        .series = series, .t_min = t, .min = NAN, .max = NAN};
-    w->row_end = end_of_hour(t, w->step);
-    w->rest = 0;
-    w->before = NAN;
-}
-
-/* As segment_summarise(), sample by sample; first and last are no NaN. */
-static void see(struct rollup_writer *w, fw_ms t, double x)
-{
-    struct segment_block *row = &w->row;
-    double next = row->sum + x;
-
-    row->n++;
-    row->t_max = t;
-    if (isnan(x)) {
-        row->nans++;
-        return;
-    }
-    if (isinf(next))
-        w->rest = 0;
-    else if (fabs(row->sum) >= fabs(x))
-        w->rest += (row->sum - next) + x;
-    else
-        w->rest += (x - next) + row->sum;
-    row->sum = next;
-    row->min = !(x >= row->min) ? x : row->min;
-    row->max = !(x <= row->max) ? x : row->max;
-    if (isnan(w->before))
-        row->first = x;
-    else
-        row->increase += x >= w->before ? x - w->before : x;
-    row->last = x;
-    w->before = x;
 }
 
 static bool in_gap(const struct rollup_writer *w, fw_ms t)
@@ -161,11 +167,14 @@ fw_rc rollup_samples(struct rollup_writer *w, uint32_t series, const fw_ms *t,
     for (size_t i = 0; i < n && rc == FW_OK; i++) {
         if (fw_double_bits(v[i]) == FW_STALE_BITS || in_gap(w, t[i]))
             continue; /* no sample, but the word that there is none */
-        if (w->row.n > 0 && (w->row.series != series || t[i] > w->row_end))
+        if (w->sum.row.n > 0 &&
+            (w->sum.row.series != series || t[i] > w->row_end))
             rc = end_row(w, err);
-        if (w->row.n == 0)
-            begin_row(w, series, t[i]);
-        see(w, t[i], v[i]);
+        if (w->sum.row.n == 0) {
+            rollup_sum_begin(&w->sum, series, t[i]);
+            w->row_end = end_of_hour(t[i], w->step);
+        }
+        rollup_sum_see(&w->sum, t[i], v[i]);
     }
     return rc;
 }

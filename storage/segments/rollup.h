@@ -18,6 +18,21 @@
 
 #include "storage/store.h"
 
+/* ---- Rows -----------------------------------------------------------------
+ */
+
+/* A row being gathered, if row.n > 0. */
+struct rollup_sum {
+    struct segment_block row;
+    double rest, before; /* of its sum; its last value so far */
+};
+
+void rollup_sum_begin(struct rollup_sum *s, uint32_t series, fw_ms t);
+/* The next sample, which is no stale marker. */
+void rollup_sum_see(struct rollup_sum *s, fw_ms t, double x);
+/* What the row says; s->row.n is 0 then. */
+struct segment_block rollup_sum_end(struct rollup_sum *s);
+
 /* ---- Writing --------------------------------------------------------------
  */
 
@@ -34,9 +49,8 @@ struct rollup_writer {
     fw_ms step;
     const struct rollup_gap *gaps; /* not to be summarised; the caller's */
     size_t gap_count;
-    struct segment_block row;    /* being gathered, if row.n > 0 */
-    fw_ms row_end;               /* the last millisecond of its hour */
-    double rest, before;         /* of its sum; its last value so far */
+    struct rollup_sum sum;       /* of the samples of this hour */
+    fw_ms row_end;               /* its last millisecond */
     struct segment_block *index; /* owned: a row for each series */
     size_t index_count, index_cap;
 };
@@ -121,5 +135,33 @@ struct rollup_check {
 const char *rollup_check_segment(struct rollup_check *check,
                                  const struct segment *s,
                                  const struct segment_block *rows);
+
+/* What a rollup says and the samples it was made of do not. */
+struct rollup_differences {
+    const struct partition *rollup;
+    size_t count;     /* rows that are wrong */
+    size_t bare;      /* samples that no row tells of */
+    const char *what; /* of the first row that is wrong; NULL: none is */
+    uint32_t series;
+    fw_ms t;
+};
+
+/*
+ * Compares the samples of a closed partition with the rollup beside it: FW_NONE
+ * where the list has none. The caller hands over the samples by series, then
+ * by time, and keeps the list meanwhile.
+ */
+struct rollup_compare;
+FW_CHECK fw_rc rollup_compare_begin(struct partition *const *list, size_t count,
+                                    const struct partition *closed,
+                                    struct rollup_compare **out,
+                                    struct fw_err *err);
+FW_CHECK fw_rc rollup_compare_samples(struct rollup_compare *c, uint32_t series,
+                                      const fw_ms *t, const double *v, size_t n,
+                                      struct fw_err *err);
+FW_CHECK fw_rc rollup_compare_end(struct rollup_compare *c,
+                                  struct rollup_differences *out,
+                                  struct fw_err *err);
+void rollup_compare_free(struct rollup_compare *c);
 
 #endif

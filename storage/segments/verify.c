@@ -22,7 +22,8 @@ struct verifier {
     uint32_t segment;
     fw_ms *t; /* owned: room for the largest block */
     double *v;
-    struct rollup_check rows; /* of the partition, if it has such */
+    struct rollup_check rows;      /* of the partition, if it has such */
+    struct rollup_compare *beside; /* the rollup of its samples, if any */
 };
 
 FW_PRINTF(2, 3)
@@ -114,6 +115,13 @@ static void check_block(struct verifier *v, const struct segment *s,
         rc =
             segment_values(s, b->series, b->offset, b->bytes, b->n, v->v, &err);
     what = rc == FW_OK ? compare_summary(b, v->t, v->v) : err.text;
+    if (rc == FW_OK && v->beside != NULL)
+        rc = rollup_compare_samples(v->beside, b->series, v->t, v->v, b->n,
+                                    &err);
+    if (rc != FW_OK) { /* told below, or where the rollup itself is read */
+        rollup_compare_free(v->beside);
+        v->beside = NULL;
+    }
     if (what != NULL)
         found_block(v, b, what);
     if (b->t_min < v->part->first || b->t_max > v->part->last)
@@ -178,6 +186,8 @@ static fw_rc check_segment(void *self, uint32_t number, struct fw_str value,
         rc = inflate(&segment, &inflated, &why);
     if (rc != FW_OK) {
         found(v, "%s, segment %u: %s", v->part->path, number, why.text);
+        rollup_compare_free(v->beside);
+        v->beside = NULL;
         free(blocks);
         return FW_OK;
     }
@@ -210,8 +220,67 @@ static bool has_gone(const struct verifier *v, const struct partition *part)
            !manifest_may_be_live(&v->store->manifest, part);
 }
 
-static void check_partition(struct verifier *v, struct partition *part,
-                            bool exists)
+/* The list of files, at a moment when nobody changes them. */
+struct parts {
+    struct partition **v;
+    bool *exists; /* owned */
+    size_t n;
+};
+
+/* Another rollup may tell of samples that came too late for their own. */
+static bool overlaps_another(const struct parts *parts,
+                             const struct partition *rollup)
+{
+    for (size_t i = 0; i < parts->n; i++)
+        if (rollup_is(parts->v[i]) && parts->v[i] != rollup &&
+            parts->v[i]->first <= rollup->last &&
+            parts->v[i]->last >= rollup->first)
+            return true;
+    return false;
+}
+
+static void tell_differences(struct verifier *v, const struct parts *parts)
+{
+    struct rollup_differences d = {0};
+    struct fw_err err = {0};
+    char series[512], at[FW_TIME_TEXT_BYTES];
+
+    if (rollup_compare_end(v->beside, &d, &err) != FW_OK ||
+        has_gone(v, d.rollup) || has_gone(v, v->part))
+        return;
+    if (d.count > 0) {
+        registry_describe(&v->store->registry, d.series, series,
+                          sizeof(series));
+        (void)fw_format_time(at, d.t);
+        found(v, "%s, %s from %s: %s (%zu rows)", d.rollup->path, series, at,
+              d.what, d.count);
+    }
+    if (d.bare > 0 && !overlaps_another(parts, d.rollup))
+        found(v, "%s has no rows for %zu samples of %s", d.rollup->path, d.bare,
+              v->part->path);
+}
+
+static fw_rc scan_partition(struct verifier *v, const struct parts *parts,
+                            struct partition_end *end, struct fw_err *err)
+{
+    struct fw_err damage = {0};
+    fw_rc rc;
+
+    /* What is wrong with the rollup is told when it is its turn. */
+    if (atomic_load(&v->part->kind) == PARTITION_CLOSED &&
+        rollup_compare_begin(parts->v, parts->n, v->part, &v->beside,
+                             &damage) != FW_OK)
+        v->beside = NULL;
+    rc = partition_scan(v->part, check_segment, v, end, err);
+    if (v->beside != NULL && rc == FW_OK)
+        tell_differences(v, parts);
+    rollup_compare_free(v->beside);
+    v->beside = NULL;
+    return rc;
+}
+
+static void check_partition(struct verifier *v, const struct parts *parts,
+                            struct partition *part, bool exists)
 {
     struct partition_end end = {0};
     struct lmdb_env *env = NULL;
@@ -232,7 +301,7 @@ static void check_partition(struct verifier *v, struct partition *part,
     rc = partition_enter(part, &env, &err);
     if (rc == FW_OK) {
         check_hidden(v, env, part->path);
-        rc = partition_scan(part, check_segment, v, &end, &err);
+        rc = scan_partition(v, parts, &end, &err);
         partition_leave(part);
     }
     if (rc == FW_OK && live && !end.header)
@@ -292,13 +361,6 @@ static fw_rc check_strays(struct verifier *v, struct fw_err *err)
     return rc;
 }
 
-/* The list of files, at a moment when nobody changes them. */
-struct parts {
-    struct partition **v;
-    bool *exists; /* owned */
-    size_t n;
-};
-
 static fw_rc list_parts(struct verifier *v, struct parts *out,
                         struct fw_err *err)
 {
@@ -325,7 +387,7 @@ static fw_rc check_partitions(struct verifier *v, struct fw_err *err)
     fw_rc rc = list_parts(v, &parts, err);
 
     for (size_t i = 0; rc == FW_OK && i < parts.n; i++)
-        check_partition(v, parts.v[i], parts.exists[i]);
+        check_partition(v, &parts, parts.v[i], parts.exists[i]);
     manifest_list_free(parts.v, parts.n);
     free(parts.exists);
     return rc;

@@ -459,6 +459,68 @@ static void a_damaged_file_is_named(void **state)
     fw_store_close(store);
 }
 
+/* The rollup of a day of which something is missing. */
+static const char *folder_with_gaps(void)
+{
+    const char *dir = tmpdir_new();
+    struct fw_store *store = open_for(dir, 100 * FW_DAY, 0);
+
+    append(store, 0, 0, DAY_SAMPLES);
+    append(store, 1, 0, 100);
+    append(store, 1, 101, DAY_SAMPLES);
+    append(store, 2, 0, DAY_SAMPLES / 2);
+    compact(store);
+    fw_store_close(store);
+    return dir;
+}
+
+static void rollup_path(const char *dir, char out[4096])
+{
+    struct fw_store *store = open_for(dir, 100 * FW_DAY, 0);
+    struct partition **list = NULL;
+    size_t count = 0;
+
+    out[0] = '\0';
+    assert_int_equal(manifest_list(&store->manifest, &list, &count), FW_OK);
+    for (size_t i = 0; i < count; i++)
+        if (rollup_is(list[i]))
+            (void)snprintf(out, 4096, "%s", list[i]->path);
+    manifest_list_free(list, count);
+    fw_store_close(store);
+    assert_true(out[0] != '\0');
+}
+
+static void keep_all(void *self, const char *sentence)
+{
+    size_t n = strlen(self);
+
+    (void)snprintf((char *)self + n, 2048 - n, "%s\n", sentence);
+}
+
+/* While there are both, verify holds one against the other. */
+static void verify_compares_it_with_the_samples(void **state)
+{
+    const char *dir = tmpdir_new();
+    struct fw_store *store = open_for(dir, 100 * FW_DAY, 0);
+    struct verify_totals totals;
+    char said[2048] = "", path[4096], other[4096];
+
+    (void)state;
+    append_all(store, 0, DAY_SAMPLES);
+    compact(store);
+    expect_sound(store);
+    fw_store_close(store);
+    rollup_path(dir, path);
+    rollup_path(folder_with_gaps(), other);
+    assert_int_equal(rename(other, path), 0);
+    store = open_for(dir, 100 * FW_DAY, 0);
+    assert_int_equal(verify_store(store, keep_all, said, &totals, &err), FW_OK);
+    assert_int_equal(totals.findings, 2);
+    assert_non_null(strstr(said, "does not say what the samples say (1 rows)"));
+    assert_non_null(strstr(said, "has no rows for"));
+    fw_store_close(store);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -472,6 +534,7 @@ int main(void)
                                set_up),
         cmocka_unit_test_setup(final_days_become_one_file, set_up),
         cmocka_unit_test_setup(a_damaged_file_is_named, set_up),
+        cmocka_unit_test_setup(verify_compares_it_with_the_samples, set_up),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
