@@ -188,6 +188,16 @@ const struct fw_command alert_commands[] = {
     {"unsilence", cmd_unsilence, "ID", "end a silence",
      "  forewarn unsilence 9c2f... --actor ann --reason 'done earlier'",
      unsilence_options, FW_CMD_DATA},
+    {"schedules", cmd_schedules, "[run SCHEDULE]",
+     "the reports and digests that are sent by the clock; run one now",
+     "  forewarn schedules\n"
+     "  forewarn schedules run monday --actor ann --reason 'the first page "
+     "jammed'",
+     schedules_options, FW_CMD_DATA},
+    {"reload", cmd_reload, NULL,
+     "have the running server read its configuration again",
+     "  forewarn reload --actor ann --reason 'new limits for the mail disks'",
+     reload_options, FW_CMD_DATA},
     {"check", cmd_check, "WATCH",
      "a watch as a Nagios plugin: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN",
      "WARNING: a breach is predicted. CRITICAL: it is there. UNKNOWN: it "

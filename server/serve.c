@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "server/action/runner.h"
+#include "server/acts.h"
 #include "server/address.h"
 #include "server/alert/watcher.h"
 #include "server/alert_api.h"
@@ -29,13 +30,14 @@
 #include "server/ingest/line_port.h"
 #include "server/local/local_server.h"
 #include "server/notify/notifier.h"
+#include "server/reload_gate.h"
+#include "server/schedule/scheduler.h"
 #include "server/sd_notify.h"
 #include "server/self_metrics.h"
 #include "storage/base/limits.h"
 
 #define MAX_LOOPS 64
 #define STOP_PATIENCE_MS 10000 /* for senders that are in the middle */
-#define RELOAD_PATIENCE_S 60
 
 struct serve {
     const struct config *config;
@@ -66,14 +68,7 @@ struct serve {
     struct scheduler *scheduler;   /* alerting_lock; main thread sets it */
     struct runner *runner;         /* of actions; NULL: there are none */
     struct dispatch *dispatch;     /* main thread */
-    pthread_mutex_t reload_lock;   /* leaf; guards the four below */
-    pthread_cond_t reload_done;
-    uint64_t reloads; /* finished */
-    fw_rc reload_rc;
-    struct fw_err reload_err;
-    /* Who asked for the present one, and how; main thread. */
-    char reload_actor[128], reload_reason[128];
-    pthread_t main_thread;
+    struct reload_gate gate;
     struct self_metrics metrics;
 };
 
@@ -209,7 +204,21 @@ static void add_own_values(void *self, struct sample_set *set)
     api_metrics_add(&s->api, set);
 }
 
-static fw_rc reload_from_elsewhere(void *self, struct fw_err *err);
+/* "" for a text that was not set. */
+static struct fw_str text_of(const char *text)
+{
+    return fw_str_of(text != NULL ? text : "");
+}
+
+static fw_rc reload_by_http(void *self, struct fw_str actor,
+                            struct fw_str reason, struct fw_err *err)
+{
+    struct serve *s =
+        (struct serve *)(void *)((char *)self -
+                                 offsetof(struct serve, alert_api));
+
+    return reload_gate_ask(&s->gate, actor, reason, "POST /-/reload", err);
+}
 
 static fw_rc open_http(struct serve *s, struct fw_err *err)
 {
@@ -222,26 +231,28 @@ static fw_rc open_http(struct serve *s, struct fw_err *err)
     fw_rc rc;
 
     (void)fw_format_duration(s->retention_text, s->config->retention);
-    s->api = (struct api){
-        .store = s->store,
-        .source = fw_source_of_store(s->store),
-        .crew = fw_crew_of_cores(),
-        .clock = s->clock,
-        .started = fw_clock_now(s->clock),
-        .max_future = s->config->max_future,
-        .loaded = &s->loaded,
-        .retention_text = s->retention_text,
-        .counters = &s->api_counters,
-        .metrics = add_own_values,
-        .metrics_self = s,
-        .alerts = alert_api_alerts,
-        .rules = alert_api_rules,
-        .alertmanagers = alert_api_managers,
-        .why = alert_api_why,
-        .record = alert_api_record,
-        .admin = s->config->enable_admin_api,
-        .reload = s->config->enable_lifecycle ? reload_from_elsewhere : NULL,
-        .self = &s->alert_api};
+    s->api = (struct api){.store = s->store,
+                          .source = fw_source_of_store(s->store),
+                          .crew = fw_crew_of_cores(),
+                          .clock = s->clock,
+                          .started = fw_clock_now(s->clock),
+                          .max_future = s->config->max_future,
+                          .loaded = &s->loaded,
+                          .retention_text = s->retention_text,
+                          .counters = &s->api_counters,
+                          .metrics = add_own_values,
+                          .metrics_self = s,
+                          .alerts = alert_api_alerts,
+                          .rules = alert_api_rules,
+                          .alertmanagers = alert_api_managers,
+                          .why = alert_api_why,
+                          .record = alert_api_record,
+                          .admin = s->config->enable_admin_api,
+                          .reload = s->config->enable_lifecycle ? reload_by_http
+                                                                : NULL,
+                          .reload_actor = text_of(s->config->lifecycle_actor),
+                          .reload_reason = text_of(s->config->lifecycle_reason),
+                          .self = &s->alert_api};
     s->alert_api = (struct alert_api){s->store, s->clock, &s->alerting_lock,
                                       &s->ruler, &s->managers};
     if (is_off(s->config->listen_http))
@@ -548,21 +559,23 @@ static fw_rc say_ready(const struct serve *s, FILE *to)
  * say now; what has been predicted and told so far is in the store, and rules
  * that stay keep their alerts. A file that is wrong changes nothing.
  */
-static void audit_reload(struct serve *s, const struct config *fresh)
+static void audit_reload(struct serve *s, const struct config *fresh,
+                         const struct reload_asker *asker)
 {
     char after[160];
     struct audit_entry entry = {
         .at = fw_clock_now(s->clock),
-        .actor = fw_str_of(s->reload_actor),
+        .actor = fw_str_of(asker->actor),
         .act = FW_STR("config-reloaded"),
         .what = fw_str_of(fresh->path != NULL ? fresh->path : "defaults"),
-        .reason = fw_str_of(s->reload_reason),
+        .reason = fw_str_of(asker->reason),
     };
     struct fw_txn *txn = NULL;
     struct fw_err err = {0};
     fw_rc rc = fw_txn_begin(s->store, true, &txn, &err);
 
-    (void)snprintf(after, sizeof(after), "%zu watches, %zu groups of rules",
+    (void)snprintf(after, sizeof(after),
+                   "by %s: %zu watches, %zu groups of rules", asker->door,
                    fresh->watch_count,
                    fresh->rules != NULL ? fresh->rules->count : 0);
     entry.after = fw_str_of(after);
@@ -589,7 +602,7 @@ static void show_config(struct serve *s)
 }
 
 static fw_rc reload(struct serve *s, const struct serve_setup *setup,
-                    struct fw_err *err)
+                    const struct reload_asker *asker, struct fw_err *err)
 {
     struct config *fresh = NULL;
     fw_rc rc;
@@ -608,7 +621,7 @@ static fw_rc reload(struct serve *s, const struct serve_setup *setup,
         ruler_close(rules);
         config_free(s->reloaded);
         s->reloaded = fresh;
-        audit_reload(s, fresh);
+        audit_reload(s, fresh, asker);
         show_config(s);
     }
     if (rc == FW_OK)
@@ -625,87 +638,65 @@ static fw_rc reload(struct serve *s, const struct serve_setup *setup,
     return rc;
 }
 
-static void reload_and_tell(struct serve *s, const struct serve_setup *setup)
-{
-    struct fw_err err = {0};
-    fw_rc rc = reload(s, setup, &err);
-
-    (void)pthread_mutex_lock(&s->reload_lock);
-    s->reloads++;
-    s->reload_rc = rc;
-    s->reload_err = err;
-    (void)pthread_cond_broadcast(&s->reload_done);
-    (void)pthread_mutex_unlock(&s->reload_lock);
-}
-
-/*
- * For whoever asks from another thread: has the main thread do it, and waits
- * for the outcome. The one that is under way may have read the files before
- * they changed, so a second one is waited for.
- */
-static fw_rc reload_from_elsewhere(void *self, struct fw_err *err)
-{
-    struct serve *s =
-        (struct serve *)(void *)((char *)self -
-                                 offsetof(struct serve, alert_api));
-    struct timespec until;
-    uint64_t want;
-    fw_rc rc;
-
-    (void)clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += RELOAD_PATIENCE_S;
-    (void)pthread_mutex_lock(&s->reload_lock);
-    want = s->reloads + 1;
-    (void)pthread_kill(s->main_thread, SIGHUP);
-    while (s->reloads < want)
-        if (pthread_cond_timedwait(&s->reload_done, &s->reload_lock, &until) ==
-            ETIMEDOUT)
-            break;
-    rc = s->reloads < want
-             ? fw_err_set(err, FW_EBUSY, "it takes longer than %d s",
-                          RELOAD_PATIENCE_S)
-             : s->reload_rc;
-    if (s->reloads >= want && rc != FW_OK && err != NULL)
-        *err = s->reload_err;
-    (void)pthread_mutex_unlock(&s->reload_lock);
-    return rc;
-}
-
-/* Who sent the signal: the kernel knows. Over HTTP we send it ourselves. */
-static void note_asker(struct serve *s, const siginfo_t *info)
-{
-    char names[1024];
-    struct passwd user, *found = NULL;
-
-    if (info->si_pid == getpid()) {
-        (void)snprintf(s->reload_actor, sizeof(s->reload_actor), "http");
-        (void)snprintf(s->reload_reason, sizeof(s->reload_reason),
-                       "asked for by POST /-/reload");
-        return;
-    }
-    (void)getpwuid_r(info->si_uid, &user, names, sizeof(names), &found);
-    (void)snprintf(s->reload_actor, sizeof(s->reload_actor), "%.80s (uid %u)",
-                   found != NULL ? found->pw_name : "a user",
-                   (unsigned)info->si_uid);
-    (void)snprintf(s->reload_reason, sizeof(s->reload_reason),
-                   "asked for by SIGHUP from process %ld", (long)info->si_pid);
-}
-
 static void wait_for_end(struct serve *s, const struct serve_setup *setup,
                          const sigset_t *signals)
 {
+    struct reload_asker asker;
     siginfo_t info;
     int number = 0;
 
     while (number != SIGTERM && number != SIGINT) {
+        struct fw_err err = {0};
+        fw_rc rc;
+
         number = sigwaitinfo(signals, &info);
         if (number != SIGHUP)
             continue;
-        note_asker(s, &info);
-        reload_and_tell(s, setup);
+        reload_gate_take(&s->gate, &info, &asker);
+        rc = reload(s, setup, &asker, &err);
+        reload_gate_done(&s->gate, rc, &err);
     }
     fw_log(FW_LOG_INFO, "stopping on %s",
            number == SIGTERM ? "SIGTERM" : "SIGINT");
+}
+
+/* ---- what commands may ask of us ---- */
+
+static fw_rc reload_by_command(void *self, struct fw_str actor,
+                               struct fw_str reason, struct fw_err *err)
+{
+    struct serve *s = self;
+
+    return reload_gate_ask(&s->gate, actor, reason, "forewarn reload", err);
+}
+
+static fw_rc list_schedules(void *self, struct fw_arena *arena,
+                            struct act_schedule **out, size_t *count,
+                            struct fw_err *err)
+{
+    struct serve *s = self;
+    fw_rc rc = FW_OK;
+
+    *count = 0;
+    (void)pthread_mutex_lock(&s->alerting_lock);
+    if (s->scheduler != NULL)
+        rc = scheduler_list(s->scheduler, arena, out, count, err);
+    (void)pthread_mutex_unlock(&s->alerting_lock);
+    return rc;
+}
+
+static fw_rc run_schedule(void *self, const char *name, struct fw_str actor,
+                          struct fw_str reason, struct fw_err *err)
+{
+    struct serve *s = self;
+    fw_rc rc;
+
+    (void)pthread_mutex_lock(&s->alerting_lock);
+    rc = s->scheduler != NULL
+             ? scheduler_ask(s->scheduler, name, actor, reason, err)
+             : fw_err_set(err, FW_ENOTFOUND, "there are no schedules");
+    (void)pthread_mutex_unlock(&s->alerting_lock);
+    return rc;
 }
 
 fw_rc serve_run(const struct serve_setup *setup, struct fw_err *err)
@@ -724,24 +715,27 @@ fw_rc serve_run(const struct serve_setup *setup, struct fw_err *err)
     fw_log_set_level(setup->config->log_level);
     peers_init(&serve.peers, setup->config->max_connections);
     (void)pthread_mutex_init(&serve.alerting_lock, NULL);
-    (void)pthread_mutex_init(&serve.reload_lock, NULL);
-    (void)pthread_cond_init(&serve.reload_done, NULL);
+    reload_gate_init(&serve.gate);
     loaded_init(&serve.loaded);
     show_config(&serve);
-    serve.main_thread = pthread_self();
     rc = start(&serve, setup->dir, err);
     if (rc == FW_OK)
         rc = say_ready(&serve, setup->ready);
     if (rc == FW_OK) {
+        struct acts acts = {reload_by_command, list_schedules, run_schedule,
+                            &serve};
+
         sd_notify_send("READY=1");
+        acts_offer(&acts);
         wait_for_end(&serve, setup, &signals);
         sd_notify_send("STOPPING=1");
+        reload_gate_close(&serve.gate);
+        acts_offer(NULL);
     }
     stop(&serve);
     config_free(serve.reloaded);
     loaded_release(&serve.loaded);
-    (void)pthread_cond_destroy(&serve.reload_done);
-    (void)pthread_mutex_destroy(&serve.reload_lock);
+    reload_gate_release(&serve.gate);
     (void)pthread_mutex_destroy(&serve.alerting_lock);
     peers_release(&serve.peers);
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);

@@ -32,8 +32,12 @@ int cmd_ack(struct fw_cli *cli, int argc, char **argv);
 int cmd_silence(struct fw_cli *cli, int argc, char **argv);
 int cmd_unsilence(struct fw_cli *cli, int argc, char **argv);
 int cmd_actions(struct fw_cli *cli, int argc, char **argv);
+int cmd_schedules(struct fw_cli *cli, int argc, char **argv);
+int cmd_reload(struct fw_cli *cli, int argc, char **argv);
 int cmd_check(struct fw_cli *cli, int argc, char **argv);
 
+extern const struct fw_option schedules_options[];
+extern const struct fw_option reload_options[];
 extern const struct fw_option alerts_options[];
 extern const struct fw_option ack_options[];
 extern const struct fw_option silence_options[];

@@ -191,12 +191,13 @@ struct config_webhook {
 struct rule_set; /* server/rules/rule_file.h */
 
 struct config {
-    struct fw_arena *arena;     /* owns every text below */
-    const char *path;           /* the file read; NULL: defaults only */
-    const char *data;           /* NULL: the program's default */
-    const char *listen_line;    /* "HOST:PORT" or "off" */
-    const char *listen_http;    /* the same */
-    bool enable_lifecycle;      /* POST /-/reload is answered */
+    struct fw_arena *arena;  /* owns every text below */
+    const char *path;        /* the file read; NULL: defaults only */
+    const char *data;        /* NULL: the program's default */
+    const char *listen_line; /* "HOST:PORT" or "off" */
+    const char *listen_http; /* the same */
+    bool enable_lifecycle;   /* POST /-/reload is answered */
+    const char *lifecycle_actor, *lifecycle_reason; /* of who says neither */
     bool enable_admin_api;      /* /api/v1/admin/tsdb is answered */
     const char *enable_feature; /* names with commas between, or NULL */
     bool insecure;              /* listeners may reach beyond the loopback */

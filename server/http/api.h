@@ -46,7 +46,9 @@ struct api {
     struct http_server *http; /* set before the loops run */
     void (*metrics)(void *self, struct sample_set *set); /* for /metrics */
     void *metrics_self;
-    fw_rc (*reload)(void *self, struct fw_err *err);
+    fw_rc (*reload)(void *self, struct fw_str actor, struct fw_str reason,
+                    struct fw_err *err);
+    struct fw_str reload_actor, reload_reason; /* of who says neither; or "" */
     bool admin; /* /api/v1/admin/tsdb is answered */
     /*
      * Each writes the whole value of "data"; FW_EINVAL with a sentence where

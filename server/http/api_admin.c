@@ -35,12 +35,24 @@ void api_ready(struct call *call)
 void api_reload(struct call *call)
 {
     const struct api *api = call->api;
+    struct fw_str actor = form_get(&call->form, "actor");
+    struct fw_str reason = form_get(&call->form, "reason");
     struct fw_err err = {0};
 
+    if (actor.n == 0 && reason.n == 0) {
+        actor = api->reload_actor;
+        reason = api->reload_reason;
+    }
     if (api->reload == NULL)
         call_error(call, 403, "unavailable",
                    "reloading over HTTP is not enabled");
-    else if (api->reload(api->self, &err) != FW_OK)
+    else if (actor.n == 0 || reason.n == 0)
+        call_error(call, 400, NULL,
+                   "invalid parameter \"%s\": who does this and why is kept: "
+                   "say actor=... and reason=..., or name those who say "
+                   "neither by lifecycle_actor and lifecycle_reason",
+                   actor.n == 0 ? "actor" : "reason");
+    else if (api->reload(api->self, actor, reason, &err) != FW_OK)
         call_error(call, 500, NULL, "failed to reload config: %s", err.text);
     else
         call_text(call, 200, "");

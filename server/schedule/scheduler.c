@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "server/schedule/scheduler.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,16 +23,23 @@
 #define LONGEST_WAIT FW_MINUTE /* a clock that is set is noticed so soon */
 #define TOLD_BYTES (96 * 1024) /* of a page that goes into a notification */
 
+/* Who wants a run, and why; no name: nobody does. */
+struct asked {
+    char actor[128], reason[512];
+};
+
 struct planned {
     const struct config_schedule *schedule;
     struct cron cron;
     struct fw_zone *zone; /* owned */
-    fw_ms next;
+    fw_ms last, next;     /* lock; the scheduler's thread writes */
+    struct asked asked;   /* lock */
 };
 
 struct scheduler {
     struct scheduler_options o;
     struct planned *plans; /* owned */
+    pthread_mutex_t lock;  /* leaf */
     _Atomic uint64_t runs, failures;
     struct stepper stepper;
 };
@@ -111,17 +120,18 @@ static fw_rc tell(struct scheduler *s, struct fw_txn *txn,
 }
 
 static fw_rc store(struct scheduler *s, const struct config_schedule *schedule,
-                   const struct fw_buf *told, const char *path, fw_ms now,
-                   struct fw_err *err)
+                   const struct asked *asked, const struct fw_buf *told,
+                   const char *path, fw_ms now, struct fw_err *err)
 {
+    bool on_time = asked->actor[0] == '\0';
     char after[512];
     struct audit_entry entry = {
         .at = now,
-        .actor = FW_STR("forewarn"),
+        .actor = on_time ? FW_STR("forewarn") : fw_str_of(asked->actor),
         .owner = fw_str_of(schedule->owner),
         .act = FW_STR("schedule-run"),
         .what = fw_str_of(schedule->name),
-        .reason = fw_str_of(schedule->reason),
+        .reason = fw_str_of(on_time ? schedule->reason : asked->reason),
     };
     bool tells =
         schedule->notify && (s->o.webhook_count > 0 || s->o.alertmanagers);
@@ -137,7 +147,7 @@ static fw_rc store(struct scheduler *s, const struct config_schedule *schedule,
     entry.after = fw_str_of(after);
     if (tells)
         rc = tell(s, txn, schedule, told, path, now, err);
-    if (rc == FW_OK)
+    if (rc == FW_OK && on_time)
         rc = last_put(txn, schedule->name, now, err);
     if (rc == FW_OK)
         rc = audit_add(txn, &entry, err);
@@ -152,8 +162,8 @@ static fw_rc store(struct scheduler *s, const struct config_schedule *schedule,
 }
 
 static fw_rc run_once(struct scheduler *s,
-                      const struct config_schedule *schedule, fw_ms now,
-                      struct fw_err *err)
+                      const struct config_schedule *schedule,
+                      const struct asked *asked, fw_ms now, struct fw_err *err)
 {
     struct fw_buf page = FW_BUF_INIT(FW_MAX_REPLY_BYTES);
     struct fw_buf told = FW_BUF_INIT(TOLD_BYTES);
@@ -176,26 +186,59 @@ static fw_rc run_once(struct scheduler *s,
         }
     }
     if (rc == FW_OK)
-        rc = store(s, schedule, &told, path, now, err);
+        rc = store(s, schedule, asked, &told, path, now, err);
     fw_buf_release(&page);
     fw_buf_release(&told);
     return rc;
 }
 
+static void set_next(struct scheduler *s, struct planned *plan, fw_ms last,
+                     fw_ms next)
+{
+    (void)pthread_mutex_lock(&s->lock);
+    plan->last = last > 0 ? last : plan->last;
+    plan->next = next;
+    (void)pthread_mutex_unlock(&s->lock);
+}
+
 static void run_due(struct scheduler *s, struct planned *plan, fw_ms now)
 {
+    const struct asked nobody = {.actor = ""};
     struct fw_err err = {0};
 
-    if (run_once(s, plan->schedule, now, &err) != FW_OK) {
+    if (run_once(s, plan->schedule, &nobody, now, &err) != FW_OK) {
         atomic_fetch_add(&s->failures, 1);
         fw_log(FW_LOG_ERROR, "schedule '%s' failed and is tried again: %s",
                plan->schedule->name, err.text);
-        plan->next = now + TRY_AGAIN;
+        set_next(s, plan, 0, now + TRY_AGAIN);
         return;
     }
     atomic_fetch_add(&s->runs, 1);
     fw_log(FW_LOG_INFO, "schedule '%s' ran", plan->schedule->name);
-    plan->next = cron_next(&plan->cron, plan->zone, now);
+    set_next(s, plan, now, cron_next(&plan->cron, plan->zone, now));
+}
+
+/* One that is asked for is tried once: who asked can ask again. */
+static void run_asked(struct scheduler *s, struct planned *plan, fw_ms now)
+{
+    struct fw_err err = {0};
+    struct asked asked;
+
+    (void)pthread_mutex_lock(&s->lock);
+    asked = plan->asked;
+    plan->asked = (struct asked){.actor = ""};
+    (void)pthread_mutex_unlock(&s->lock);
+    if (asked.actor[0] == '\0')
+        return;
+    if (run_once(s, plan->schedule, &asked, now, &err) != FW_OK) {
+        atomic_fetch_add(&s->failures, 1);
+        fw_log(FW_LOG_ERROR, "schedule '%s', asked for by %s, failed: %s",
+               plan->schedule->name, asked.actor, err.text);
+        return;
+    }
+    atomic_fetch_add(&s->runs, 1);
+    fw_log(FW_LOG_INFO, "schedule '%s' ran, asked for by %s",
+           plan->schedule->name, asked.actor);
 }
 
 fw_ms scheduler_step(struct scheduler *s)
@@ -207,12 +250,74 @@ fw_ms scheduler_step(struct scheduler *s)
         struct planned *plan = &s->plans[i];
         fw_ms now = fw_clock_now(s->o.clock);
 
+        run_asked(s, plan, now);
         if (plan->next <= now)
             run_due(s, plan, now);
         if (plan->next - now < wait)
             wait = plan->next > now ? plan->next - now : 0;
     }
     return wait;
+}
+
+/* ---- asked from elsewhere ---- */
+
+fw_rc scheduler_list(struct scheduler *s, struct fw_arena *arena,
+                     struct act_schedule **out, size_t *count,
+                     struct fw_err *err)
+{
+    size_t n = s->o.schedule_count;
+    struct act_schedule *all = fw_arena_calloc(arena, n + 1, sizeof(*all));
+
+    if (all == NULL)
+        return fw_arena_err(arena, err);
+    for (size_t i = 0; i < n; i++) {
+        const struct planned *plan = &s->plans[i];
+        const struct config_schedule *c = plan->schedule;
+
+        (void)pthread_mutex_lock(&s->lock);
+        all[i] = (struct act_schedule){
+            .notify = c->notify, .last = plan->last, .next = plan->next};
+        (void)pthread_mutex_unlock(&s->lock);
+        all[i].name = fw_arena_printf(arena, "%s", c->name);
+        all[i].kind = fw_arena_printf(arena, "%s", c->kind);
+        all[i].cron = fw_arena_printf(arena, "%s", c->cron);
+        all[i].timezone = fw_arena_printf(arena, "%s", c->timezone);
+        if (c->folder != NULL)
+            all[i].folder = fw_arena_printf(arena, "%s", c->folder);
+        if (all[i].name == NULL || all[i].kind == NULL || all[i].cron == NULL ||
+            all[i].timezone == NULL || (c->folder && all[i].folder == NULL))
+            return fw_arena_err(arena, err);
+    }
+    *out = all;
+    *count = n;
+    return FW_OK;
+}
+
+fw_rc scheduler_ask(struct scheduler *s, const char *name, struct fw_str actor,
+                    struct fw_str reason, struct fw_err *err)
+{
+    struct planned *plan = NULL;
+
+    for (size_t i = 0; i < s->o.schedule_count && plan == NULL; i++)
+        if (strcmp(s->plans[i].schedule->name, name) == 0)
+            plan = &s->plans[i];
+    if (plan == NULL)
+        return fw_err_set(err, FW_ENOTFOUND, "there is no schedule '%s'", name);
+    if (actor.n == 0 || actor.n >= sizeof(plan->asked.actor) || reason.n == 0 ||
+        reason.n >= sizeof(plan->asked.reason))
+        return fw_err_set(err, FW_EINVAL,
+                          "who asks and why must be said, in at most %zu and "
+                          "%zu bytes",
+                          sizeof(plan->asked.actor) - 1,
+                          sizeof(plan->asked.reason) - 1);
+    (void)pthread_mutex_lock(&s->lock);
+    (void)snprintf(plan->asked.actor, sizeof(plan->asked.actor), "%.*s",
+                   FW_STR_ARG(actor));
+    (void)snprintf(plan->asked.reason, sizeof(plan->asked.reason), "%.*s",
+                   FW_STR_ARG(reason));
+    (void)pthread_mutex_unlock(&s->lock);
+    stepper_wake(&s->stepper);
+    return FW_OK;
 }
 
 /* ---- its life
@@ -234,6 +339,7 @@ static fw_rc plan_one(struct scheduler *s, struct fw_txn *txn, size_t i,
     rc = last_get(txn, plan->schedule->name, &last, err);
     if (rc < 0)
         return rc;
+    plan->last = rc == FW_OK ? last : 0;
     /* A new one begins now; an old one makes up for what it missed, once. */
     if (rc == FW_NONE || last > now) {
         last = now;
@@ -256,6 +362,7 @@ fw_rc scheduler_open(const struct scheduler_options *options,
     if (s->o.clock == NULL)
         s->o.clock = fw_clock_system();
     stepper_init(&s->stepper);
+    (void)pthread_mutex_init(&s->lock, NULL);
     s->plans = calloc(s->o.schedule_count + 1, sizeof(*s->plans));
     if (s->plans == NULL)
         rc = fw_err_set(err, FW_ENOMEM, "out of memory");
@@ -282,6 +389,7 @@ void scheduler_close(struct scheduler *s)
     for (size_t i = 0; s->plans != NULL && i < s->o.schedule_count; i++)
         fw_zone_close(s->plans[i].zone);
     stepper_release(&s->stepper);
+    (void)pthread_mutex_destroy(&s->lock);
     free(s->plans);
     free(s);
 }

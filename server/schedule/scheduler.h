@@ -11,6 +11,7 @@
 #ifndef SERVER_SCHEDULE_SCHEDULER_H
 #define SERVER_SCHEDULE_SCHEDULER_H
 
+#include "server/acts.h"
 #include "server/config/config.h"
 #include "storage/storage.h"
 
@@ -44,6 +45,18 @@ fw_ms scheduler_step(struct scheduler *scheduler);
 FW_CHECK fw_rc scheduler_start(const struct scheduler_options *options,
                                struct scheduler **out, struct fw_err *err);
 void scheduler_stop(struct scheduler *scheduler);
+
+/* Any thread: what there is, in the order of the configuration. */
+FW_CHECK fw_rc scheduler_list(struct scheduler *scheduler,
+                              struct fw_arena *arena, struct act_schedule **out,
+                              size_t *count, struct fw_err *err);
+/*
+ * Any thread: it is to run now, by the next step, besides its own times; who
+ * asked and why stand in the audit log. FW_ENOTFOUND, FW_EINVAL.
+ */
+FW_CHECK fw_rc scheduler_ask(struct scheduler *scheduler, const char *name,
+                             struct fw_str actor, struct fw_str reason,
+                             struct fw_err *err);
 
 /* Any thread. */
 void scheduler_stats(struct scheduler *scheduler, struct scheduler_stats *out);

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The audit log from outside: what is written, shown, verified and exported."""
 import os
+import pathlib
 import re
 import signal
 
@@ -63,14 +64,42 @@ class Audit(Case):
         server = self.serve("--config", path, data=self.data)
         server.signal(signal.SIGHUP)
         server.wait_log("configuration read again")
-        self.assertEqual(server.http("/-/reload", b"")[0], 200)
-        one, two = self.audit("list", "--act", "config-reloaded", "--format",
-                              "json").json()
-        self.assertTrue(one["actor"].endswith("(uid %d)" % os.getuid()), one)
-        self.assertIn("process %d" % os.getpid(), one["reason"])
-        self.assertEqual((two["actor"], two["reason"]),
-                         ("http", "asked for by POST /-/reload"))
+        code, text = server.http("/-/reload", b"")[:2]
+        self.assertEqual(code, 400, "nobody, and for no reason")
+        self.assertIn("who does this and why is kept", text)
+        self.assertEqual(server.http("/-/reload?actor=ann", b"")[0], 400)
+        self.assertEqual(
+            server.http("/-/reload?actor=ann&reason=new+limits", b"")[0], 200)
+        self.cli("reload", "--data", self.data, "--actor", "bob", rc=2)
+        self.cli("reload", "--data", self.data, "--actor", "bob",
+                 "--reason", "a tool is named")
+        pathlib.Path(path).write_text(
+            "enable_lifecycle: true\nlifecycle_actor: config-reloader\n"
+            "lifecycle_reason: the config map changed\n")
         server.stop()
+        server = self.serve("--config", path, data=self.data)
+        self.assertEqual(server.http("/-/reload", b"")[0], 200)
+        pathlib.Path(path).write_text("enable_lifecycle: perhaps\n")
+        bad = self.cli("reload", "--data", self.data, "--actor", "bob",
+                       "--reason", "will not do", rc=2)
+        self.assertIn("enable_lifecycle", bad.err)
+        acts = self.audit("list", "--act", "config-reloaded", "--format",
+                          "json").json()
+        self.assertTrue(acts[0]["actor"].endswith("(uid %d)" % os.getuid()),
+                        acts[0])
+        self.assertIn("by SIGHUP from process %d" % os.getpid(),
+                      acts[0]["after"])
+        self.assertEqual(
+            [(a["actor"], a["reason"], a["after"].split(":")[0])
+             for a in acts[1:]],
+            [("ann", "new limits", "by POST /-/reload"),
+             ("bob", "a tool is named", "by forewarn reload"),
+             ("config-reloader", "the config map changed",
+              "by POST /-/reload")])
+        server.stop()
+        gone = self.cli("reload", "--data", self.data, "--actor", "bob",
+                        "--reason", "nobody is there", rc=3)
+        self.assertIn("no server runs", gone.err)
 
     def test_a_foreign_head_is_told(self):
         self.run_once(WATCH).stop()

@@ -13,6 +13,7 @@ from forewarn_wire import REMOTE_WRITE, series, snappy
 
 NOW = int(time.time()) // 60 * 60
 SERIES, SAMPLES = 200, 100
+RELOAD = "/-/reload?actor=test&reason=new+limits"
 
 
 class Limits(Case):
@@ -148,12 +149,12 @@ class InForce(Case):
             self.assertNotIn(part, yaml)
 
         pathlib.Path(path).write_text(text + "page_budget: many\n")
-        self.assertEqual(server.http("/-/reload", b"")[0], 500)
+        self.assertEqual(server.http(RELOAD, b"")[0], 500)
         wait_until(lambda: self.state(server) == (yaml, False, since),
                    "the reload to have failed")
 
         pathlib.Path(path).write_text(text + "page_budget: 3\n")
-        self.assertEqual(server.http("/-/reload", b"")[0], 200)
+        self.assertEqual(server.http(RELOAD, b"")[0], 200)
         wait_until(lambda: self.state(server)[1] and
                    self.state(server)[2] != "in between",
                    "the reload to count")

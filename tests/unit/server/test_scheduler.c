@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "server/audit/audit.h"
 #include "server/notify/outbox.h"
@@ -184,6 +185,82 @@ static void a_folder_that_cannot_be_written_is_tried_again(void **state)
     assert_int_equal(acts(), 1);
 }
 
+/* 02:30 in Berlin, from that midnight in UTC on, for three days. */
+static void live_three_nights(fw_ms from)
+{
+    scheduler_close(scheduler);
+    fake_clock_step(&fake, from);
+    schedule.name = "night";
+    schedule.cron = "30 2 * * *";
+    schedule.timezone = "Europe/Berlin";
+    schedule.keep = 0;
+    open_scheduler();
+    pass(3 * FW_DAY - FW_HOUR);
+}
+
+static bool is_there(const char *name)
+{
+    char path[1024];
+
+    (void)snprintf(path, sizeof(path), "%s/night-%s.txt", folder, name);
+    return access(path, F_OK) == 0;
+}
+
+static void clocks_put_forward_lose_no_run(void **state)
+{
+    char newest[256];
+
+    (void)state;
+    live_three_nights(1806105600 * FW_SECOND); /* 2027-03-27T00:00:00Z */
+    assert_int_equal(count_files(newest), 3);
+    assert_true(is_there("20270327T0130Z"));
+    assert_true(is_there("20270328T0100Z")); /* 02:30 was skipped: at 03:00 */
+    assert_true(is_there("20270329T0030Z"));
+}
+
+static void clocks_put_back_repeat_no_run(void **state)
+{
+    char newest[256];
+
+    (void)state;
+    live_three_nights(1824854400 * FW_SECOND); /* 2027-10-30T00:00:00Z */
+    assert_int_equal(count_files(newest), 3);
+    assert_true(is_there("20271030T0030Z"));
+    assert_true(is_there("20271031T0030Z")); /* the first of the two 02:30 */
+    assert_true(is_there("20271101T0130Z"));
+}
+
+static void one_may_be_run_at_once(void **state)
+{
+    struct act_schedule *all = NULL;
+    struct fw_arena *arena = fw_arena_new(1 << 20);
+    char newest[256];
+    size_t n = 0;
+
+    (void)state;
+    assert_int_equal(scheduler_ask(scheduler, "evening", FW_STR("ann"),
+                                   FW_STR("why not"), &err),
+                     FW_ENOTFOUND);
+    assert_int_equal(
+        scheduler_ask(scheduler, "morning", FW_STR("ann"), FW_STR(""), &err),
+        FW_EINVAL);
+    pass(FW_MINUTE);
+    assert_int_equal(acts(), 0);
+    ok(scheduler_ask(scheduler, "morning", FW_STR("ann"),
+                     FW_STR("the printer jammed"), &err));
+    pass(FW_MINUTE);
+    assert_int_equal(acts(), 1);
+    assert_int_equal(count_files(newest), 1);
+    assert_string_equal(newest, "morning-20261123T0801Z.txt");
+    ok(scheduler_list(scheduler, arena, &all, &n, &err));
+    assert_int_equal(n, 1);
+    assert_int_equal(all[0].next, START + FW_HOUR); /* its own time stays */
+    assert_string_equal(all[0].cron, "0 9 * * *");
+    pass(FW_HOUR);
+    assert_int_equal(acts(), 2);
+    fw_arena_free(arena);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -193,6 +270,11 @@ int main(int argc, char **argv)
                                         begin, end),
         cmocka_unit_test_setup_teardown(
             a_folder_that_cannot_be_written_is_tried_again, begin, end),
+        cmocka_unit_test_setup_teardown(clocks_put_forward_lose_no_run, begin,
+                                        end),
+        cmocka_unit_test_setup_teardown(clocks_put_back_repeat_no_run, begin,
+                                        end),
+        cmocka_unit_test_setup_teardown(one_may_be_run_at_once, begin, end),
     };
 
     return fixture_main(argc, argv, tests);
