@@ -328,6 +328,8 @@ struct fw_report_row {
     struct fw_record record;
     const struct fw_report_note *notes;
     size_t note_count;
+    fw_ms by_trend; /* fw_report_print() finds it: when a straight line meets
+                       the limit; -1: none does */
 };
 
 enum fw_report_format {

@@ -20,6 +20,7 @@
 #define JUMPS_MOST 2      /* and so many in a window are exceptions */
 #define KIN_MOST 0.95     /* autocorrelation that is still allowed for */
 #define TEETH_AHEAD 20000 /* steps a saw is followed */
+#define UNTIL_MOST 8.0    /* so many times what was seen, a line is believed */
 
 struct window {
     double x[POINTS_MOST]; /* seconds from now */
@@ -161,11 +162,26 @@ static double slowed(const struct window *w, double slope)
     return fmin(fmax(slope, now.slope - within), 0.0);
 }
 
+/* The slope per second that is sure, of a window in which jumps have been
+ * levelled; 0 where none is. FW_EINVAL where no line fits. */
+static fw_rc sure_slope(struct window *w, double *level, double *slope)
+{
+    struct numeric_line line;
+
+    level_jumps(w);
+    if (line_fit(w->y, 0, w->n, &line) != FW_OK)
+        return FW_EINVAL;
+    *level = line.level;
+    *slope = 0.0;
+    if (fabs(line.slope) > SLOPE_SURE * line.slope_se * kinship(w, 0, &line))
+        *slope = slowed(w, line.slope) / w->step;
+    return FW_OK;
+}
+
 static fw_rc line_ahead(const fw_ms *t, const double *v, size_t n, fw_ms now,
                         fw_ms ahead, double *out)
 {
-    double seconds = (double)ahead / 1000.0, slope = 0.0;
-    struct numeric_line line;
+    double seconds = (double)ahead / 1000.0, level, slope;
     struct window w;
     fw_rc rc;
 
@@ -179,12 +195,32 @@ static fw_rc line_ahead(const fw_ms *t, const double *v, size_t n, fw_ms now,
     rc = next_teeth(&w, seconds, out);
     if (rc != FW_NONE)
         return rc;
-    level_jumps(&w);
-    if (line_fit(w.y, 0, w.n, &line) != FW_OK)
-        return FW_OK;
-    if (fabs(line.slope) > SLOPE_SURE * line.slope_se * kinship(&w, 0, &line))
-        slope = slowed(&w, line.slope) / w.step;
-    *out = line.level + slope * (seconds - w.x[w.n - 1]);
+    if (sure_slope(&w, &level, &slope) == FW_OK)
+        *out = level + slope * (seconds - w.x[w.n - 1]);
+    return FW_OK;
+}
+
+fw_rc robust_until(const fw_ms *t, const double *v, size_t n, fw_ms now,
+                   double limit, fw_ms *out)
+{
+    double level, slope, seconds, seen;
+    struct window w;
+    fw_rc rc;
+
+    numeric_start();
+    take(t, v, n, now, &w);
+    if (w.n < POINTS_LEAST || !(w.step > 0.0))
+        return FW_NONE;
+    rc = next_teeth(&w, w.step, &level);
+    if (rc != FW_NONE) /* a saw goes nowhere */
+        return rc == FW_OK ? FW_NONE : rc;
+    if (sure_slope(&w, &level, &slope) != FW_OK || slope == 0.0)
+        return FW_NONE;
+    seconds = (limit - level) / slope + w.x[w.n - 1];
+    seen = w.x[w.n - 1] - w.x[0];
+    if (!(seconds > 0.0) || seconds > UNTIL_MOST * seen)
+        return FW_NONE;
+    *out = (fw_ms)(seconds * 1000.0);
     return FW_OK;
 }
 

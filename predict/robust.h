@@ -17,4 +17,12 @@
 FW_CHECK fw_rc robust_ahead(const fw_ms *t, const double *v, size_t n,
                             fw_ms now, fw_ms ahead, double *out);
 
+/*
+ * How long after `now` that line meets `limit`, in *out. FW_NONE where no slope
+ * is sure, where it leads elsewhere, for a saw, and for what lies further ahead
+ * than eight times what was seen.
+ */
+FW_CHECK fw_rc robust_until(const fw_ms *t, const double *v, size_t n,
+                            fw_ms now, double limit, fw_ms *out);
+
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "predict/report/report.h"
+#include "predict/robust.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -30,15 +31,37 @@ const char *report_urgency_name(enum report_urgency urgency)
     return names[urgency];
 }
 
+/* What is foreseen, then what a line alone leads to, then what is only not
+ * ruled out. */
 static fw_ms soonest(const struct fw_report_row *row)
 {
     const struct fw_forecast *f = row->series.forecast;
 
-    if (f == NULL || !f->has_passage || f->passage.p10 < 0)
+    if (f == NULL || !f->has_passage)
         return INT64_MAX;
-    /* What is rather not to come stands behind what is. */
-    return f->passage.p50 >= 0 ? f->passage.p50
-                               : INT64_MAX / 2 + f->passage.p10;
+    if (f->passage.p50 >= 0)
+        return f->passage.p50;
+    if (row->by_trend >= 0)
+        return row->by_trend;
+    return f->passage.p10 >= 0 ? INT64_MAX / 2 + f->passage.p10 : INT64_MAX;
+}
+
+/* Beyond the horizon nothing is known but the rate of a steady climb: told as
+ * that, and only where the shape is one. */
+static fw_ms by_trend(const struct fw_report_row *row)
+{
+    const struct fw_forecast *f = row->series.forecast;
+    fw_ms at = -1;
+
+    if (f == NULL || !f->has_passage || f->passage.p50 >= 0 ||
+        (f->verdict != FW_TREND && f->verdict != FW_TREND_SEASONAL) ||
+        f->history_n == 0)
+        return -1;
+    if (robust_until(f->history_t, f->history_v, f->history_n,
+                     f->history_t[f->history_n - 1], row->breach.limit,
+                     &at) != FW_OK)
+        return -1;
+    return at > row->horizon ? at : -1;
 }
 
 static int by_urgency(const void *a, const void *b)
@@ -124,6 +147,9 @@ void report_when(const struct fw_report_row *row, char out[96])
     } else if (f->passage.p50 >= 0) {
         (void)words_span(f->passage.p50, span);
         (void)snprintf(out, 96, "in %s", span);
+    } else if (row->by_trend >= 0) {
+        (void)words_span(row->by_trend, span);
+        (void)snprintf(out, 96, "by trend in %s", span);
     } else if (f->passage.p10 >= 0) {
         (void)words_span(f->passage.p10, span);
         (void)snprintf(out, 96, "not before %s", span);
@@ -141,13 +167,20 @@ fw_rc fw_report_print(const struct fw_report_row *rows, size_t n, fw_ms now,
                       struct fw_err *err)
 {
     const struct fw_report_row **order = calloc(n + 1, sizeof(const void *));
+    struct fw_report_row *own = calloc(n + 1, sizeof(*own));
     struct report_page page = {out,   FW_OK, columns > 40 ? columns : 80,
                                color, now,   footer};
 
-    if (order == NULL)
+    if (order == NULL || own == NULL) {
+        free(order);
+        free(own);
         return fw_err_set(err, FW_ENOMEM, "out of memory for the report");
-    for (size_t i = 0; i < n; i++)
-        order[i] = &rows[i];
+    }
+    for (size_t i = 0; i < n; i++) {
+        own[i] = rows[i];
+        own[i].by_trend = by_trend(&rows[i]);
+        order[i] = &own[i];
+    }
     qsort(order, n, sizeof(const void *), by_urgency); /* of pointers */
     if (format == FW_REPORT_JSON)
         page.rc = report_json(order, n, now, footer, out);
@@ -160,6 +193,7 @@ fw_rc fw_report_print(const struct fw_report_row *rows, size_t n, fw_ms now,
     else
         report_text(&page, order, n);
     free(order);
+    free(own);
     if (page.rc == FW_NONE)
         return fw_err_set(err, FW_EINVAL,
                           "this forewarn was built without cairo and makes no "

@@ -7,8 +7,8 @@
 
 static const char head[] =
     "watch,series,urgency,state,value,limit,for_s,horizon_s,fires_at,"
-    "probability,p10_s,p50_s,p90_s,verdict,reason,model,error_vs_naive,right,"
-    "false_alarms,missed,known,hint\n";
+    "probability,p10_s,p50_s,p90_s,by_trend_s,verdict,reason,model,"
+    "error_vs_naive,right,false_alarms,missed,known,hint\n";
 
 static void text(struct report_page *page, struct fw_str s)
 {
@@ -61,6 +61,7 @@ static void row(struct report_page *page, const struct fw_report_row *r)
     span(page, told ? f->passage.p10 : -1);
     span(page, told ? f->passage.p50 : -1);
     span(page, told ? f->passage.p90 : -1);
+    span(page, r->by_trend);
     text(page, fw_str_of(f != NULL ? fw_verdict_name(f->verdict) : ""));
     text(page, fw_str_of(f != NULL && f->reason != FW_REASON_NONE
                              ? fw_reason_name(f->reason)

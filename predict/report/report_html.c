@@ -242,6 +242,9 @@ static void facts(struct report_page *page, const struct fw_report_row *row)
                               p10, span);
             else
                 report_printf(page, "<small>not before %s</small>", p10);
+        } else if (row->by_trend >= 0) {
+            report_put(page, "<small>a straight line at its rate; beyond the "
+                             "horizon no chance is claimed</small>");
         }
         report_put(page, "</dd></div>");
     }

@@ -67,6 +67,11 @@ static void row(struct fw_json *json, const struct fw_report_row *r)
     fw_json_double(json, r->series.current);
     fw_json_key(json, "current_at");
     fw_json_seconds(json, r->series.current_at);
+    fw_json_key(json, "by_trend_s");
+    if (r->by_trend < 0)
+        fw_json_null(json);
+    else
+        fw_json_double(json, (double)r->by_trend / 1000.0);
     fw_json_key(json, "record");
     record(json, &r->record);
     fw_json_key(json, "notes");

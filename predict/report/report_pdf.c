@@ -374,16 +374,16 @@ static void summary_row(struct pdf *p, const struct fw_report_row *row)
     need(p, 16.0);
     font(p, 8.5, false);
     paint(p, ink);
-    put_fit(p, MARGIN, p->y, 190.0, name_of(row, text));
-    put_right(p, MARGIN + 250.0, p->y, words_number(row->series.current, text));
+    put_fit(p, MARGIN, p->y, 176.0, name_of(row, text));
+    put_right(p, MARGIN + 236.0, p->y, words_number(row->series.current, text));
     fw_breach_print(&row->breach, limit);
-    put_fit(p, MARGIN + 258.0, p->y, 74.0, limit);
-    put_right(p, MARGIN + 374.0, p->y,
+    put_fit(p, MARGIN + 244.0, p->y, 74.0, limit);
+    put_right(p, MARGIN + 360.0, p->y,
               f != NULL && f->has_passage
                   ? words_percent(f->passage.probability, text)
                   : "-");
     report_when(row, when);
-    put_fit(p, MARGIN + 382.0, p->y, 64.0, when);
+    put_fit(p, MARGIN + 368.0, p->y, 78.0, when);
     font(p, 8.5, true);
     paint(p, urgency_color[u]);
     put_fit(p, MARGIN + 448.0, p->y, INNER - 448.0, report_urgency_name(u));
@@ -410,10 +410,10 @@ static void summary(struct pdf *p, const struct fw_report_row **rows, size_t n)
     p->y += 44.0;
     font(p, 8, true);
     put(p, MARGIN, p->y, "Watch");
-    put_right(p, MARGIN + 250.0, p->y, "Now");
-    put(p, MARGIN + 258.0, p->y, "Limit");
-    put_right(p, MARGIN + 374.0, p->y, "Chance");
-    put(p, MARGIN + 382.0, p->y, "When");
+    put_right(p, MARGIN + 236.0, p->y, "Now");
+    put(p, MARGIN + 244.0, p->y, "Limit");
+    put_right(p, MARGIN + 360.0, p->y, "Chance");
+    put(p, MARGIN + 368.0, p->y, "When");
     put(p, MARGIN + 448.0, p->y, "Urgency");
     p->y += 16.0;
     for (size_t i = 0; i < n; i++)

@@ -10,6 +10,8 @@
 static const char *const paint[] = {"\033[1;31m", "\033[31m", "\033[35m",
                                     "\033[33m", "\033[32m"};
 
+#define NAME_COLUMNS 32
+
 static void visible(struct report_page *page, struct fw_str text)
 {
     if (page->rc == FW_OK)
@@ -64,12 +66,43 @@ static void wrapped(struct report_page *page, const char *head,
     report_put(page, "\n");
 }
 
+/* The watch and its series, in NAME_COLUMNS: what does not fit is in the part
+ * below. */
+static void which(struct report_page *page, const struct fw_report_row *row)
+{
+    struct fw_labels labels = row->series.labels;
+    struct fw_buf text = FW_BUF_INIT(page->out->max), shown = text;
+    size_t at = 0, columns = 0;
+
+    if (labels.n > 0 && fw_str_eq(labels.v[0].name, FW_STR("__name__"))) {
+        labels.v++;
+        labels.n--;
+    }
+    if (page->rc == FW_OK)
+        page->rc = fw_buf_add(&text, row->watch.p, row->watch.n);
+    if (page->rc == FW_OK && labels.n > 0)
+        page->rc = fw_labels_print(&text, &labels);
+    if (page->rc == FW_OK)
+        page->rc = fw_add_visible(&shown, (struct fw_str){text.data, text.len});
+    while (at < shown.len && columns < NAME_COLUMNS) {
+        uint32_t cp;
+
+        at += fw_utf8_next(shown.data + at, shown.len - at, &cp);
+        columns++;
+    }
+    if (page->rc == FW_OK)
+        page->rc = fw_buf_add(page->out, shown.data, at);
+    report_printf(page, "%*s", (int)(NAME_COLUMNS - columns), "");
+    fw_buf_release(&text);
+    fw_buf_release(&shown);
+}
+
 static void summary_row(struct report_page *page,
                         const struct fw_report_row *row)
 {
     const struct fw_forecast *f = row->series.forecast;
     char current[WORDS_BYTES], limit[FW_DOUBLE_TEXT_BYTES + 8], when[96],
-        chance[WORDS_BYTES] = "-", name[64];
+        chance[WORDS_BYTES] = "-";
     enum report_urgency u = report_urgency_of(row);
 
     (void)words_number(row->series.current, current);
@@ -77,12 +110,8 @@ static void summary_row(struct report_page *page,
     report_when(row, when);
     if (f != NULL && f->has_passage)
         (void)words_percent(f->passage.probability, chance);
-    (void)snprintf(name, sizeof(name), "%.*s",
-                   (int)(row->watch.n < 24 ? row->watch.n : 24), row->watch.p);
-    (void)snprintf(name + strlen(name), sizeof(name) - strlen(name), "%*s",
-                   strlen(name) < 24 ? (int)(24 - strlen(name)) : 0, "");
-    visible(page, fw_str_of(name));
-    report_printf(page, " %10s %-14s %10s  %-18s ", current, limit, chance,
+    which(page, row);
+    report_printf(page, " %9s %-10s %10s  %-19s ", current, limit, chance,
                   when);
     colored(page, u, report_urgency_name(u));
     report_put(page, "\n");
@@ -161,6 +190,20 @@ static void answer(struct report_page *page, const struct fw_report_note *note)
     fw_buf_release(&line);
 }
 
+static void trend(struct report_page *page, const struct fw_report_row *row)
+{
+    char span[WORDS_BYTES], line[256];
+
+    if (row->by_trend < 0)
+        return;
+    (void)snprintf(line, sizeof(line),
+                   "a straight line at its rate meets the limit in %s, if "
+                   "nothing changes before; beyond the horizon no chance is "
+                   "claimed",
+                   words_span(row->by_trend, span));
+    wrapped(page, "  trend    ", line);
+}
+
 static void part(struct report_page *page, const struct fw_report_row *row)
 {
     const struct fw_forecast *f = row->series.forecast;
@@ -193,6 +236,7 @@ static void part(struct report_page *page, const struct fw_report_row *row)
         if (f->verdict != FW_CANNOT_TELL) {
             passage_words(f, &row->breach, row->horizon, line, sizeof(line));
             wrapped(page, "  breach   ", line);
+            trend(page, row);
             (void)snprintf(line, sizeof(line),
                            "%s; error %.2f times that of the naive forecast",
                            f->model, f->scores[0].mase);
@@ -224,8 +268,8 @@ void report_text(struct report_page *page, const struct fw_report_row **rows,
         report_put(page, "No watch has a series to look at.\n");
         return;
     }
-    report_printf(page, "%-24s %10s %-14s %10s  %-18s %s\n", "watch", "current",
-                  "limit", "chance", "breach", "");
+    report_printf(page, "%-*s %9s %-10s %10s  %s\n", NAME_COLUMNS, "watch",
+                  "current", "limit", "chance", "breach");
     for (size_t i = 0; i < n; i++)
         summary_row(page, rows[i]);
     for (size_t i = 0; i < n; i++)

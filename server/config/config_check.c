@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "server/config/config_check.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -79,7 +80,7 @@ void config_watch_derive(struct config_watch *w)
     if (w->history == 0)
         w->history = default_history(w->horizon);
     if (w->recover == 0)
-        w->recover = 0.75 * w->probability;
+        w->recover = rint(750 * w->probability) / 1000;
 }
 
 static fw_rc check_spans(const struct config_file *f, const struct node *map,

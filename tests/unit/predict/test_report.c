@@ -100,6 +100,30 @@ static void the_most_urgent_comes_first(void **state)
     }
 }
 
+static void beyond_the_horizon_a_steady_climb_is_told_as_a_line(void **state)
+{
+    struct page *p = *state;
+    struct fw_report_row *r = &p->rows[0];
+    struct fw_report_row before = *r;
+    const char *text;
+
+    /* 0.01 each 5 minutes from 10; at 14 now, at 20 in 50 hours. */
+    forecast(p, 0, N, 0.01, 20.0);
+    r->watch = FW_STR("slow");
+    text = print(p, FW_REPORT_TEXT);
+    assert_non_null(strstr(text, "by trend in 2d "));
+    assert_non_null(
+        strstr(text, "a straight line at its rate meets the limit"));
+    assert_non_null(strstr(print(p, FW_REPORT_JSON), "\"by_trend_s\":18"));
+    /* What is further than eight times what was seen is not claimed, nor what
+     * is behind. */
+    forecast(p, 0, N, 0.01, 99.0);
+    assert_null(strstr(print(p, FW_REPORT_TEXT), "by trend"));
+    forecast(p, 0, N, -0.01, 20.0);
+    assert_null(strstr(print(p, FW_REPORT_TEXT), "by trend"));
+    *r = before;
+}
+
 static void the_page_is_harmless_and_stands_alone(void **state)
 {
     const char *text = print(*state, FW_REPORT_HTML);
@@ -161,6 +185,7 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         TEST(the_most_urgent_comes_first),
+        TEST(beyond_the_horizon_a_steady_climb_is_told_as_a_line),
         TEST(the_page_is_harmless_and_stands_alone),
         TEST(every_picture_has_words),
         TEST(an_empty_report_says_so),
