@@ -44,8 +44,10 @@ fw_rc fw_query_parse(struct fw_str text, struct fw_arena *arena,
     if (rc != FW_OK)
         return rc;
     check_traits(query->root);
-    *out = query;
-    return FW_OK;
+    rc = find_twins(query, arena, err);
+    if (rc == FW_OK)
+        *out = query;
+    return rc;
 }
 
 fw_rc fw_parse_selector(struct fw_str text, struct fw_arena *arena,
@@ -344,8 +346,11 @@ fw_rc query_run(const struct fw_query *query, const struct fw_source *src,
         grid.count =
             (size_t)((options->end - options->start) / options->step) + 1;
     budget_init(&budget, options);
+    if (query->has_twins)
+        ev.twins = twins_new(query, fw_query_limits().max_bytes / 8);
     notes_init(&ev.notes, arena, query->text);
     rc = run_root(&ev, &grid, range, &made);
+    twins_free(ev.twins);
     if (rc == FW_ETOOBIG && !atomic_load(&budget.struck) &&
         fw_arena_capped(arena))
         rc = budget_memory(&budget, err);

@@ -31,6 +31,7 @@ void notes_add(struct notes *notes, enum note_kind kind, struct span span,
     const char *kept;
     va_list ap;
 
+    notes->told++;
     va_start(ap, fmt);
     (void)vsnprintf(text, sizeof(text), fmt, ap);
     va_end(ap);

@@ -23,6 +23,7 @@ struct notes {
     struct note list[2][NOTES_MAX];
     size_t count[2];
     size_t omitted[2];
+    size_t told; /* calls of notes_add() */
 };
 
 void notes_init(struct notes *notes, struct fw_arena *arena,

@@ -58,6 +58,8 @@ static fw_rc add_costs(struct fw_buf *out, const struct node *node,
     if (cost->rows > 0)
         rc = fw_buf_printf(out, "  %llu series out",
                            (unsigned long long)cost->rows);
+    if (cost->as_twin && rc == FW_OK)
+        return fw_buf_adds(out, "  those made above");
     if (node->kind == NODE_SELECTOR && rc == FW_OK)
         rc = add_reading(out, cost);
     if (cost->ns > 0 && rc == FW_OK)

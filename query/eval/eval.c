@@ -151,6 +151,14 @@ static fw_rc measured(struct eval *ev, const struct node *node,
     return rc;
 }
 
+static fw_rc evaluate_once(struct eval *ev, const struct node *node,
+                           const struct grid *grid, struct sink *sink)
+{
+    if (ev->twins != NULL && (node->twin != NULL || node->twins > 0))
+        return eval_twin(ev, node, grid, measured, sink);
+    return measured(ev, node, grid, sink);
+}
+
 /* Spreads rows of one step over all steps of a grid. */
 struct spread {
     struct sink sink;
@@ -176,11 +184,11 @@ fw_rc eval_vector(struct eval *ev, const struct node *node,
     fw_rc rc;
 
     if (!node->steady || grid->count == 1)
-        return measured(ev, node, grid, sink);
+        return evaluate_once(ev, node, grid, sink);
     rc = eval_array(ev, grid->count, &spread.v);
     if (rc != FW_OK)
         return rc;
-    return measured(ev, node, &once, &spread.sink);
+    return evaluate_once(ev, node, &once, &spread.sink);
 }
 
 /* ---- Scalars ------------------------------------------------------------ */

@@ -27,6 +27,7 @@ struct node_cost {
     uint64_t threads;    /* that read them */
     uint64_t rows;       /* pushed on */
     uint64_t ns;         /* itself and what is beneath it */
+    bool as_twin;        /* its rows are those of its twin */
 };
 
 /* One run of one query. */
@@ -42,6 +43,7 @@ struct eval {
     bool delayed_names;    /* metric names go when the answer is made */
     struct notes notes;
     struct node_cost *costs; /* by node id, or NULL */
+    struct twins *twins;     /* rows of nodes that are there again, or NULL */
 };
 
 FW_CHECK fw_rc eval_vector(struct eval *ev, const struct node *node,
@@ -72,6 +74,27 @@ FW_CHECK fw_rc eval_ranking(struct eval *ev, const struct node *node,
                             const struct grid *grid, struct sink *sink);
 FW_CHECK fw_rc eval_count_values(struct eval *ev, const struct node *node,
                                  const struct grid *grid, struct sink *sink);
+
+/* ---- Twins --------------------------------------------------------------- */
+
+/* Finds vectors that are the same: sets `twin` and `twins`. FW_ENOMEM. */
+FW_CHECK fw_rc find_twins(struct fw_query *query, struct fw_arena *arena,
+                          struct fw_err *err);
+
+/* Rows kept for nodes of a query that are the same. NULL: none, or no memory.
+ */
+struct twins *twins_new(const struct fw_query *query, size_t max_bytes);
+void twins_free(struct twins *twins); /* NULL is fine */
+
+/*
+ * Pushes the rows of a node that has twins: those that a twin made, if it did
+ * at these instants, else those that `evaluate` makes.
+ */
+typedef fw_rc (*eval_node)(struct eval *ev, const struct node *node,
+                           const struct grid *grid, struct sink *sink);
+FW_CHECK fw_rc eval_twin(struct eval *ev, const struct node *node,
+                         const struct grid *grid, eval_node evaluate,
+                         struct sink *sink);
 
 /* ---- Arithmetic --------------------------------------------------------- */
 

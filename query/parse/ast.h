@@ -79,6 +79,8 @@ struct node {
     uint32_t height; /* nodes on the longest way down, this one included */
     bool steady;     /* the same at every step: one evaluation will do */
     bool one_name;   /* its series all have one metric name, or none */
+    const struct node *twin; /* the same, evaluated before; NULL: none */
+    uint32_t twins;          /* how many have this one for their twin */
     struct node **args;
     size_t arg_count;
     enum token_kind op; /* AGGREGATE, BINARY, UNARY */
@@ -99,6 +101,7 @@ struct fw_query {
     struct fw_str text;
     struct node *root;
     uint32_t node_count;
+    bool has_twins;
 };
 
 /* A node without arguments yet; NULL when the arena is full. */

@@ -267,6 +267,9 @@ class Maker:
 
     def binary(self, depth):
         left, right = self.vector(depth - 1), self.vector(depth - 1)
+        if self.chance(0.1):  # what is there twice is evaluated once
+            right = self.pick((left, "%s + %s" % (self.parens(right),
+                                                  self.parens(left))))
         kind = self.rng.randrange(4)
         if kind == 0:
             return "%s %s %s" % (self.parens(left), self.pick(

@@ -164,6 +164,7 @@ static fw_rc memory_next(void *self, void *cursor, struct fw_run *run,
     *run = (struct fw_run){
         .t = c->series->t + c->next, .v = c->series->v + c->next, .n = n};
     c->next += n;
+    m->handed += n;
     return FW_OK;
 }
 

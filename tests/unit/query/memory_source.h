@@ -21,7 +21,8 @@ struct memory_source {
     struct memory_series *series;
     size_t count, cap;
     int fail_in; /* > 0: the n-th read fails with FW_ECORRUPT */
-    _Atomic uint64_t opened;
+    _Atomic uint64_t opened; /* times that a series was read */
+    _Atomic uint64_t handed; /* samples handed out */
 };
 
 void memory_source_init(struct memory_source *m);
