@@ -95,11 +95,39 @@ static void a_sliding_set_knows_its_order(void **state)
     free(memory);
 }
 
+/*
+ * A sample that comes or goes changes one counter a level, and finding the
+ * k-th looks at fifteen of each at most; levels are what grows, by one where
+ * samples are sixteen times as many.
+ */
+static void work_grows_with_the_logarithm(void **state)
+{
+    (void)state;
+    for (size_t n = 16, levels = 1; n <= 65536; n *= 16, levels++) {
+        double *v = malloc(n * sizeof(*v));
+        void *memory = malloc(ranks_bytes(n));
+        struct ranks ranks;
+
+        assert_non_null(v);
+        assert_non_null(memory);
+        for (size_t i = 0; i < n; i++)
+            v[i] = (double)(i * 40503 % n);
+        ranks_init(&ranks, memory, v, n);
+        assert_int_equal(ranks.levels, levels);
+        for (size_t level = 1; level < levels; level++)
+            assert_true(ranks.level_at[level] - ranks.level_at[level - 1] <=
+                        (n >> 4 * (level - 1)) + 16);
+        free(memory);
+        free(v);
+    }
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(any_place_is_found),
         cmocka_unit_test(a_sliding_set_knows_its_order),
+        cmocka_unit_test(work_grows_with_the_logarithm),
     };
 
     return fixture_main(argc, argv, tests);
