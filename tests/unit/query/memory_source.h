@@ -20,7 +20,7 @@ struct memory_source {
     struct fw_arena *arena; /* labels */
     struct memory_series *series;
     size_t count, cap;
-    int fail_in; /* > 0: the n-th read fails with FW_ECORRUPT */
+    int fail_in;             /* > 0: the n-th read fails with FW_ECORRUPT */
     _Atomic uint64_t opened; /* times that a series was read */
     _Atomic uint64_t handed; /* samples handed out */
 };

@@ -106,8 +106,7 @@ static void equal_vectors_are_read_once(void **state)
         "m / on (s) (m + on (s) (m))",
         "m{s=~\"0|1|2\"} + m{s=~\"0|1|2\"} - m{s=~\"0|1|2\"}",
         "avg_over_time(m[100s]) > 1 and avg_over_time( m [100s])",
-        "max_over_time(m[50s]) - min_over_time(m[50s]) * 0"
-        " unless max_over_time(m[50s]) - min_over_time(m[50s]) * 0 < 0",
+        "max_over_time(m[9s]) + (m + m) unless max_over_time(m[9s])",
         "max_over_time((m + m)[50s:10s])",
         "scalar(sum(m)) + sum(m)",
         "label_replace(m, \"a\", \"b\", \"\", \"\") * on (s) m",
