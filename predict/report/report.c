@@ -31,6 +31,15 @@ const char *report_urgency_name(enum report_urgency urgency)
     return names[urgency];
 }
 
+struct fw_labels report_labels(const struct fw_report_row *row)
+{
+    struct fw_labels l = row->series.labels;
+
+    if (l.n > 0 && fw_str_eq(l.v[0].name, FW_STR("__name__")))
+        return (struct fw_labels){l.v + 1, l.n - 1};
+    return l; /* also where a label in capital letters stands before it */
+}
+
 /* What is foreseen, then what a line alone leads to, then what is only not
  * ruled out. */
 static fw_ms soonest(const struct fw_report_row *row)

@@ -18,6 +18,9 @@ enum report_urgency {
 enum report_urgency report_urgency_of(const struct fw_report_row *row);
 const char *report_urgency_name(enum report_urgency urgency);
 
+/* The labels of the series without the name of its metric. */
+struct fw_labels report_labels(const struct fw_report_row *row);
+
 /* A page in the making: after the first failure the rest is ignored. */
 struct report_page {
     struct fw_buf *out;

@@ -350,15 +350,16 @@ static void picture(struct pdf *p, const struct fw_report_row *row)
 
 /* ---- Pages --------------------------------------------------------------- */
 
+/* The watch and the labels that tell its series from one another. */
 static const char *name_of(const struct fw_report_row *row, char out[TEXT_MOST])
 {
+    struct fw_labels labels = report_labels(row);
     struct fw_buf name = FW_BUF_INIT((size_t)1 << 20);
 
     out[0] = '\0';
     if (fw_buf_add(&name, row->watch.p, row->watch.n) == FW_OK &&
-        (row->series.labels.n == 0 ||
-         (fw_buf_adds(&name, "  ") == FW_OK &&
-          fw_labels_print(&name, &row->series.labels) == FW_OK)) &&
+        (labels.n == 0 || (fw_buf_adds(&name, " ") == FW_OK &&
+                           fw_labels_print(&name, &labels) == FW_OK)) &&
         name.len > 0)
         (void)clean((struct fw_str){name.data, name.len}, out);
     fw_buf_release(&name);
@@ -377,13 +378,13 @@ static void summary_row(struct pdf *p, const struct fw_report_row *row)
     put_fit(p, MARGIN, p->y, 176.0, name_of(row, text));
     put_right(p, MARGIN + 236.0, p->y, words_number(row->series.current, text));
     fw_breach_print(&row->breach, limit);
-    put_fit(p, MARGIN + 244.0, p->y, 74.0, limit);
-    put_right(p, MARGIN + 360.0, p->y,
+    put_fit(p, MARGIN + 244.0, p->y, 58.0, limit);
+    put_right(p, MARGIN + 340.0, p->y,
               f != NULL && f->has_passage
                   ? words_percent(f->passage.probability, text)
                   : "-");
     report_when(row, when);
-    put_fit(p, MARGIN + 368.0, p->y, 78.0, when);
+    put_fit(p, MARGIN + 350.0, p->y, 94.0, when);
     font(p, 8.5, true);
     paint(p, urgency_color[u]);
     put_fit(p, MARGIN + 448.0, p->y, INNER - 448.0, report_urgency_name(u));
@@ -412,8 +413,8 @@ static void summary(struct pdf *p, const struct fw_report_row **rows, size_t n)
     put(p, MARGIN, p->y, "Watch");
     put_right(p, MARGIN + 236.0, p->y, "Now");
     put(p, MARGIN + 244.0, p->y, "Limit");
-    put_right(p, MARGIN + 360.0, p->y, "Chance");
-    put(p, MARGIN + 368.0, p->y, "When");
+    put_right(p, MARGIN + 340.0, p->y, "Chance");
+    put(p, MARGIN + 350.0, p->y, "When");
     put(p, MARGIN + 448.0, p->y, "Urgency");
     p->y += 16.0;
     for (size_t i = 0; i < n; i++)

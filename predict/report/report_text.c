@@ -70,14 +70,10 @@ static void wrapped(struct report_page *page, const char *head,
  * below. */
 static void which(struct report_page *page, const struct fw_report_row *row)
 {
-    struct fw_labels labels = row->series.labels;
+    struct fw_labels labels = report_labels(row);
     struct fw_buf text = FW_BUF_INIT(page->out->max), shown = text;
     size_t at = 0, columns = 0;
 
-    if (labels.n > 0 && fw_str_eq(labels.v[0].name, FW_STR("__name__"))) {
-        labels.v++;
-        labels.n--;
-    }
     if (page->rc == FW_OK)
         page->rc = fw_buf_add(&text, row->watch.p, row->watch.n);
     if (page->rc == FW_OK && labels.n > 0)
