@@ -9,6 +9,7 @@
 #include "server/cli/text_table.h"
 #include "storage/base/json.h"
 
+#define CELL_COLUMNS 60
 #define OUT_BYTES ((size_t)256 << 20)
 
 const struct fw_option audit_options[] = {
@@ -74,11 +75,26 @@ static void put_entry(struct fw_json *j, uint64_t id,
     fw_json_object_end(j);
 }
 
+/* Bytes of at most n, and whole characters of them. */
+static int cut_at(struct fw_str text, int n)
+{
+    int at = text.n < (size_t)n ? (int)text.n : n;
+
+    while (at > 0 && (size_t)at < text.n &&
+           ((unsigned char)text.p[at] & 0xc0) == 0x80)
+        at--;
+    return at;
+}
+
 /* "before -> after", as far as there is something to say. */
 static void add_change(struct text_table *t, const struct audit_entry *e)
 {
+    int half = (int)(e->after.n > 0 ? CELL_COLUMNS / 2 : CELL_COLUMNS);
+
     if (e->before.n > 0 && e->after.n > 0)
-        text_table_printf(t, "%.*s -> %.*s", (int)e->before.n, e->before.p,
+        text_table_printf(t, "%.*s%s -> %.*s", cut_at(e->before, half),
+                          e->before.p,
+                          (int)e->before.n > half ? "\xe2\x80\xa6" : "",
                           (int)e->after.n, e->after.p);
     else if (e->before.n > 0)
         text_table_printf(t, "was %.*s", (int)e->before.n, e->before.p);
@@ -137,6 +153,7 @@ static fw_rc list_into(struct alert_view *view, struct listing *l, int format,
 
     l->printing = true;
     text_table_init(&table, view->arena, "rlllllll", heads);
+    table.widest = CELL_COLUMNS; /* all of it is in the JSON */
     fw_json_init(&json, out);
     if (format == 0) {
         l->table = &table;

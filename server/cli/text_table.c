@@ -33,6 +33,23 @@ static fw_rc make_room(struct text_table *t)
     return FW_OK;
 }
 
+/* Cuts the text of a cell at a whole character. */
+static fw_rc cut(const struct text_table *t, struct fw_buf *shown)
+{
+    size_t at = 0, columns = 0;
+
+    if (t->widest == 0 || t->count % t->columns == t->columns - 1 ||
+        fw_utf8_columns(shown->data, shown->len) <= t->widest)
+        return FW_OK;
+    for (; columns + 1 < t->widest; columns++) {
+        uint32_t cp;
+
+        at += fw_utf8_next(shown->data + at, shown->len - at, &cp);
+    }
+    shown->len = at;
+    return fw_buf_adds(shown, "\xe2\x80\xa6");
+}
+
 void text_table_add(struct text_table *t, struct fw_str text)
 {
     struct fw_buf shown = FW_BUF_INIT(MAX_CELL_BYTES * 8);
@@ -42,6 +59,8 @@ void text_table_add(struct text_table *t, struct fw_str text)
         t->rc = make_room(t);
     if (t->rc == FW_OK)
         t->rc = fw_add_visible(&shown, text);
+    if (t->rc == FW_OK && shown.len > 0)
+        t->rc = cut(t, &shown);
     if (t->rc == FW_OK) {
         copy = fw_arena_strndup(t->arena, shown.len > 0 ? shown.data : "",
                                 shown.len);

@@ -16,6 +16,8 @@ struct text_table {
     const char *align; /* a letter per column: 'l' or 'r' */
     struct fw_str *cells;
     size_t count, cap; /* of cells */
+    size_t widest;     /* columns a cell may take, but for the row's last; 0:
+                          any. What is cut ends in an ellipsis. */
     fw_rc rc;          /* the first failure; the rest is ignored */
 };
 
