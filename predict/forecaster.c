@@ -434,17 +434,20 @@ static fw_rc fill_passage(struct run *r)
 static fw_rc predict_it(struct run *r)
 {
     double level = r->o->level != 0.0 ? r->o->level : LEVEL_DEFAULT;
-    double factor = NAN;
+    double factor = NAN, *work;
     fw_rc rc = scale_values(r);
 
+    work = fw_arena_alloc(r->scratch, r->grid.n * sizeof(*work));
+    if (work == NULL)
+        return FW_ENOMEM;
     if (rc == FW_OK)
         rc = season_find(r->y, r->grid.n, r->grid.step, r->o->season,
                          &r->season);
     if (rc != FW_OK)
         return rc;
     segments_find(r->y, r->grid.n, &r->segments);
-    r->f->verdict = shape_tell(&r->grid, &r->season, &r->segments, r->f->why,
-                               sizeof(r->f->why));
+    r->f->verdict = shape_tell(&r->grid, &r->season, &r->segments, work,
+                               r->f->why, sizeof(r->f->why));
     rc = take_out_jumps(r);
     if (rc != FW_OK)
         return rc;

@@ -123,6 +123,9 @@ enum fw_verdict {
     FW_TREND_SEASONAL,
     FW_STEP,
     FW_SAWTOOTH,
+    FW_RESET,      /* a climb that fell back, once or twice, and goes on */
+    FW_SATURATING, /* ever more slowly towards a level */
+    FW_BURSTY,     /* quiet mostly, far off at times */
     FW_NOISY
 };
 

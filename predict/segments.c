@@ -5,7 +5,6 @@
 
 #include "predict/numeric.h"
 
-#define LEAST_BLOCKS 8 /* a piece shorter than this is not told from noise */
 /* What a further piece must save: two parameters and a place, as the Schwarz
  * criterion counts them, five times over, since real noise is correlated and
  * would be cut to pieces otherwise. */
@@ -110,7 +109,8 @@ void segments_find(const double *y, size_t n, struct segments *out)
     for (size_t to = 1; to <= out->blocks; to++) {
         best[to] = piece_cost(&s, 0, to);
         out->last[to] = 0;
-        for (size_t from = LEAST_BLOCKS; from + LEAST_BLOCKS <= to; from++) {
+        for (size_t from = SEGMENTS_LEAST; from + SEGMENTS_LEAST <= to;
+             from++) {
             double cost = best[from] + piece_cost(&s, from, to) + step_cost;
 
             if (cost < best[to]) {

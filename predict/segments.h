@@ -16,6 +16,8 @@
 #include "storage/base/err.h"
 
 #define SEGMENTS_BLOCKS 192 /* the series is first averaged into so many */
+/* A piece of fewer blocks is not told from noise. */
+#define SEGMENTS_LEAST 8
 
 struct segments {
     size_t block;                     /* values per block */

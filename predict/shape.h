@@ -11,10 +11,11 @@
 #include "predict/season.h"
 #include "predict/segments.h"
 
-/* The values in their own units; `why` gets the evidence: one sentence. */
+/* The values in their own units; `why` gets the evidence: one sentence.
+ * `work` has room for as many values as the grid. */
 enum fw_verdict shape_tell(const struct samples_grid *grid,
                            const struct season *season,
-                           const struct segments *segments, char *why,
-                           size_t why_bytes);
+                           const struct segments *segments, double *work,
+                           char *why, size_t why_bytes);
 
 #endif

@@ -100,8 +100,9 @@ void fw_breach_print(const struct fw_breach *breach, char *out)
 const char *fw_verdict_name(enum fw_verdict verdict)
 {
     static const char *const names[] = {
-        "cannot tell",        "flat", "trend",    "seasonal",
-        "trend with seasons", "step", "sawtooth", "noisy"};
+        "cannot tell",        "flat",   "trend",    "seasonal",
+        "trend with seasons", "step",   "sawtooth", "reset",
+        "saturating",         "bursty", "noisy"};
 
     return (size_t)verdict < sizeof(names) / sizeof(*names) ? names[verdict]
                                                             : "?";
