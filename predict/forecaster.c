@@ -25,7 +25,8 @@
 #include "storage/base/limits.h"
 
 #define SCRATCH_BYTES ((size_t)512 << 20)
-#define LEAST_CELLS 8  /* known values below this say nothing */
+#define LEAST_CELLS 8 /* known values below this say nothing */
+#define STEPS_MOST 100000
 #define REACH 10       /* horizons of more than this many histories */
 #define LEAST_FILL 0.2 /* of the grid's recent part */
 #define TIME_MOST ((fw_ms)9223372036854) /* ms: sums cannot overflow */
@@ -38,6 +39,9 @@
 
 struct run {
     const struct fw_forecast_options *o;
+    const fw_ms *t; /* the samples */
+    const double *v;
+    size_t samples;
     struct samples_grid grid;
     struct season season;
     struct segments segments;
@@ -60,7 +64,7 @@ static fw_rc check(const fw_ms *t, size_t n,
                           FW_MAX_FORECAST_SAMPLES);
     if (o->horizon <= 0)
         return fw_err_set(err, FW_EINVAL, "the horizon must be above zero");
-    if (o->step < 0 || (o->step > 0 && o->horizon / o->step > 100000))
+    if (o->step < 0 || (o->step > 0 && o->horizon / o->step > STEPS_MOST))
         return fw_err_set(err, FW_EINVAL,
                           "the step must divide the horizon into at most "
                           "100000 parts");
@@ -351,9 +355,20 @@ static size_t beyond_for(const struct run *r, const struct fw_breach *b)
     return n;
 }
 
-static fw_rc ask(struct run *r, const struct fw_breach *b,
-                 struct passage_answer *answer)
+/* Spans count from now; the steps of the answer from the newest sample. */
+static double from_now(const struct run *r, double steps)
 {
+    double at =
+        steps * (double)r->grid.step - (double)(r->o->now - r->grid.end);
+
+    return steps < 0.0 ? -1.0 : fmin(fmax(at, 0.0), (double)r->o->horizon);
+}
+
+/* One horizon's own answer. Turns the values so that the limit is above. */
+static fw_rc ask(struct run *r, const struct ladder_bounds *bounds,
+                 struct ladder_answer *out)
+{
+    const struct fw_breach *b = r->o->breach;
     size_t n = r->grid.n, h = r->grid.ahead;
     double sign = b->side == FW_ABOVE ? 1.0 : -1.0;
     double limit = limit_scaled(b, b->limit, r->shift, r->scale);
@@ -361,6 +376,7 @@ static fw_rc ask(struct run *r, const struct fw_breach *b,
     struct season season =
         r->o->season > 0.0 ? r->season : limit_season(r->grid.step, &r->season);
     double *work = fw_arena_alloc(r->scratch, n * sizeof(double));
+    struct passage_answer answer;
     struct passage *p;
     fw_rc rc;
 
@@ -376,29 +392,77 @@ static fw_rc ask(struct run *r, const struct fw_breach *b,
     rc = passage_new(r->y, r->raw, n, h, &season, r->scratch, &p);
     if (rc != FW_OK)
         return rc;
-    rc = passage_ask(p, n, limit, answer);
-    if (rc == FW_NONE)
+    rc = passage_ask(p, n, limit, bounds, &answer);
+    if (rc == FW_NONE) {
+        segments_find(r->y, n, &r->segments);
         rc = passage_short(r->y, segments_start(&r->segments, n), n, h, limit,
-                           seed, r->scratch, answer);
+                           seed, bounds, r->scratch, &answer);
+    }
+    if (rc == FW_OK)
+        *out = (struct ladder_answer){
+            answer.probability, from_now(r, answer.p10),
+            from_now(r, answer.p50), from_now(r, answer.p90)};
     return rc;
 }
 
-/* Spans count from now; the steps of the answer from the newest sample. */
-static fw_ms from_now(const struct run *r, double steps)
+/* The same of another horizon: on a grid that suits it. FW_NONE if it cannot
+ * be told. */
+static fw_rc ask_other(const struct run *r, fw_ms horizon,
+                       const struct ladder_bounds *bounds,
+                       struct ladder_answer *out, struct fw_err *err)
 {
-    fw_ms gap = r->o->now - r->grid.end, at;
+    struct fw_forecast_options o = *r->o;
+    struct samples_question q = {o.now, horizon, o.step, 0,
+                                 limit_aggregate(o.breach)};
+    struct run other = {.o = &o, .scratch = r->scratch, .arena = r->scratch};
+    fw_rc rc;
 
-    if (steps < 0.0)
-        return -1;
-    at = (fw_ms)(steps * (double)r->grid.step + 0.5) - gap;
-    return at < 0 ? 0 : at > r->o->horizon ? r->o->horizon : at;
+    if (o.step > 0 && horizon / o.step > STEPS_MOST)
+        return FW_NONE;
+    o.horizon = horizon;
+    rc = samples_resample(r->t, r->v, r->samples, &q, r->scratch, &other.grid,
+                          err);
+    if (rc == FW_OK && other.grid.known < LEAST_CELLS)
+        rc = FW_NONE;
+    if (rc == FW_OK)
+        rc = scale_values(&other);
+    if (rc == FW_OK)
+        rc = season_find(other.y, other.grid.n, other.grid.step, o.season,
+                         &other.season);
+    if (rc == FW_OK)
+        rc = ask(&other, bounds, out);
+    return rc;
 }
 
-static fw_rc fill_passage(struct run *r)
+/* Up the ladder to the horizon. */
+static fw_rc climb(struct run *r, struct ladder_answer *out, struct fw_err *err)
+{
+    fw_ms least = r->o->step > r->grid.interval ? r->o->step : r->grid.interval;
+    struct ladder_bounds bounds = LADDER_START;
+    struct ladder_answer answer;
+    struct ladder ladder;
+
+    ladder_make(r->o->horizon, least, &ladder);
+    for (size_t i = 0; i + 1 < ladder.n; i++) {
+        fw_rc rc = ask_other(r, ladder.rung[i].horizon, &bounds, &answer, err);
+
+        if (rc != FW_OK && rc != FW_NONE)
+            return rc;
+        ladder_take(&ladder, i, rc == FW_OK ? &answer : NULL, &bounds);
+    }
+    return ask(r, &bounds, out);
+}
+
+static fw_ms to_span(double ms)
+{
+    return ms < 0.0 ? -1 : (fw_ms)(ms + 0.5);
+}
+
+static fw_rc fill_passage(struct run *r, struct fw_err *err)
 {
     const struct fw_breach *b = r->o->breach;
     struct fw_passage *p = &r->f->passage;
-    struct passage_answer a;
+    struct ladder_answer a;
     size_t held = beyond_for(r, b);
     fw_rc rc;
 
@@ -415,7 +479,7 @@ static fw_rc fill_passage(struct run *r)
         p->probability = 0.0; /* the bounds rule it out */
         return FW_OK;
     }
-    rc = ask(r, b, &a);
+    rc = climb(r, &a, err);
     if (rc == FW_NONE) { /* too few to simulate from; enough() has seen to it */
         r->f->has_passage = false;
         return FW_OK;
@@ -423,15 +487,15 @@ static fw_rc fill_passage(struct run *r)
     if (rc != FW_OK)
         return rc;
     p->probability = a.probability;
-    p->p10 = from_now(r, a.p10);
-    p->p50 = from_now(r, a.p50);
-    p->p90 = from_now(r, a.p90);
+    p->p10 = to_span(a.p10);
+    p->p50 = to_span(a.p50);
+    p->p90 = to_span(a.p90);
     return FW_OK;
 }
 
 /* ---- The way through ----------------------------------------------------- */
 
-static fw_rc predict_it(struct run *r)
+static fw_rc predict_it(struct run *r, struct fw_err *err)
 {
     double level = r->o->level != 0.0 ? r->o->level : LEVEL_DEFAULT;
     double factor = NAN, *work;
@@ -471,7 +535,7 @@ static fw_rc predict_it(struct run *r)
     r->f->season = (double)r->season.length;
     fill_scores(r, factor);
     fill_assumes(r);
-    return r->o->breach != NULL ? fill_passage(r) : FW_OK;
+    return r->o->breach != NULL ? fill_passage(r, err) : FW_OK;
 }
 
 fw_rc forecast_plain(const fw_ms *t, const double *v, size_t n,
@@ -479,7 +543,7 @@ fw_rc forecast_plain(const fw_ms *t, const double *v, size_t n,
                      struct fw_arena *arena, struct fw_forecast **out,
                      struct fw_err *err)
 {
-    struct run r = {.o = options, .arena = arena};
+    struct run r = {.o = options, .t = t, .v = v, .samples = n, .arena = arena};
     struct samples_question q = {
         options->now, options->horizon, options->step, 0,
         options->breach != NULL ? limit_aggregate(options->breach)
@@ -503,7 +567,7 @@ fw_rc forecast_plain(const fw_ms *t, const double *v, size_t n,
     if (rc == FW_OK)
         rc = enough(&r, n);
     if (rc == FW_OK)
-        rc = predict_it(&r);
+        rc = predict_it(&r, err);
     if (rc == FW_NONE) /* cannot tell: an answer */
         rc = FW_OK;
     else if (rc == FW_ENOMEM)

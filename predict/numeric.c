@@ -221,6 +221,58 @@ void numeric_sort(double *v, size_t n)
         }
 }
 
+/* Compares each value with the one j farther on, in blocks of 2 * j; or each
+ * block of k from both ends. Lengths known here let them go side by side. */
+static inline __attribute__((always_inline)) void halves(double *v, size_t j)
+{
+    for (size_t from = 0; from < NUMERIC_FEW; from += 2 * j)
+        for (size_t i = from; i < from + j; i++) {
+            double a = v[i], b = v[i + j];
+
+            v[i] = a < b ? a : b;
+            v[i + j] = a > b ? a : b;
+        }
+}
+
+static inline __attribute__((always_inline)) void ends(double *v, size_t k)
+{
+    for (size_t from = 0; from < NUMERIC_FEW; from += k)
+        for (size_t i = 0; i < k / 2; i++) {
+            double a = v[from + i], b = v[from + k - 1 - i];
+
+            v[from + i] = a < b ? a : b;
+            v[from + k - 1 - i] = a > b ? a : b;
+        }
+}
+
+/* A bitonic network [Batcher 1968]: no branch to guess wrong. */
+void numeric_sort_few(double *v, size_t n)
+{
+    for (size_t i = n; i < NUMERIC_FEW; i++)
+        v[i] = INFINITY;
+    ends(v, 2);
+    ends(v, 4);
+    halves(v, 1);
+    ends(v, 8);
+    halves(v, 2);
+    halves(v, 1);
+    ends(v, 16);
+    halves(v, 4);
+    halves(v, 2);
+    halves(v, 1);
+    ends(v, 32);
+    halves(v, 8);
+    halves(v, 4);
+    halves(v, 2);
+    halves(v, 1);
+    ends(v, 64);
+    halves(v, 16);
+    halves(v, 8);
+    halves(v, 4);
+    halves(v, 2);
+    halves(v, 1);
+}
+
 double numeric_quantile(const double *sorted, size_t n, double q)
 {
     return gsl_stats_quantile_from_sorted_data(sorted, 1, n,

@@ -14,6 +14,19 @@
 
 #include "storage/base/err.h"
 
+/*
+ * Before a function whose loops go over many values side by side: it is
+ * compiled twice, and the wider one runs where the processor has AVX2. Sums
+ * keep their order and nothing is fused, so both give the same bits.
+ */
+#if defined(NDEBUG) && defined(__x86_64__) && defined(__GNUC__) &&             \
+    !defined(__clang__) && !defined(__SANITIZE_ADDRESS__) &&                   \
+    !defined(__SANITIZE_THREAD__)
+#define NUMERIC_WIDE __attribute__((target_clones("avx2", "default")))
+#else
+#define NUMERIC_WIDE
+#endif
+
 /* Switches GSL's aborting handler off; any number of times, from any thread. */
 void numeric_start(void);
 
@@ -55,6 +68,9 @@ double numeric_normal_share(double x);
 double numeric_normal_quantile(double share);
 
 void numeric_sort(double *v, size_t n);
+/* The same for up to 64 values in a buffer of 64. */
+#define NUMERIC_FEW 64
+void numeric_sort_few(double *v, size_t n);
 /* The q-quantile of sorted values (n > 0), linear between them (type 7). */
 double numeric_quantile(const double *sorted, size_t n, double q);
 /* The median; reorders v. */

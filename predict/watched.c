@@ -396,6 +396,7 @@ static fw_ms from_now(const struct fw_forecaster *f, fw_ms now, double steps)
 static fw_rc ask(struct fw_forecaster *f, double limit, struct fw_arena *arena,
                  struct passage_answer *out)
 {
+    const struct ladder_bounds free_of = LADDER_START;
     struct passage *p;
     double *y, *raw;
     fw_rc rc = spread_out(f, arena, &y, &raw);
@@ -409,13 +410,13 @@ static fw_rc ask(struct fw_forecaster *f, double limit, struct fw_arena *arena,
         *out = (struct passage_answer){.probability = 1.0, .guide = "now"};
         return FW_OK;
     }
-    rc = passage_ask(p, f->n, limit, out);
+    rc = passage_ask(p, f->n, limit, &free_of, out);
     if (rc == FW_NONE) {
         struct segments segments;
 
         segments_find(y, f->n, &segments);
         rc = passage_short(y, segments_start(&segments, f->n), f->n, f->h,
-                           limit, SEED, arena, out);
+                           limit, SEED, &free_of, arena, out);
     }
     return rc;
 }

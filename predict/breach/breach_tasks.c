@@ -34,10 +34,10 @@ struct laid {
 };
 
 static fw_rc lay(const struct csv_series *s, size_t n,
-                 const struct csv_task *task, size_t max_cells,
+                 const struct csv_task *task, fw_ms horizon, size_t max_cells,
                  struct fw_arena *arena, struct laid *out, struct fw_err *err)
 {
-    struct samples_question q = {task->as_of, task->horizon, 0, max_cells,
+    struct samples_question q = {task->as_of, horizon, 0, max_cells,
                                  task->below ? SAMPLES_MIN : SAMPLES_MAX};
     double lo = INFINITY, hi = -INFINITY;
     fw_rc rc;
@@ -76,38 +76,63 @@ static double limit_of(const struct laid *l, const struct csv_task *task)
     return fmin(fmax(limit, -1e12), 1e12);
 }
 
-static fw_rc answer(struct work *w, size_t i, struct laid *l, struct passage *p,
-                    size_t o, size_t h, struct fw_arena *arena)
-{
-    const struct csv_task *task = &w->tasks[i];
-    double limit = limit_of(l, task), features[PASSAGE_FEATURES];
-    struct passage_answer a;
-    fw_rc rc;
+/* A question on its way up the ladder of its horizon. */
+struct asked {
+    size_t task;
+    const struct ladder *ladder;
+    struct ladder_bounds bounds;
+};
 
-    if (w->take != NULL) {
-        if (passage_features(p, o, limit, features) == FW_OK)
-            w->take(w->self, i, features);
-        return FW_OK;
-    }
-    if (l->y[o - 1] > limit) {
-        w->answers[i] = (struct breach_answer){true, 1.0, 0.0};
-        return FW_OK;
-    }
-    rc = passage_ask(p, o, limit, &a);
+/* One rung's answer as seen from y[0 .. o); FW_NONE: cannot tell. */
+static fw_rc ask(const struct laid *l, struct passage *p, size_t o, size_t h,
+                 double limit, const struct ladder_bounds *bounds,
+                 struct fw_arena *arena, struct ladder_answer *out)
+{
+    const double step = (double)l->grid.step;
+    struct passage_answer a;
+    fw_rc rc = passage_ask(p, o, limit, bounds, &a);
+
     if (rc == FW_NONE) {
         struct segments segments;
 
         segments_find(l->y, o, &segments);
         rc = passage_short(l->y, segments_start(&segments, o), o, h, limit,
-                           SEED, arena, &a);
+                           SEED, bounds, arena, &a);
     }
-    if (rc == FW_NONE)
-        return FW_OK; /* stays "cannot tell" */
     if (rc == FW_OK)
-        w->answers[i] = (struct breach_answer){
-            true, a.probability,
-            a.p50 < 0.0 ? -1.0 : a.p50 * (double)l->grid.step / 1000.0};
+        *out = (struct ladder_answer){a.probability, a.p10 * step, a.p50 * step,
+                                      a.p90 * step};
     return rc;
+}
+
+static fw_rc answer(struct work *w, struct asked *q, size_t rung,
+                    const struct laid *l, struct passage *p, size_t o, size_t h,
+                    struct fw_arena *arena)
+{
+    const struct csv_task *task = &w->tasks[q->task];
+    double limit = limit_of(l, task), features[PASSAGE_FEATURES];
+    bool self = q->ladder->rung[rung].role == LADDER_SELF;
+    struct ladder_answer a;
+    fw_rc rc;
+
+    if (w->take != NULL) {
+        if (passage_features(p, o, limit, features) == FW_OK)
+            w->take(w->self, q->task, features);
+        return FW_OK;
+    }
+    if (self && l->y[o - 1] > limit) {
+        w->answers[q->task] = (struct breach_answer){true, 1.0, 0.0};
+        return FW_OK;
+    }
+    rc = ask(l, p, o, h, limit, &q->bounds, arena, &a);
+    if (rc != FW_OK && rc != FW_NONE)
+        return rc;
+    if (!self)
+        ladder_take(q->ladder, rung, rc == FW_OK ? &a : NULL, &q->bounds);
+    else if (rc == FW_OK)
+        w->answers[q->task] = (struct breach_answer){
+            true, a.probability, a.p50 < 0.0 ? -1.0 : a.p50 / 1000.0};
+    return FW_OK;
 }
 
 /* Index behind the newest sample at or before as_of. */
@@ -126,10 +151,11 @@ static size_t samples_until(const struct csv_series *s, fw_ms as_of)
     return lo;
 }
 
-/* One question by itself: the series cut off at its moment. */
-static fw_rc ask_alone(struct work *w, size_t i, struct fw_err *err)
+/* One rung of one question by itself: the series cut off at its moment. */
+static fw_rc ask_alone(struct work *w, struct asked *q, size_t rung,
+                       struct fw_err *err)
 {
-    const struct csv_task *task = &w->tasks[i];
+    const struct csv_task *task = &w->tasks[q->task];
     struct fw_arena *arena = fw_arena_new(SCRATCH_BYTES);
     struct passage *p;
     struct laid l;
@@ -137,13 +163,13 @@ static fw_rc ask_alone(struct work *w, size_t i, struct fw_err *err)
 
     if (arena == NULL)
         return fw_err_set(err, FW_ENOMEM, "out of memory for a question");
-    rc = lay(w->series, samples_until(w->series, task->as_of), task, 0, arena,
-             &l, err);
+    rc = lay(w->series, samples_until(w->series, task->as_of), task,
+             q->ladder->rung[rung].horizon, 0, arena, &l, err);
     if (rc == FW_OK)
         rc = passage_new(l.y, l.raw, l.grid.n, l.grid.ahead, &l.season, arena,
                          &p);
     if (rc == FW_OK)
-        rc = answer(w, i, &l, p, l.grid.n, l.grid.ahead, arena);
+        rc = answer(w, q, rung, &l, p, l.grid.n, l.grid.ahead, arena);
     fw_arena_free(arena);
     return rc == FW_NONE ? FW_OK : rc;
 }
@@ -176,40 +202,120 @@ static bool regular(const struct csv_series *s, fw_ms interval)
     return interval > 0;
 }
 
+/* Questions of one horizon, by their moments. */
+struct group {
+    struct asked *asked;
+    size_t n;
+    struct ladder ladder;
+};
+
+/* All questions of one side about one series. */
+struct batch {
+    struct group *groups;
+    size_t n;
+    fw_ms interval; /* 0: its samples do not stand on a grid */
+};
+
+/* Where a ladder has this rung; its length if nowhere. */
+static size_t rung_of(const struct ladder *l, const struct ladder_rung *what)
+{
+    size_t i = 0;
+
+    while (i < l->n && (l->rung[i].horizon != what->horizon ||
+                        l->rung[i].phase != what->phase))
+        i++;
+    return i;
+}
+
 /*
- * All questions of one horizon and side about one series. Where the grid is
- * that of the samples, one preparation serves them all.
+ * One rung for all groups [from, to) that have it. Where the grid is that of
+ * the samples, one preparation serves them all.
  */
-static fw_rc ask_together(struct work *w, const size_t *tasks, size_t n,
+static fw_rc ask_together(struct work *w, const struct batch *b, size_t from,
+                          size_t to, const struct ladder_rung *what,
                           struct fw_err *err)
 {
-    const struct csv_task *first = &w->tasks[tasks[0]];
-    fw_ms interval = samples_interval(w->series->t, w->series->v, w->series->n);
+    const struct csv_task *first = &w->tasks[b->groups[from].asked[0].task];
     struct fw_arena *arena = NULL;
     struct passage *p = NULL;
     struct laid l = {0};
+    size_t h = 0, n = 0;
     fw_rc rc = FW_OK;
-    size_t h = 0;
 
-    if (n > 2 && regular(w->series, interval) &&
-        first->horizon / interval <= HORIZON_STEPS &&
-        first->horizon % interval == 0) {
+    for (size_t g = from; g < to; g++)
+        n += rung_of(&b->groups[g].ladder, what) < b->groups[g].ladder.n
+                 ? b->groups[g].n
+                 : 0;
+    if (n > 2 && b->interval > 0 &&
+        what->horizon / b->interval <= HORIZON_STEPS &&
+        what->horizon % b->interval == 0) {
         arena = fw_arena_new(SCRATCH_BYTES);
         if (arena == NULL)
             return fw_err_set(err, FW_ENOMEM, "out of memory for questions");
-        rc = lay(w->series, w->series->n, first, SIZE_MAX / 16, arena, &l, err);
-        h = (size_t)(first->horizon / interval);
-        if (rc == FW_OK && l.grid.step == interval)
+        rc = lay(w->series, w->series->n, first, what->horizon, SIZE_MAX / 16,
+                 arena, &l, err);
+        h = (size_t)(what->horizon / b->interval);
+        if (rc == FW_OK && l.grid.step == b->interval)
             rc = passage_new(l.y, l.raw, l.grid.n, h, &l.season, arena, &p);
     }
-    for (size_t i = 0; rc == FW_OK && i < n; i++) {
-        size_t o = p != NULL ? place(&l, w->tasks[tasks[i]].as_of) : 0;
+    for (size_t g = from; rc == FW_OK && g < to; g++) {
+        struct group *group = &b->groups[g];
+        size_t rung = rung_of(&group->ladder, what);
 
-        rc = o > 0 ? answer(w, tasks[i], &l, p, o, h, arena)
-                   : ask_alone(w, tasks[i], err);
+        for (size_t i = 0;
+             rc == FW_OK && rung < group->ladder.n && i < group->n; i++) {
+            struct asked *q = &group->asked[i];
+            size_t o = p != NULL ? place(&l, w->tasks[q->task].as_of) : 0;
+
+            rc = o > 0 ? answer(w, q, rung, &l, p, o, h, arena)
+                       : ask_alone(w, q, rung, err);
+        }
     }
     fw_arena_free(arena);
     return rc == FW_NONE ? FW_OK : rc;
+}
+
+/* Rungs that several horizons share, one after the other. */
+static fw_rc ask_shared(struct work *w, const struct batch *b,
+                        enum ladder_phase phase, struct fw_err *err)
+{
+    fw_ms done = 0;
+
+    for (;;) {
+        struct ladder_rung next = {.phase = phase};
+        fw_rc rc;
+
+        for (size_t g = 0; g < b->n; g++)
+            for (size_t i = 0; i < b->groups[g].ladder.n; i++) {
+                const struct ladder_rung *r = &b->groups[g].ladder.rung[i];
+
+                if (r->phase == phase && r->horizon > done &&
+                    (next.horizon == 0 || r->horizon < next.horizon))
+                    next.horizon = r->horizon;
+            }
+        if (next.horizon == 0)
+            return FW_OK;
+        rc = ask_together(w, b, 0, b->n, &next, err);
+        if (rc != FW_OK)
+            return rc;
+        done = next.horizon;
+    }
+}
+
+static fw_rc ask_batch(struct work *w, const struct batch *b,
+                       struct fw_err *err)
+{
+    fw_rc rc = ask_shared(w, b, LADDER_COARSE, err);
+
+    if (rc == FW_OK)
+        rc = ask_shared(w, b, LADDER_FINE, err);
+    for (size_t g = 0; rc == FW_OK && g < b->n; g++) {
+        const struct ladder *l = &b->groups[g].ladder;
+
+        if (l->rung[l->n - 1].phase == LADDER_BETWEEN)
+            rc = ask_together(w, b, g, g + 1, &l->rung[l->n - 1], err);
+    }
+    return rc;
 }
 
 /* ---- Grouping ------------------------------------------------------------ */
@@ -243,19 +349,43 @@ static bool named(const void *self, uint32_t value, const void *key)
     return fw_str_eq(series[value].name, *(const struct fw_str *)key);
 }
 
-static fw_rc run(const struct csv_series *series, size_t series_count,
-                 const struct csv_task *tasks, size_t count, struct work *w,
-                 struct fw_err *err)
+/* The questions keys[0 .. n), all of one series and side. */
+static fw_rc ask_keys(struct work *w, const struct key *keys, size_t n,
+                      struct asked *asked, struct group *groups,
+                      struct fw_err *err)
+{
+    struct batch b = {.groups = groups};
+    fw_ms interval = samples_interval(w->series->t, w->series->v, w->series->n);
+
+    if (regular(w->series, interval))
+        b.interval = interval;
+    for (size_t i = 0; i < n; i++) {
+        struct group *g = &groups[b.n];
+
+        if (i == 0 || keys[i].horizon != keys[i - 1].horizon) {
+            g->asked = &asked[i];
+            g->n = 0;
+            if (w->take != NULL)
+                ladder_alone(keys[i].horizon, &g->ladder);
+            else
+                ladder_make(keys[i].horizon, interval, &g->ladder);
+            b.n++;
+        } else {
+            g = &groups[b.n - 1];
+        }
+        g->asked[g->n++] =
+            (struct asked){keys[i].task, &g->ladder, LADDER_START};
+    }
+    return ask_batch(w, &b, err);
+}
+
+static fw_rc find_keys(const struct csv_series *series, size_t series_count,
+                       const struct csv_task *tasks, size_t count,
+                       struct key *keys, size_t *n, struct fw_err *err)
 {
     struct fw_index index = {0};
-    struct key *keys = calloc(count + 1, sizeof(*keys));
-    size_t *group = calloc(count + 1, sizeof(*group));
-    size_t n = 0, to;
     fw_rc rc = FW_OK;
 
-    if (keys == NULL || group == NULL)
-        rc = fw_err_set(err, FW_ENOMEM, "out of memory for %zu questions",
-                        count);
     for (size_t i = 0; rc == FW_OK && i < series_count; i++)
         rc = fw_index_add(&index,
                           fw_hash64(series[i].name.p, series[i].name.n, 0),
@@ -266,24 +396,44 @@ static fw_rc run(const struct csv_series *series, size_t series_count,
             series, &tasks[i].series);
 
         if (at != FW_INDEX_NONE)
-            keys[n++] = (struct key){at, tasks[i].below, tasks[i].horizon,
-                                     tasks[i].as_of, i};
+            keys[(*n)++] = (struct key){at, tasks[i].below, tasks[i].horizon,
+                                        tasks[i].as_of, i};
     }
+    fw_index_release(&index);
     if (rc == FW_OK)
-        qsort(keys, n, sizeof(*keys), by_group);
+        qsort(keys, *n, sizeof(*keys), by_group);
+    else
+        rc = fw_err_set(err, rc, "out of memory for %zu series", series_count);
+    return rc;
+}
+
+static fw_rc run(const struct csv_series *series, size_t series_count,
+                 const struct csv_task *tasks, size_t count, struct work *w,
+                 struct fw_err *err)
+{
+    struct key *keys = calloc(count + 1, sizeof(*keys));
+    struct asked *asked = calloc(count + 1, sizeof(*asked));
+    struct group *groups = calloc(count + 1, sizeof(*groups));
+    size_t n = 0, to;
+    fw_rc rc = FW_OK;
+
+    if (keys == NULL || asked == NULL || groups == NULL)
+        rc = fw_err_set(err, FW_ENOMEM, "out of memory for %zu questions",
+                        count);
+    if (rc == FW_OK)
+        rc = find_keys(series, series_count, tasks, count, keys, &n, err);
     numeric_start();
     for (size_t from = 0; rc == FW_OK && from < n; from = to) {
         for (to = from; to < n && keys[to].series == keys[from].series &&
-                        keys[to].below == keys[from].below &&
-                        keys[to].horizon == keys[from].horizon;
+                        keys[to].below == keys[from].below;
              to++)
-            group[to - from] = keys[to].task;
+            continue;
         w->series = &series[keys[from].series];
-        rc = ask_together(w, group, to - from, err);
+        rc = ask_keys(w, keys + from, to - from, asked, groups, err);
     }
-    fw_index_release(&index);
     free(keys);
-    free(group);
+    free(asked);
+    free(groups);
     return rc;
 }
 

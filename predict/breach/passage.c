@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "predict/breach/passage_guess.h"
+#include "predict/breach/passage_noise.h"
 #include "predict/breach/passage_weights.h"
 #include "predict/numeric.h"
 
@@ -85,7 +86,7 @@ static double bounded(double z, double lo, double hi)
 
 /* ---- From guesses to tails ----------------------------------------------- */
 
-static void lesson_take(const struct passage *p, size_t o, struct lesson *out)
+static void lesson_take(struct passage *p, size_t o, struct lesson *out)
 {
     size_t lo = 0, hi = p->pool_count;
     double w = 1.0, fade = exp(-1.0 / RECENCY);
@@ -99,9 +100,11 @@ static void lesson_take(const struct passage *p, size_t o, struct lesson *out)
             hi = mid;
     }
     out->n = lo < PASSAGE_POOL ? lo : PASSAGE_POOL;
-    out->pool = p->pool + (lo - out->n);
+    out->first = lo - out->n;
+    out->pool = p->pool + out->first;
     for (size_t i = out->n; i-- > 0; w *= fade)
         out->weight[i] = w;
+    guess_columns(p, out->first, lo);
 }
 
 static double logit(double p)
@@ -113,6 +116,7 @@ static double logit(double p)
  * Weighted share of x above the limit, each x blurred over +-blur, with half
  * an outcome added on either side so that nothing is impossible.
  */
+NUMERIC_WIDE
 static double tail(const double *x, const double *weight, size_t n, double blur,
                    double limit)
 {
@@ -154,7 +158,7 @@ static double spread_of(const double *x, size_t n, double *middle_out)
 
     for (size_t i = 0; i < n; i += every)
         v[m++] = x[i];
-    numeric_sort(v, m);
+    numeric_sort_few(v, m);
     *middle_out = numeric_quantile(v, m, 0.5);
     return (numeric_quantile(v, m, 0.75) - numeric_quantile(v, m, 0.25)) /
            1.349;
@@ -165,17 +169,6 @@ static double spread_of(const double *x, size_t n, double *middle_out)
 static double blur_of(double spread, size_t n)
 {
     return BLUR * spread * pow((double)n + 1.0, -0.2) + TINY;
-}
-
-/* How far a phase is from another in a period, as a share of it. */
-static double apart(size_t a, size_t b, size_t period)
-{
-    size_t d = a > b ? a - b : b - a;
-
-    d %= period;
-    if (d > period / 2)
-        d = period - d;
-    return (double)d / (double)period;
 }
 
 struct verdict {
@@ -190,20 +183,19 @@ struct verdict {
  */
 static inline double bend(const struct lesson *l, double v)
 {
-    double x = (v - l->usual) / l->width, r = sqrt(1.0 + 2.0 * fabs(x)) - 1.0;
+    double x = (v - l->usual) * l->per_width;
 
-    return x < 0.0 ? -r : r;
+    return copysign(sqrt(1.0 + 2.0 * fabs(x)) - 1.0, x);
 }
 
-static void find_usual(struct lesson *l, double *work)
+static void find_usual(struct lesson *l, const double *level)
 {
-    for (size_t i = 0; i < l->n; i++)
-        work[i] = l->pool[i].level;
-    l->width = spread_of(work, l->n, &l->usual);
-    if (!(l->width > 0.0)) /* more than half are alike: the mean deviation */
+    double width = spread_of(level, l->n, &l->usual);
+
+    if (!(width > 0.0)) /* more than half are alike: the mean deviation */
         for (size_t i = 0; i < l->n; i++)
-            l->width += fabs(work[i] - l->usual) / (double)l->n;
-    l->width += TINY;
+            width += fabs(level[i] - l->usual) / (double)l->n;
+    l->per_width = 1.0 / (width + TINY);
 }
 
 /*
@@ -211,88 +203,114 @@ static void find_usual(struct lesson *l, double *work)
  * scattered today is than they were, and weights of those that were like today
  * in level, value and scatter.
  */
-static void weigh(const struct passage *p, const struct origin *q,
-                  struct lesson *l, struct cases *work)
+NUMERIC_WIDE
+static void weigh(struct passage *p, const struct origin *q)
 {
-    double level, now;
+    struct lesson *l = &p->lesson;
+    const struct columns *c = &p->columns;
+    size_t first = l->first - c->from;
+    const double *level = c->level + first, *scale = c->scale + first;
+    const double *outcome = c->outcome + first, *place = c->place + first;
+    const double *now = c->said[SAID_STAYS] + first;
+    double day = p->day > 0 ? (double)p->day : 1.0, level_now, value_now;
+    double here = p->day > 0 ? (double)(q->at % p->day) : 0.0;
 
-    find_usual(l, work->x);
-    level = bend(l, q->level);
-    now = bend(l, q->now);
+    find_usual(l, level);
+    level_now = bend(l, q->level);
+    value_now = bend(l, q->now);
     for (size_t i = 0; i < l->n; i++) {
-        const struct origin *o = &l->pool[i];
-        double d = p->day > 0 ? PHASE_NEAR * apart(o->at, q->at, p->day) : 0.0;
-        double by_level = ALIKE_NEAR * (bend(l, o->level) - level);
-        double by_now = ALIKE_NEAR * (bend(l, o->now) - now), r;
+        double by_level = ALIKE_NEAR * (bend(l, level[i]) - level_now);
+        double by_now = ALIKE_NEAR * (bend(l, now[i]) - value_now);
+        double d = fabs(place[i] - here), r;
 
+        d = PHASE_NEAR * (d > day - d ? day - d : d) / day;
         l->phase[i] = l->weight[i] / (1.0 + d * d * d * d);
-        r = l->ratio[i] =
-            clamp(q->scale / o->scale, 1.0 / SCALED_MOST, SCALED_MOST);
+        r = clamp(q->scale / scale[i], 1.0 / SCALED_MOST, SCALED_MOST);
+        l->ratio[i] = r;
         r = r > 1.0 ? r - 1.0 : 1.0 / r - 1.0;
         l->alike[i] = sqrt(l->phase[i]) /
                       (1.0 + by_level * by_level + by_now * by_now + r * r);
-        l->bent[i] = bend(l, o->outcome);
+        l->bent[i] = bend(l, outcome[i]);
     }
 }
 
-/* What candidate c said at o; c < 0: "it stays". */
+/* What candidate c said at o. */
 static inline double said(const struct origin *o, int c)
 {
-    return c < 0 ? o->now : o->guess[c];
+    return c == SAID_STAYS ? o->now : o->guess[c];
+}
+
+/* What candidate c said at the origins of the lesson, how far off it was, and
+ * whether it said something at each of them. */
+static inline const double *said_then(const struct passage *p, int c)
+{
+    return p->columns.said[c] + (p->lesson.first - p->columns.from);
+}
+
+static inline const double *off_then(const struct passage *p, int c)
+{
+    return p->columns.off[c] + (p->lesson.first - p->columns.from);
+}
+
+static inline bool never_silent(const struct passage *p, int c)
+{
+    return p->columns.silent[c] <= p->lesson.first;
+}
+
+/* Leaves out the cases of origins at which c said nothing. */
+static void cases_close(struct passage *p, int c, const double *weight)
+{
+    const double *off = off_then(p, c);
+    struct cases *k = &p->cases;
+    size_t n = p->lesson.n, kept = 0;
+
+    k->w = weight;
+    k->n = n;
+    if (never_silent(p, c))
+        return;
+    for (size_t i = 0; i < n; i++) {
+        k->x[kept] = k->x[i];
+        k->some_w[kept] = weight[i];
+        kept += isnan(off[i]) ? 0 : 1;
+    }
+    k->w = k->some_w;
+    k->n = kept;
 }
 
 /* Where a guess, made now, would have led to with each earlier error. */
-static void cases_take(const struct lesson *l, const struct origin *q, int c,
-                       struct cases *out)
+static void cases_take(struct passage *p, const struct origin *q, int c)
 {
-    double guess = said(q, c);
-    size_t n = 0;
+    const double *off = off_then(p, c);
+    double guess = said(q, c), *x = p->cases.x;
 
-    for (size_t i = 0; i < l->n; i++) {
-        double e = l->pool[i].outcome - said(&l->pool[i], c);
-
-        if (isnan(e))
-            continue;
-        out->x[n] = guess + e;
-        out->w[n++] = l->weight[i];
-    }
-    out->n = n;
+    for (size_t i = 0; i < p->lesson.n; i++)
+        x[i] = guess + off[i];
+    cases_close(p, c, p->lesson.weight);
 }
 
 /* The same in proportion to today's scatter, at this phase of the day. */
-static void cases_scaled(const struct lesson *l, const struct origin *q, int c,
-                         struct cases *out)
+static void cases_scaled(struct passage *p, const struct origin *q, int c)
 {
-    double guess = said(q, c);
-    size_t n = 0;
+    const double *off = off_then(p, c), *ratio = p->lesson.ratio;
+    double guess = said(q, c), *x = p->cases.x;
 
-    for (size_t i = 0; i < l->n; i++) {
-        double e = l->pool[i].outcome - said(&l->pool[i], c);
-
-        if (isnan(e))
-            continue;
-        out->x[n] = guess + e * l->ratio[i];
-        out->w[n++] = l->phase[i];
-    }
-    out->n = n;
+    for (size_t i = 0; i < p->lesson.n; i++)
+        x[i] = guess + off[i] * ratio[i];
+    cases_close(p, c, p->lesson.phase);
 }
 
-/* The same on the bent scale; `weight` is l's phase or alike. */
-static void cases_bent(const struct lesson *l, const struct origin *q, int c,
-                       const double *weight, struct cases *out)
+/* The same on the bent scale; `weight` is the lesson's phase or alike. */
+NUMERIC_WIDE
+static void cases_bent(struct passage *p, const struct origin *q, int c,
+                       const double *weight)
 {
-    double guess = bend(l, said(q, c));
-    size_t n = 0;
+    const struct lesson *l = &p->lesson;
+    const double *then = said_then(p, c), *bent = l->bent;
+    double guess = bend(l, said(q, c)), *x = p->cases.x;
 
-    for (size_t i = 0; i < l->n; i++) {
-        double then = said(&l->pool[i], c);
-
-        if (isnan(then))
-            continue;
-        out->x[n] = guess + l->bent[i] - bend(l, then);
-        out->w[n++] = weight[i];
-    }
-    out->n = n;
+    for (size_t i = 0; i < l->n; i++)
+        x[i] = guess + bent[i] - bend(l, then[i]);
+    cases_close(p, c, weight);
 }
 
 /* The tail of the cases, of which about n / share count. */
@@ -303,41 +321,51 @@ static double tail_of(const struct cases *k, size_t share, double limit)
     return logit(tail(k->x, k->w, k->n, blur_of(spread, k->n / share), limit));
 }
 
-static double scaled_tail(const struct lesson *l, const struct origin *q, int c,
-                          double limit, struct cases *k)
+static double scaled_tail(struct passage *p, const struct origin *q, int c,
+                          double limit)
 {
-    cases_scaled(l, q, c, k);
-    return tail_of(k, 1, limit);
+    cases_scaled(p, q, c);
+    return tail_of(&p->cases, 1, limit);
 }
 
-static double alike_tail(const struct lesson *l, const struct origin *q, int c,
-                         double limit, struct cases *k)
+static double alike_tail(struct passage *p, const struct origin *q, int c,
+                         double limit)
 {
-    cases_bent(l, q, c, l->alike, k);
-    return tail_of(k, ALIKE_SHARE, bend(l, limit));
+    cases_bent(p, q, c, p->lesson.alike);
+    return tail_of(&p->cases, ALIKE_SHARE, bend(&p->lesson, limit));
 }
 
+NUMERIC_WIDE
 static double mean_size(const struct cases *k, double guess)
 {
-    double size = 0.0, total = 0.0;
+    double size[LANES] = {0}, total[LANES] = {0};
+    size_t i = 0;
 
-    for (size_t i = 0; i < k->n; i++) {
-        size += k->w[i] * fabs(k->x[i] - guess);
-        total += k->w[i];
+    for (; i + LANES <= k->n; i += LANES)
+        for (size_t j = 0; j < LANES; j++) {
+            size[j] += k->w[i + j] * fabs(k->x[i + j] - guess);
+            total[j] += k->w[i + j];
+        }
+    for (; i < k->n; i++) {
+        size[0] += k->w[i] * fabs(k->x[i] - guess);
+        total[0] += k->w[i];
     }
-    return size / total;
+    return ((size[0] + size[1]) + (size[2] + size[3])) /
+           ((total[0] + total[1]) + (total[2] + total[3]));
 }
 
 /* The tails of every candidate by all its errors, and who was nearest. */
-static void judge_candidates(const struct lesson *l, const struct origin *q,
-                             double limit, struct cases *k, struct verdict *out)
+static void judge_candidates(struct passage *p, const struct origin *q,
+                             double limit, struct verdict *out)
 {
+    const struct cases *k = &p->cases;
+
     out->best = -1;
     for (int c = 0; c < PASSAGE_CANDIDATES; c++) {
         out->size[c] = NAN;
         if (isnan(q->guess[c]))
             continue;
-        cases_take(l, q, c, k);
+        cases_take(p, q, c);
         if (k->n < POOL_LEAST)
             continue;
         out->x[c] = tail_of(k, 1, limit);
@@ -351,8 +379,8 @@ static void judge_candidates(const struct lesson *l, const struct origin *q,
  * The mean of the candidates' log odds, by the fourth power of how near each
  * has been; and of their scaled tails and their tails by what was alike.
  */
-static void judge_skilled(const struct lesson *l, const struct origin *q,
-                          double limit, struct cases *k, struct verdict *out)
+static void judge_skilled(struct passage *p, const struct origin *q,
+                          double limit, struct verdict *out)
 {
     double scaled[PASSAGE_CANDIDATES], alike[PASSAGE_CANDIDATES];
     double sum[3] = {0}, all = 0.0, some = 0.0;
@@ -369,8 +397,8 @@ static void judge_skilled(const struct lesson *l, const struct origin *q,
         all += trust;
         if (trust < TRUST_LEAST && c != AUTOREG && c != DAY_1 && c != MIDDLE)
             continue;
-        scaled[c] = scaled_tail(l, q, c, limit, k);
-        alike[c] = alike_tail(l, q, c, limit, k);
+        scaled[c] = scaled_tail(p, q, c, limit);
+        alike[c] = alike_tail(p, q, c, limit);
         sum[1] += trust * scaled[c];
         sum[2] += trust * alike[c];
         some += trust;
@@ -396,14 +424,16 @@ static void judge_skilled(const struct lesson *l, const struct origin *q,
  * The mean error of a candidate within the last day or so, in its usual
  * errors: what was too low yesterday is so today.
  */
-static double off_lately(const struct lesson *l, const struct origin *q, int c,
+static double off_lately(const struct passage *p, const struct origin *q, int c,
                          double day)
 {
+    const struct lesson *l = &p->lesson;
+    const double *off = off_then(p, c);
     double up = 0.0, lately = 0.0, size = 0.0, all = 0.0, w = 1.0;
     size_t at = q->at;
 
     for (size_t i = l->n; i-- > 0;) {
-        double e = l->pool[i].outcome - said(&l->pool[i], c);
+        double e = off[i];
 
         if (w > 1e-4) {
             w *= exp(-(double)(at - l->pool[i].at) / day);
@@ -447,28 +477,27 @@ static void judge_place(const struct passage *p, const struct origin *q,
 
 /* What followed earlier origins without any model, "it stays" being the
  * guess; and how much better than that the best guess has been. */
-static void judge_history(const struct passage *p, const struct lesson *l,
-                          const struct origin *q, double limit, struct cases *k,
-                          struct verdict *out)
+static void judge_history(struct passage *p, const struct origin *q,
+                          double limit, struct verdict *out)
 {
     double day = p->day > 0 ? (double)p->day : LATELY * (double)p->h;
     double stays, sure;
 
-    cases_take(l, q, -1, k);
-    stays = mean_size(k, q->now);
-    out->x[F_EXCURSION] = tail_of(k, 1, limit);
-    out->x[F_EXCURSION_SCALED] = scaled_tail(l, q, -1, limit, k);
-    out->x[F_ALIKE_STAYS] = alike_tail(l, q, -1, limit, k);
-    cases_bent(l, q, -1, l->phase, k);
-    out->x[F_EXCURSION_BENT] = tail_of(k, 1, bend(l, limit));
+    cases_take(p, q, SAID_STAYS);
+    stays = mean_size(&p->cases, q->now);
+    out->x[F_EXCURSION] = tail_of(&p->cases, 1, limit);
+    out->x[F_EXCURSION_SCALED] = scaled_tail(p, q, SAID_STAYS, limit);
+    out->x[F_ALIKE_STAYS] = alike_tail(p, q, SAID_STAYS, limit);
+    cases_bent(p, q, SAID_STAYS, p->lesson.phase);
+    out->x[F_EXCURSION_BENT] = tail_of(&p->cases, 1, bend(&p->lesson, limit));
     sure = bounded(1.0 - out->size[out->best] / (stays + TINY), 0.0, 1.0);
     out->x[F_SURE_SKILLED] = sure * out->x[F_SKILLED];
     out->x[F_SURE_AUTOREG] = sure * out->x[F_AUTOREG_SCALED];
     judge_place(p, q, stays, out);
-    out->x[F_OFF_STAYS] = off_lately(l, q, -1, day);
-    out->x[F_OFF_AUTOREG] = off_lately(l, q, AUTOREG, day);
-    out->x[F_OFF_MIDDLE] = off_lately(l, q, MIDDLE, day);
-    out->x[F_OFF_DAY] = off_lately(l, q, DAY_1, day);
+    out->x[F_OFF_STAYS] = off_lately(p, q, SAID_STAYS, day);
+    out->x[F_OFF_AUTOREG] = off_lately(p, q, AUTOREG, day);
+    out->x[F_OFF_MIDDLE] = off_lately(p, q, MIDDLE, day);
+    out->x[F_OFF_DAY] = off_lately(p, q, DAY_1, day);
 }
 
 static fw_rc judge(struct passage *p, size_t o, double limit, struct origin *q,
@@ -480,13 +509,13 @@ static fw_rc judge(struct passage *p, size_t o, double limit, struct origin *q,
     if (lesson->n < POOL_LEAST)
         return FW_NONE;
     guess_look(p, o, q);
-    weigh(p, q, lesson, &p->cases);
+    weigh(p, q);
     memset(out, 0, sizeof(*out));
-    judge_candidates(lesson, q, limit, &p->cases, out);
+    judge_candidates(p, q, limit, out);
     if (out->best < 0)
         return FW_NONE;
-    judge_skilled(lesson, q, limit, &p->cases, out);
-    judge_history(p, lesson, q, limit, &p->cases, out);
+    judge_skilled(p, q, limit, out);
+    judge_history(p, q, limit, out);
     return FW_OK;
 }
 
@@ -550,6 +579,10 @@ static void times(struct passage *p, const struct lesson *l,
     double e[PASSAGE_POOL], at[3] = {0.1, 0.5, 0.9}, *to[3];
     size_t n = 0, above = 0;
 
+    if (out->probability < at[0]) {
+        out->p10 = out->p50 = out->p90 = -1.0;
+        return;
+    }
     to[0] = &out->p10;
     to[1] = &out->p50;
     to[2] = &out->p90;
@@ -574,18 +607,41 @@ static void times(struct passage *p, const struct lesson *l,
     }
 }
 
+/* Of independent values the times are known as the probability is. */
+static void times_of_noise(const struct passage *p,
+                           const struct noise_answer *noise,
+                           struct passage_answer *out)
+{
+    const double share[3] = {0.1, 0.5, 0.9};
+    double *to[3] = {&out->p10, &out->p50, &out->p90};
+
+    for (int i = 0; i < 3; i++)
+        *to[i] = share[i] > out->probability
+                     ? -1.0
+                     : fmin(noise_when(noise, share[i]), (double)p->h);
+}
+
 fw_rc passage_ask(struct passage *p, size_t o, double limit,
+                  const struct ladder_bounds *bounds,
                   struct passage_answer *out)
 {
+    struct noise_answer noise;
     struct origin q;
     struct verdict v;
+    double own;
     fw_rc rc = judge(p, o, limit, &q, &v);
 
     if (rc != FW_OK)
         return rc;
-    out->probability = 1.0 / (1.0 + exp(-weigh_up(v.x)));
+    noise_ask(p->y, o, p->h, p->day, limit, &noise);
+    own = 1.0 / (1.0 + exp(-weigh_up(v.x)));
+    own += noise.weight * (noise.probability - own);
+    out->probability = ladder_within(own, bounds);
     out->origins = p->lesson.n;
     out->guide = guess_names[v.best];
-    times(p, &p->lesson, &q, v.best, limit, out);
+    if (noise.weight > 0.5)
+        times_of_noise(p, &noise, out);
+    else
+        times(p, &p->lesson, &q, v.best, limit, out);
     return FW_OK;
 }

@@ -17,6 +17,7 @@
 #ifndef FW_PREDICT_PASSAGE_H
 #define FW_PREDICT_PASSAGE_H
 
+#include "predict/breach/ladder.h"
 #include "predict/season.h"
 #include "storage/base/arena.h"
 
@@ -45,9 +46,11 @@ struct passage_answer {
 
 /*
  * Answers as seen from y[0 .. o), using nothing later. FW_NONE if too few
- * earlier origins are known (passage_short is for that).
+ * earlier origins are known (passage_short is for that). The probability is
+ * kept within `bounds`, by which answers for several horizons fit together.
  */
 FW_CHECK fw_rc passage_ask(struct passage *p, size_t o, double limit,
+                           const struct ladder_bounds *bounds,
                            struct passage_answer *out);
 
 /* What the regression sees for a question: for the program that fits it. */
@@ -62,6 +65,7 @@ extern const char *const passage_feature_names[PASSAGE_FEATURES];
  */
 FW_CHECK fw_rc passage_short(const double *y, size_t start, size_t o, size_t h,
                              double limit, uint64_t seed,
+                             const struct ladder_bounds *bounds,
                              struct fw_arena *arena,
                              struct passage_answer *out);
 

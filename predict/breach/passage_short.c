@@ -172,12 +172,14 @@ static bool agree(const struct story *whole, const struct story *piece)
 }
 
 fw_rc passage_short(const double *y, size_t start, size_t o, size_t h,
-                    double limit, uint64_t seed, struct fw_arena *arena,
+                    double limit, uint64_t seed,
+                    const struct ladder_bounds *bounds, struct fw_arena *arena,
                     struct passage_answer *out)
 {
     struct story s = {0}, piece = {0};
     struct numeric_rng *rng;
-    double when[PATHS];
+    double when[PATHS], *at[3] = {&out->p10, &out->p50, &out->p90};
+    const double share[3] = {0.1, 0.5, 0.9};
     size_t hits = 0, first = o > VALUES_MOST ? o - VALUES_MOST : 0;
     fw_rc rc;
 
@@ -204,10 +206,14 @@ fw_rc passage_short(const double *y, size_t start, size_t o, size_t h,
     numeric_rng_free(rng);
     numeric_sort(when, hits);
     /* Half a path on either side: simulation proves nothing impossible. */
-    out->probability = ((double)hits + 0.5) / (PATHS + 1.0);
-    out->p10 = hits > PATHS / 10 ? when[PATHS / 10] : -1.0;
-    out->p50 = hits > PATHS / 2 ? when[PATHS / 2] : -1.0;
-    out->p90 = hits > PATHS * 9 / 10 ? when[PATHS * 9 / 10] : -1.0;
+    out->probability =
+        ladder_within(((double)hits + 0.5) / (PATHS + 1.0), bounds);
+    /* The paths that got there stand for the whole probability. */
+    for (int i = 0; i < 3; i++)
+        *at[i] = share[i] > out->probability ? -1.0
+                 : hits == 0                 ? (double)h
+                             : when[(size_t)(share[i] / out->probability *
+                                             (double)(hits - 1))];
     out->origins = 0;
     out->guide = s.wander > 0.5 ? "simulated drift" : "simulated line";
     return FW_OK;
