@@ -23,6 +23,8 @@
 #define SCALED_MOST 5.0  /* errors grow or shrink by this at most */
 #define PHASE_NEAR 16.0  /* errors 1/16 of a day off weigh half */
 #define LANES 4          /* sums kept side by side, so that they overlap */
+#define FAR_FROM 2.0     /* times the largest climb seen, from there on far */
+#define FAR_SLOPE 1.5    /* log odds off for each e-fold beyond that */
 #define LOGIT_MOST 6.0   /* surer than this is never said by one candidate */
 
 enum feature_id {
@@ -556,6 +558,26 @@ static double weigh_up(const double features[PASSAGE_FEATURES])
     return sum;
 }
 
+/*
+ * What the past never came near. The tails above know of no outcome but those
+ * seen, and half a one more; how far beyond them the limit lies is not in them.
+ * Log odds to take off: none up to FAR_FROM times the largest move that was
+ * ever seen within the horizon, counted from the highest guess.
+ */
+static double far_off(const struct lesson *l, const struct origin *q,
+                      double limit)
+{
+    double climb = TINY, guess = said(q, -1), beyond;
+
+    for (size_t i = 0; i < l->n; i++)
+        climb = fmax(climb, fabs(l->pool[i].outcome - said(&l->pool[i], -1)));
+    for (int c = 0; c < PASSAGE_CANDIDATES; c++)
+        if (!isnan(q->guess[c]))
+            guess = fmax(guess, q->guess[c]);
+    beyond = (limit - guess) / climb;
+    return beyond > FAR_FROM ? FAR_SLOPE * log(beyond / FAR_FROM) : 0.0;
+}
+
 /* ---- The answer ---------------------------------------------------------- */
 
 /*
@@ -634,7 +656,7 @@ fw_rc passage_ask(struct passage *p, size_t o, double limit,
     if (rc != FW_OK)
         return rc;
     noise_ask(p->y, o, p->h, p->day, limit, &noise);
-    own = 1.0 / (1.0 + exp(-weigh_up(v.x)));
+    own = 1.0 / (1.0 + exp(far_off(&p->lesson, &q, limit) - weigh_up(v.x)));
     own += noise.weight * (noise.probability - own);
     out->probability = ladder_within(own, bounds);
     out->origins = p->lesson.n;

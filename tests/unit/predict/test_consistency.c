@@ -183,6 +183,27 @@ static void a_longer_horizon_is_never_less_likely(void **state)
     }
 }
 
+/* By whatever it moved, a hundred times that has not been seen to happen. */
+static void what_lies_far_beyond_all_that_was_seen_is_not_feared(void **state)
+{
+    struct random_series *s = *state;
+
+    for (size_t i = 0; i < SERIES; i++) {
+        double low, high;
+        struct fw_forecaster *f;
+
+        draw(s);
+        low = high = s->v[0];
+        for (size_t k = 1; k < N; k++) {
+            low = fmin(low, s->v[k]);
+            high = fmax(high, s->v[k]);
+        }
+        f = watch(s, 12 * FW_HOUR, FW_ABOVE);
+        assert_true(ask(s, f, high + 100.0 * (high - low)).probability < 0.005);
+        fw_forecaster_free(f);
+    }
+}
+
 /*
  * A watch asks about one horizon and is judged by outcomes of that length
  * alone: what different watches say fits but for what those leave open.
@@ -229,6 +250,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_farther_limit_is_never_likelier),
         TEST(times_and_probability_agree),
+        TEST(what_lies_far_beyond_all_that_was_seen_is_not_feared),
         TEST(a_longer_horizon_is_never_less_likely),
         TEST(watches_of_longer_horizons_are_hardly_ever_less_likely),
     };
