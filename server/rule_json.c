@@ -39,7 +39,7 @@ static fw_rc read_limit(const struct form *form, struct rule_filter *out,
     struct fw_str token = form_get(form, "group_next_token");
     uint64_t n = 0;
 
-    if (text.p == NULL && token.n > 0)
+    if (text.n == 0 && token.n > 0)
         return fw_err_set(err, FW_EINVAL,
                           "group_limit needs to be present in order to "
                           "paginate over the groups");
@@ -49,7 +49,7 @@ static fw_rc read_limit(const struct form *form, struct rule_filter *out,
                               "group_limit needs to be a valid number");
         n = n * 10 + (uint64_t)(text.p[i] - '0');
     }
-    if (text.p != NULL && n == 0)
+    if (text.n > 0 && n == 0)
         return fw_err_set(err, FW_EINVAL,
                           "group_limit needs to be greater than 0");
     out->group_limit = n;

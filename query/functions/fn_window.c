@@ -389,9 +389,10 @@ static struct moments join_moments(struct moments a, struct moments b)
                             a.m2 + b.m2 + delta * delta * (a.n * b.n / n)};
 }
 
+/* Of one that is not finite the variance is no number, as of several. */
 static struct moments one(double v)
 {
-    return (struct moments){1, v, 0};
+    return (struct moments){1, v, isfinite(v) ? 0 : NAN};
 }
 
 /* As carry_sums(), for moments. */

@@ -144,6 +144,9 @@ bool api_time(struct call *call, const char *name, bool required, fw_ms *out);
 bool api_duration(struct call *call, const char *name, bool required,
                   fw_ms *out);
 bool api_limit(struct call *call, size_t *out);
+/* A whole number with a sign or without; else "NAME must be WANTED". */
+bool api_integer(struct call *call, const char *name, const char *wanted,
+                 int64_t *out);
 
 /* start and end, far apart where they are not given; false: answered. */
 bool api_range(struct call *call, fw_ms *from, fw_ms *to);

@@ -134,6 +134,23 @@ static void answer_snapshot(struct call *call, const char *name)
 }
 
 /* A backup beside the data folder's files, in snapshots/NAME. */
+/* A snapshot has all that is acknowledged, so this changes nothing. */
+static bool check_skip_head(struct call *call)
+{
+    static const char *const booleans[] = {"1",    "t",     "T",     "TRUE",
+                                           "true", "True",  "0",     "f",
+                                           "F",    "FALSE", "false", "False"};
+    struct fw_str text = form_get(&call->form, "skip_head");
+
+    for (size_t i = 0; i < sizeof(booleans) / sizeof(booleans[0]); i++) {
+        if (text.n == 0 || fw_str_eq(text, fw_str_of(booleans[i])))
+            return true;
+    }
+    call_error(call, 400, NULL,
+               "invalid parameter \"skip_head\": unable to parse boolean");
+    return false;
+}
+
 void api_snapshot(struct call *call)
 {
     struct audit_entry entry = {.act = FW_STR("backup-taken")};
@@ -142,7 +159,7 @@ void api_snapshot(struct call *call)
     struct fw_err err = {0};
     fw_rc rc;
 
-    if (!read_account(call, &entry))
+    if (!check_skip_head(call) || !read_account(call, &entry))
         return;
     (void)snprintf(name, sizeof(name), "%lld-%08x",
                    (long long)fw_clock_now(call->api->clock),

@@ -30,12 +30,19 @@ static bool complain(struct call *call, const char *name, struct fw_str value,
     return false;
 }
 
+/* Hexadecimal is for expressions. */
+static bool is_decimal(struct fw_str text)
+{
+    return memchr(text.p, 'x', text.n) == NULL &&
+           memchr(text.p, 'X', text.n) == NULL;
+}
+
 static bool parse_seconds(struct fw_str text, fw_ms *out)
 {
     struct fw_err err = {0};
     double seconds;
 
-    if (fw_parse_double(text, &seconds, &err) != FW_OK ||
+    if (!is_decimal(text) || fw_parse_double(text, &seconds, &err) != FW_OK ||
         !(fabs(seconds) <= MAX_SECONDS))
         return false;
     *out = (fw_ms)llround(seconds * 1000);
@@ -55,25 +62,33 @@ static bool parse_end_of_time(struct fw_str text, fw_ms *out)
     return true;
 }
 
+/* RFC 3339: a date, a T, and an offset behind it, "Z" or "+02:00". */
+static bool parse_date(struct fw_str text, fw_ms *out)
+{
+    struct fw_err err = {0};
+    const char *offset = text.n > 6 ? text.p + text.n - 6 : "";
+
+    if (text.n == 0 || text.p[0] < '0' || text.p[0] > '9' ||
+        memchr(text.p, 'T', text.n) == NULL)
+        return false;
+    if (text.p[text.n - 1] != 'Z' && *offset != '+' && *offset != '-')
+        return false;
+    return fw_parse_time(text, 0, out, &err) == FW_OK;
+}
+
 bool api_time(struct call *call, const char *name, bool required, fw_ms *out)
 {
     struct fw_str text = form_get(&call->form, name);
-    struct fw_err err = {0};
     char before[64] = "";
 
     if (text.n == 0 && !required)
         return true;
-    if (parse_seconds(text, out) || parse_end_of_time(text, out))
+    if (parse_seconds(text, out) || parse_end_of_time(text, out) ||
+        parse_date(text, out))
         return true;
-    if (text.n > 0 && text.p[0] >= '0' && text.p[0] <= '9' &&
-        memchr(text.p, 'T', text.n) != NULL &&
-        fw_parse_time(text, 0, out, &err) == FW_OK)
-        return true;
-    before[0] = '\0';
     if (!required)
-        if (!required)
-            (void)snprintf(before, sizeof(before),
-                           "invalid time value for '%s': ", name);
+        (void)snprintf(before, sizeof(before),
+                       "invalid time value for '%s': ", name);
     return complain(call, name, text, before, "timestamp");
 }
 
@@ -112,6 +127,28 @@ bool api_limit(struct call *call, size_t *out)
     if (n > 0) /* 0: no limit */
         *out = n;
     return true;
+}
+
+bool api_integer(struct call *call, const char *name, const char *wanted,
+                 int64_t *out)
+{
+    struct fw_str text = form_get(&call->form, name);
+    bool minus = text.n > 0 && text.p[0] == '-';
+    size_t i = minus || (text.n > 0 && text.p[0] == '+') ? 1 : 0;
+    bool good = text.n > i && text.n - i <= 18;
+    int64_t n = 0;
+
+    if (text.n == 0)
+        return true;
+    for (; i < text.n && good; i++) {
+        good = text.p[i] >= '0' && text.p[i] <= '9';
+        n = n * 10 + (text.p[i] - '0');
+    }
+    if (good)
+        *out = minus ? -n : n;
+    else
+        call_error(call, 400, NULL, "%s must be %s", name, wanted);
+    return good;
 }
 
 bool api_selectors(struct call *call, bool required, struct api_selector **out,

@@ -212,8 +212,10 @@ static bool common_options(struct call *call, struct fw_query_options *options,
         !api_duration(call, "timeout", false, &timeout) ||
         !api_duration(call, "lookback_delta", false, &options->lookback))
         return false;
-    if (timeout < 1)
-        timeout = 1;
+    if (timeout < 1) {
+        call_error(call, 503, "timeout", "query timed out in query execution");
+        return false;
+    }
     options->max_ms = timeout < most ? timeout : most;
     return true;
 }
@@ -368,12 +370,11 @@ void api_parse_query(struct call *call)
 /* No exemplars are kept; a well-formed question gets an empty answer. */
 void api_query_exemplars(struct call *call)
 {
-    fw_ms start = 0, end = 0;
+    fw_ms start, end;
     struct fw_query *query;
     struct fw_json json;
 
-    if (!api_time(call, "start", false, &start) ||
-        !api_time(call, "end", false, &end) || !parse_query(call, &query))
+    if (!api_range(call, &start, &end) || !parse_query(call, &query))
         return;
     if (end < start) {
         call_error(call, 400, NULL,

@@ -87,16 +87,8 @@ bool api_range(struct call *call, fw_ms *from, fw_ms *to)
 {
     *from = -FOREVER;
     *to = FOREVER;
-    if (!api_time(call, "start", false, from) ||
-        !api_time(call, "end", false, to))
-        return false;
-    if (*to < *from) {
-        call_error(call, 400, NULL,
-                   "invalid parameter \"end\": end timestamp must not be "
-                   "before start time");
-        return false;
-    }
-    return true;
+    return api_time(call, "start", false, from) &&
+           api_time(call, "end", false, to);
 }
 
 /* ---- printing while sending ---- */
@@ -157,7 +149,9 @@ void api_series(struct call *call)
 
     if (list == NULL || !api_limit(call, &list->limit) ||
         !api_range(call, &from, &to) ||
-        !api_selectors(call, true, &asked, &count) ||
+        !api_selectors(call, true, &asked, &count))
+        return;
+    if (from <= to &&
         !api_select(call, asked, count, from, to, &list->series, &list->n))
         return;
     answer_list(call, list);
@@ -255,7 +249,8 @@ static void answer_texts(struct call *call, const struct fw_str *name)
         return;
     /* One more than is shown, to know that there is more. */
     query.limit = list->limit < SIZE_MAX ? list->limit + 1 : 0;
-    do {
+    while (query.from <= query.to && rc >= 0 && room &&
+           i < (count > 0 ? count : 1)) {
         struct fw_str *texts = NULL;
         size_t n = 0;
 
@@ -266,7 +261,8 @@ static void answer_texts(struct call *call, const struct fw_str *name)
         rc = ask_index(call, name, &query, &texts, &n, &err);
         if (rc >= 0)
             room = merge(&all, texts, n);
-    } while (rc >= 0 && room && ++i < count);
+        i++;
+    }
     room = room && rc >= 0 && hand_over(call, &all, list);
     fw_index_release(&all.set);
     free(all.v);

@@ -12,6 +12,7 @@
 #include "server/http/api.h"
 
 #define TOP_ENTRIES 10 /* of each list of status/tsdb */
+#define TOP_ENTRIES_MAX 10000
 
 static void put_pair(struct fw_json *json, const char *key, const char *value)
 {
@@ -197,8 +198,17 @@ void api_tsdb(struct call *call)
     struct fw_arena *arena = call->arena;
     struct fw_err err = {0};
     struct fw_json json;
+    int64_t limit = TOP_ENTRIES;
 
-    if (fw_store_index_stats(call->api->store, TOP_ENTRIES, arena, &stats,
+    if (!api_integer(call, "limit", "a positive number", &limit))
+        return;
+    if (limit < 1) {
+        call_error(call, 400, NULL, "limit must be a positive number");
+        return;
+    }
+    if (limit > TOP_ENTRIES_MAX)
+        limit = TOP_ENTRIES_MAX;
+    if (fw_store_index_stats(call->api->store, (size_t)limit, arena, &stats,
                              &err) != FW_OK) {
         call_failed(call, &err);
         return;
@@ -231,7 +241,11 @@ void api_tsdb(struct call *call)
 void api_metadata(struct call *call)
 {
     struct fw_json json;
+    int64_t limit;
 
+    if (!api_integer(call, "limit", "a number", &limit) ||
+        !api_integer(call, "limit_per_metric", "a number", &limit))
+        return;
     call_data_begin(call, &json);
     fw_json_object(&json);
     fw_json_object_end(&json);
@@ -240,6 +254,7 @@ void api_metadata(struct call *call)
 
 void api_targets(struct call *call)
 {
+    struct fw_str state = form_get(&call->form, "state");
     struct fw_json json;
 
     call_data_begin(call, &json);
@@ -247,8 +262,13 @@ void api_targets(struct call *call)
     put_empty_array(&json, "activeTargets");
     put_empty_array(&json, "droppedTargets");
     fw_json_key(&json, "droppedTargetCounts");
-    fw_json_object(&json);
-    fw_json_object_end(&json);
+    if (state.n == 0 || fw_str_eq(state, FW_STR("any")) ||
+        fw_str_eq(state, FW_STR("dropped"))) {
+        fw_json_object(&json);
+        fw_json_object_end(&json);
+    } else {
+        fw_json_null(&json);
+    }
     fw_json_object_end(&json);
     call_data_end(call, &json);
 }
@@ -265,7 +285,23 @@ static void answer_array(struct call *call)
 
 void api_target_metadata(struct call *call)
 {
-    answer_array(call);
+    struct fw_str target = form_get(&call->form, "match_target");
+    struct fw_matcher *matchers;
+    struct fw_err err = {0};
+    int64_t limit;
+    size_t n;
+    fw_rc rc;
+
+    if (!api_integer(call, "limit", "a number", &limit))
+        return;
+    rc = target.n == 0
+             ? FW_OK
+             : fw_parse_selector(target, call->arena, &matchers, &n, &err);
+    if (rc == FW_OK)
+        answer_array(call);
+    else
+        call_error(call, rc == FW_EINVAL ? 400 : 503, NULL,
+                   "invalid parameter \"match_target\": %s", err.text);
 }
 
 void api_notifications(struct call *call)
@@ -318,7 +354,11 @@ void api_alertmanagers(struct call *call)
 
 void api_rules(struct call *call)
 {
-    answer_filled(call, call->api->rules, "groups");
+    struct api_selector *asked;
+    size_t count;
+
+    if (api_selectors(call, false, &asked, &count))
+        answer_filled(call, call->api->rules, "groups");
 }
 
 void api_alerts(struct call *call)
