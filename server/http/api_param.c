@@ -33,7 +33,7 @@ static bool complain(struct call *call, const char *name, struct fw_str value,
 /* Hexadecimal is for expressions. */
 static bool is_decimal(struct fw_str text)
 {
-    return memchr(text.p, 'x', text.n) == NULL &&
+    return text.n > 0 && memchr(text.p, 'x', text.n) == NULL &&
            memchr(text.p, 'X', text.n) == NULL;
 }
 
