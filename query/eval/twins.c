@@ -12,6 +12,10 @@
 #include "query/functions/functions.h"
 #include "storage/base/bytes.h"
 
+/* Of more vectors only the first are compared with: an expression of 64 KiB
+ * would have twenty thousand. */
+#define MAX_SEEN 256
+
 struct seen {
     struct node *node;
     const struct node *within; /* the subquery it stands in, or NULL */
@@ -151,7 +155,7 @@ static void look(struct search *s, struct node *node, const struct node *within)
         s->query->has_twins = true;
         return;
     }
-    if (evaluated)
+    if (evaluated && s->count < MAX_SEEN)
         s->seen[s->count++] = (struct seen){node, within};
     if (node->kind == NODE_SUBQUERY)
         within = node;
@@ -166,7 +170,7 @@ fw_rc find_twins(struct fw_query *query, struct fw_arena *arena,
 {
     struct search s = {query, NULL, 0};
 
-    s.seen = fw_arena_alloc(arena, query->node_count * sizeof(*s.seen));
+    s.seen = fw_arena_alloc(arena, MAX_SEEN * sizeof(*s.seen));
     if (s.seen == NULL)
         return fw_arena_err(arena, err);
     look(&s, query->root, NULL);

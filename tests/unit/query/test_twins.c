@@ -177,6 +177,24 @@ static void without_room_each_is_read_again(void **state)
     assert_int_equal(samples_of(f, "m - m"), ALL);
 }
 
+/* 256 vectors are compared with; what comes behind them is read for itself. */
+static void only_the_first_are_compared_with(void **state)
+{
+    struct fixture *f = *state;
+    struct fw_buf text = FW_BUF_INIT(FW_MAX_QUERY_TEXT_BYTES);
+
+    assert_int_equal(fw_buf_adds(&text, "m or (x or m"), FW_OK);
+    for (int i = 0; i < 200; i++)
+        assert_int_equal(fw_buf_printf(&text, " or x%d", i), FW_OK);
+    assert_int_equal(fw_buf_adds(&text, " or m"), FW_OK);
+    for (int i = 200; i < 400; i++)
+        assert_int_equal(fw_buf_printf(&text, " or x%d", i), FW_OK);
+    assert_int_equal(fw_buf_adds(&text, ") or -m or -m"), FW_OK);
+    (void)samples_of(f, text.data);
+    assert_int_equal(f->result.count, SERIES);
+    fw_buf_release(&text);
+}
+
 static void explain_says_which_rows_were_there(void **state)
 {
     struct fixture *f = *state;
@@ -204,6 +222,7 @@ int main(int argc, char **argv)
         TEST(what_differs_is_read_for_itself),
         TEST(receivers_may_write_to_what_they_are_given),
         TEST(without_room_each_is_read_again),
+        TEST(only_the_first_are_compared_with),
         TEST(explain_says_which_rows_were_there),
     };
 
