@@ -213,6 +213,20 @@ static void put_group(struct fw_json *j, struct listing *l, size_t from,
     fw_json_object_end(j);
 }
 
+static bool takes_watch(const struct rule_filter *f,
+                        const struct config_watch *w)
+{
+    struct fw_label v[FW_MAX_LABELS];
+    struct fw_labels labels = {v, 0};
+
+    for (size_t i = 0; i < w->label_count && labels.n < FW_MAX_LABELS; i++)
+        v[labels.n++] = (struct fw_label){fw_str_of(w->labels[i].name),
+                                          fw_str_of(w->labels[i].value)};
+    return rule_filter_takes(f, w->name, w->file != NULL ? w->file : "",
+                             w->name, true) &&
+           rule_filter_takes_labels(f, &labels);
+}
+
 static void put_watches(const struct alert_api *api,
                         const struct rule_filter *f, struct fw_json *json)
 {
@@ -225,8 +239,7 @@ static void put_watches(const struct alert_api *api,
 
             for (to = from + 1; to < l.count && l.rows[to].watch == w; to++)
                 continue;
-            if (rule_filter_takes(f, w->name, w->file != NULL ? w->file : "",
-                                  w->name, true))
+            if (takes_watch(f, w))
                 put_group(json, &l, from, to);
         }
     alert_view_close(&l.view);

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define MATCH_BYTES ((size_t)1 << 20) /* of one match[], taken apart */
+
 /* ---- what is asked for ---- */
 
 static bool named(const struct form *form, const char *parameter,
@@ -30,6 +32,62 @@ bool rule_filter_takes(const struct rule_filter *f, const char *group,
            named(f->form, "rule_group[]", group) &&
            named(f->form, "file[]", file) &&
            named(f->form, "rule_name[]", rule);
+}
+
+static bool holds(const struct fw_matcher *m, const struct fw_labels *labels)
+{
+    struct fw_str value = fw_labels_get(labels, m->name);
+    struct fw_regex *regex = NULL;
+    bool hit;
+
+    if (m->op == FW_MATCH_EQUAL || m->op == FW_MATCH_DIFFERS)
+        return fw_str_eq(m->value, value) == (m->op == FW_MATCH_EQUAL);
+    if (fw_regex_compile(m->value, &regex, NULL) != FW_OK)
+        return false;
+    hit = fw_regex_matches(regex, value) == (m->op == FW_MATCH_REGEX);
+    fw_regex_free(regex);
+    return hit;
+}
+
+static bool all_hold(struct fw_str selector, const struct fw_labels *labels)
+{
+    struct fw_arena *arena = fw_arena_new(MATCH_BYTES);
+    struct fw_matcher *matchers = NULL;
+    size_t n = 0;
+    bool all = arena != NULL &&
+               fw_parse_selector(selector, arena, &matchers, &n, NULL) == FW_OK;
+
+    for (size_t i = 0; i < n && all; i++)
+        all = holds(&matchers[i], labels);
+    fw_arena_free(arena);
+    return all;
+}
+
+bool rule_filter_takes_labels(const struct rule_filter *f,
+                              const struct fw_labels *labels)
+{
+    const struct form_pair *pair;
+    bool any = false;
+    size_t i = 0;
+
+    while ((pair = form_each(f->form, "match[]", &i)) != NULL) {
+        any = true;
+        if (all_hold(pair->value, labels))
+            return true;
+    }
+    return !any;
+}
+
+/* By its labels as they are written, templates and all. */
+static bool takes_rule(const struct rule_filter *f, const struct rule *rule)
+{
+    struct fw_label v[FW_MAX_LABELS];
+    struct fw_labels labels = {v, 0};
+
+    for (size_t i = 0; i < rule->label_count && labels.n < FW_MAX_LABELS; i++)
+        v[labels.n++] =
+            (struct fw_label){rule->labels[i].name, rule->labels[i].value};
+    return rule_filter_takes_labels(f, &labels);
 }
 
 static fw_rc read_limit(const struct form *form, struct rule_filter *out,
@@ -220,7 +278,8 @@ bool rule_json_group(struct fw_json *j, const struct group_run *g,
     for (size_t i = 0; i < g->count; i++) {
         if (!rule_filter_takes(f, g->group->name, g->group->file,
                                g->rules[i].rule->name,
-                               g->rules[i].rule->alerting))
+                               g->rules[i].rule->alerting) ||
+            !takes_rule(f, g->rules[i].rule))
             continue;
         if (!begun) {
             fw_json_object(j);

@@ -23,6 +23,9 @@ FW_CHECK fw_rc rule_filter_read(const struct form *form,
                                 struct rule_filter *out, struct fw_err *err);
 bool rule_filter_takes(const struct rule_filter *f, const char *group,
                        const char *file, const char *rule, bool alerting);
+/* Whether all matchers of some match[] hold for a rule's own labels. */
+bool rule_filter_takes_labels(const struct rule_filter *f,
+                              const struct fw_labels *labels);
 
 /* Writes the group, unless nothing of it is asked for; true if it did. */
 bool rule_json_group(struct fw_json *j, const struct group_run *g,

@@ -145,9 +145,24 @@ def summary(path, got):
         shape(told, 1) if status == 200 else None
 
 
+RULES = """groups:
+- name: g
+  labels: {team: a}
+  rules:
+  - {alert: Page, expr: up, labels: {severity: page}}
+  - {alert: Warn, expr: up, labels: {severity: warn, team: b}}
+  - {alert: Shaped, expr: up, labels: {severity: "{{ $value }}"}}
+  - {record: r, expr: up, labels: {kind: recorded}}
+- name: h
+  rules:
+  - {alert: Bare, expr: up}
+"""
+
+
 class Errors(Case):
     def prometheus(self):
-        config = self.write("prometheus.yml", "scrape_configs: []\n")
+        config = self.write("prometheus.yml", "scrape_configs: []\n"
+                            "rule_files: [rules.yml]\n")
         port = free_port()
         self.start(peer("prometheus", "sid"), "--config.file", config,
                    "--storage.tsdb.path", self.tmp / "prometheus",
@@ -163,7 +178,26 @@ class Errors(Case):
         wait_until(ready, "Prometheus")
         return "127.0.0.1", port
 
+    def test_rules_are_chosen_alike_by_their_labels(self):
+        rules = self.write("rules.yml", RULES)
+        theirs = self.prometheus()
+        server = self.serve("--collect", "off", "--config", self.write(
+            "forewarn.yml", "rule_files: ['%s']\n" % rules))
+        for match in ("", '{severity="page"}', '{severity=~".+"}',
+                      '{severity!~".+",team!=""}', '{team="a"}', "up",
+                      '{kind="recorded"}', '{severity="{{ $value }}"}',
+                      '{severity="page"}|{team="b"}'):
+            path = "/api/v1/rules?" + urllib.parse.urlencode(
+                [("match[]", m) for m in match.split("|") if m])
+            ours, wanted = (
+                [(group["name"], [rule["name"] for rule in group["rules"]])
+                 for group in ask(address, "GET", path, None)[2]["data"]
+                 ["groups"]] for address in (server.addr("http"), theirs))
+            self.assertEqual(ours, wanted, match)
+        server.stop()
+
     def test_wrong_requests_are_refused_alike(self):
+        self.write("rules.yml", "groups: []\n")
         theirs = self.prometheus()
         server = self.serve("--collect", "off", "--enable-admin-api")
         ours, maker, bad = server.addr("http"), Maker(SEED), []
