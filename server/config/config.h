@@ -96,6 +96,8 @@ struct config_alertmanager {
     size_t static_count;
     struct config_dns *dns;
     size_t dns_count;
+    struct config_relabel *relabels; /* of alerts for this one */
+    size_t relabel_count;
     bool follow_redirects, enable_http2; /* taken; redirects are never */
     int line;
 };

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "server/alert/record_codec.h"
+#include "server/notify/manager_relabel.h"
 #include "storage/base/log.h"
 
 #define T_MANAGER_ALERTS "manager_alerts"
@@ -179,14 +180,37 @@ void manager_queue_set_active(struct manager_queue *q, uint64_t mask)
     (void)pthread_mutex_unlock(&q->lock);
 }
 
+/* Adds the alert as it is, or as the rules make it; FW_NONE: not at all. */
+static fw_rc add_to_body(const struct manager_item *item,
+                         struct relabel *relabel, struct fw_buf *body,
+                         bool comma)
+{
+    size_t before = body->len;
+    struct fw_err err = {0};
+    fw_rc rc = comma ? fw_buf_addc(body, ',') : FW_OK;
+
+    if (rc == FW_OK && relabel == NULL)
+        return fw_buf_add(body, item->json, item->n);
+    if (rc == FW_OK)
+        rc = manager_relabel(relabel, (struct fw_str){item->json, item->n},
+                             body, &err);
+    if (rc == FW_ECORRUPT) {
+        fw_log(FW_LOG_ERROR, "%s; it is not sent", err.text);
+        rc = FW_NONE;
+    }
+    if (rc == FW_NONE)
+        body->len = before;
+    return rc;
+}
+
 fw_rc manager_queue_pick(struct manager_queue *q, unsigned bit, size_t most,
-                         struct fw_buf *body, struct manager_pick *picks,
-                         size_t *n)
+                         struct relabel *relabel, struct fw_buf *body,
+                         struct manager_pick *picks, size_t *n, size_t *dropped)
 {
     uint64_t mask = UINT64_C(1) << bit;
     fw_rc rc;
 
-    *n = 0;
+    *n = *dropped = 0;
     (void)pthread_mutex_lock(&q->lock);
     rc = fw_buf_addc(body, '[');
     for (size_t i = 0; rc == FW_OK && i < q->count && *n < most; i++) {
@@ -194,10 +218,11 @@ fw_rc manager_queue_pick(struct manager_queue *q, unsigned bit, size_t most,
 
         if ((item->waiting & mask) == 0)
             continue;
-        if (*n > 0)
-            rc = fw_buf_addc(body, ',');
-        if (rc == FW_OK)
-            rc = fw_buf_add(body, item->json, item->n);
+        rc = add_to_body(item, relabel, body, *n > *dropped);
+        if (rc == FW_NONE) {
+            (*dropped)++;
+            rc = FW_OK;
+        }
         picks[(*n)++] = (struct manager_pick){item->fingerprint, item->number};
     }
     (void)pthread_mutex_unlock(&q->lock);

@@ -16,6 +16,8 @@
 #include "storage/base/limits.h"
 #include "storage/storage.h"
 
+struct relabel; /* relabel.h */
+
 /* An alert as Alertmanager's API has it. Borrowed. */
 struct manager_alert {
     uint64_t fingerprint;
@@ -65,11 +67,15 @@ struct manager_pick {
 
 /*
  * Adds to `body` a JSON array of at most `most` alerts that wait for
- * Alertmanager `bit`; *n of them, named in `picks`.
+ * Alertmanager `bit`, each as its rules of relabelling (or NULL) make it; *n of
+ * them are named in `picks`, *dropped of these are not in the array, since the
+ * rules drop them.
  */
 FW_CHECK fw_rc manager_queue_pick(struct manager_queue *q, unsigned bit,
-                                  size_t most, struct fw_buf *body,
-                                  struct manager_pick *picks, size_t *n);
+                                  size_t most, struct relabel *relabel,
+                                  struct fw_buf *body,
+                                  struct manager_pick *picks, size_t *n,
+                                  size_t *dropped);
 
 /*
  * That Alertmanager has them. Those nobody waits for any more are dropped, and

@@ -21,6 +21,7 @@
 
 #include "server/notify/destination.h"
 #include "server/notify/dns_srv.h"
+#include "server/notify/relabel.h"
 #include "storage/base/file.h"
 #include "storage/base/log.h"
 
@@ -54,6 +55,7 @@ struct managers {
     struct managers_options o;
     struct manager_queue queue;
     CURLM *multi;
+    struct relabel **relabels; /* owned; of o.managers, one each or NULL */
     struct peer peers[FW_MAX_MANAGERS]; /* its thread; urls: peers_lock */
     uint64_t resolve_at_ns;
     pthread_mutex_t peers_lock; /* leaf */
@@ -209,14 +211,36 @@ static void fail(struct peer *p, const char *why)
     p->failing = true;
 }
 
+static void settle(struct managers *m, struct peer *p, unsigned bit)
+{
+    uint64_t gone[MOST_ALERTS];
+    struct fw_err err = {0};
+    size_t gone_n = 0;
+
+    manager_queue_settle(&m->queue, bit, p->picks, p->pick_count, gone,
+                         &gone_n);
+    /* If the disk is full they are sent once more after a restart. */
+    if (manager_queue_forget(&m->queue, m->o.store, gone, gone_n, &err) !=
+        FW_OK)
+        fw_log(FW_LOG_WARN, "delivered alerts stay in the table: %s", err.text);
+    p->pick_count = 0;
+}
+
 static void begin_post(struct managers *m, struct peer *p, unsigned bit)
 {
     struct fw_err err = {0};
+    size_t dropped;
     fw_rc rc;
 
     fw_buf_clear(&p->body);
-    rc = manager_queue_pick(&m->queue, bit, MOST_ALERTS, &p->body, p->picks,
-                            &p->pick_count);
+    rc = manager_queue_pick(&m->queue, bit, MOST_ALERTS,
+                            m->relabels[p->config - m->o.managers], &p->body,
+                            p->picks, &p->pick_count, &dropped);
+    if (rc == FW_OK && p->pick_count == dropped) {
+        if (dropped > 0)
+            settle(m, p, bit);
+        return;
+    }
     if (p->pick_count == 0)
         return;
     curl_slist_free_all(p->headers);
@@ -240,21 +264,6 @@ static void begin_post(struct managers *m, struct peer *p, unsigned bit)
         rc = fw_err_set(&err, FW_ENOMEM, "libcurl cannot be set up");
     if (rc != FW_OK)
         fail(p, err.rc != FW_OK ? err.text : "out of memory");
-}
-
-static void settle(struct managers *m, struct peer *p, unsigned bit)
-{
-    uint64_t gone[MOST_ALERTS];
-    struct fw_err err = {0};
-    size_t gone_n = 0;
-
-    manager_queue_settle(&m->queue, bit, p->picks, p->pick_count, gone,
-                         &gone_n);
-    /* If the disk is full they are sent once more after a restart. */
-    if (manager_queue_forget(&m->queue, m->o.store, gone, gone_n, &err) !=
-        FW_OK)
-        fw_log(FW_LOG_WARN, "delivered alerts stay in the table: %s", err.text);
-    p->pick_count = 0;
 }
 
 static void end_post(struct managers *m, struct peer *p, CURLcode code)
@@ -502,6 +511,9 @@ static void release(struct managers *m)
             drop_peer(m, &m->peers[i]);
     (void)curl_multi_cleanup(m->multi);
     manager_queue_release(&m->queue);
+    for (size_t k = 0; m->relabels != NULL && k < m->o.count; k++)
+        relabel_free(m->relabels[k]);
+    free(m->relabels);
     (void)pthread_mutex_destroy(&m->peers_lock);
     free(m);
 }
@@ -517,6 +529,22 @@ static fw_rc load(struct managers *m, struct fw_err *err)
         return fw_txn_commit(txn, err);
     if (txn != NULL)
         fw_txn_abort(txn);
+    return rc;
+}
+
+/* One for each of the configuration, NULL where it has no rules. */
+static fw_rc open_relabels(struct managers *m, struct fw_err *err)
+{
+    fw_rc rc = FW_OK;
+
+    m->relabels = calloc(m->o.count + 1, sizeof(struct relabel *));
+    if (m->relabels == NULL)
+        return fw_err_set(err, FW_ENOMEM, "out of memory");
+    for (size_t k = 0; rc == FW_OK && k < m->o.count; k++)
+        if (m->o.managers[k].relabel_count > 0)
+            rc = relabel_new(m->o.managers[k].relabels,
+                             m->o.managers[k].relabel_count, &m->relabels[k],
+                             err);
     return rc;
 }
 
@@ -540,6 +568,8 @@ fw_rc managers_start(const struct managers_options *options,
         m->peers[i].m = m;
     if (m->multi == NULL)
         rc = fw_err_set(err, FW_ENOMEM, "libcurl cannot be set up");
+    if (rc == FW_OK)
+        rc = open_relabels(m, err);
     for (size_t k = 0; rc == FW_OK && k < m->o.count; k++)
         for (size_t s = 0; s < m->o.managers[k].static_count; s++)
             for (size_t t = 0; t < m->o.managers[k].statics[s].target_count;

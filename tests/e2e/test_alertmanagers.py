@@ -123,13 +123,13 @@ class Alertmanagers(Case):
             capture_output=True)
         return cert, key
 
-    def begin(self, manager, **more):
+    def begin(self, manager, *others, **more):
         self.write("rules.yml", RULES)
         config = self.write("fw.yml", json.dumps({
             "global": {"external_labels": {"dc": "d1"}},
             "rule_files": ["rules.yml"], "collect": "off",
             "rules_resend_delay": "1s",
-            "alerting": {"alertmanagers": [manager], **more}}))
+            "alerting": {"alertmanagers": [manager, *others], **more}}))
         # A store of its own: what one could not tell, the next would.
         self.started = getattr(self, "started", 0) + 1
         return self.serve("--config", config, listen=["http"],
@@ -173,6 +173,35 @@ class Alertmanagers(Case):
         self.assertEqual([a["labels"] for a in alerts], [
             {"alertname": "Up", "dc": "d1", "tier": "Gold",
              "where": "Gold in d1"}])
+        server.stop()
+
+    def test_each_may_have_rules_of_its_own(self):
+        hooks = [self.webhook(), self.webhook()]
+        managers = [{"static_configs": [{"targets": [
+            hook.url.split("/")[2]]}]} for hook in hooks]
+        managers[0]["alert_relabel_configs"] = [
+            {"source_labels": ["alertname"], "regex": "Up|Gone",
+             "action": "keep"},
+            {"regex": "secret|dc", "action": "labeldrop"}]
+        server = self.begin(*managers, alert_relabel_configs=[
+            {"target_label": "all", "replacement": "yes"}])
+        up = {"alertname": "Up", "dc": "d1", "tier": "Gold", "secret": "s",
+              "all": "yes"}
+
+        def told(hook):
+            return [alert["labels"] for _, _, body in list(hook.got)
+                    for alert in json.loads(body)]
+
+        wait_until(lambda: len(told(hooks[0])) > 1 and {
+            labels["alertname"] for labels in told(hooks[1])} ==
+            {"Up", "Dropped"}, "both to be told")
+        self.assertIn(up, told(hooks[1]))
+        for labels in told(hooks[0]):
+            self.assertEqual(labels, {"alertname": "Up", "tier": "Gold",
+                                      "all": "yes"})
+        # What one of them does not want waits for nobody.
+        wait_until(lambda: "forewarn_alertmanager_waiting 0\n" in
+                   server.http("/metrics")[1], "the queue to be empty")
         server.stop()
 
     def test_a_real_one_is_found_by_dns_and_logged_in_to(self):
