@@ -148,6 +148,37 @@ static void another_question_leaves_nothing_open(void **state)
     assert_int_equal(totals.valued, 0);
 }
 
+/* ---- a watch with a zone: each answer is a forecast in full ---- */
+
+static double towards(fw_ms since, void *self)
+{
+    double hours = (double)(since - FW_DAY) / (double)FW_HOUR;
+
+    return climb(since, self) - 40 + (hours > 2 ? 25 * (hours - 2) : 0);
+}
+
+static void a_quiet_series_is_not_forecast_in_full_each_time(void **state)
+{
+    struct fw_zone *zone = NULL;
+    int quiet;
+
+    (void)state;
+    ok(fw_zone_open("Europe/Berlin", &zone, &err));
+    w.watch.zone = zone;
+    w.watch.horizon = 4 * FW_HOUR;
+    begin_climb();
+    w.value = towards;
+    pass(2 * FW_HOUR);
+    quiet = w.fetches;
+    assert_in_range(quiet, 40, 70); /* 120 looks, 96 answers in 4 hours */
+    assert_int_equal(w.firing, 0);
+    pass(110 * FW_MINUTE); /* from some danger on each look is one */
+    assert_true(w.fetches - quiet > 55);
+    assert_int_equal(w.firing, 1);
+    close_world();
+    fw_zone_close(zone);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -155,6 +186,7 @@ int main(int argc, char **argv)
         WORLD_TEST(a_restart_neither_forgets_nor_repeats_a_value),
         WORLD_TEST(a_breach_is_scored_before_the_value_is),
         WORLD_TEST(another_question_leaves_nothing_open),
+        WORLD_TEST(a_quiet_series_is_not_forecast_in_full_each_time),
     };
 
     return fixture_main(argc, argv, tests);

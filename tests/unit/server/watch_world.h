@@ -39,6 +39,7 @@ struct world {
     bool fail;       /* the query cannot be answered */
     bool calibrated; /* probabilities are corrected */
     char host[32];
+    int fetches;          /* of samples to forecast from */
     uint64_t told_before; /* by watchers that are closed */
     /* what was heard */
     int firing, breached, resolved, right, false_alarms;
@@ -117,6 +118,7 @@ static fw_rc fetch(void *self, struct fw_str expr, fw_ms span, fw_ms history,
     (void)expr;
     (void)history;
     (void)e;
+    w.fetches++;
     if (from < w.born)
         from = w.born;
     from = w.born + (from - w.born + w.sample - 1) / w.sample * w.sample;
