@@ -90,6 +90,31 @@ bool fw_events_change(const struct fw_event *events, size_t n,
                       const struct fw_zone *zone, fw_ms from, fw_ms to);
 #define FW_MAX_EVENTS 64
 
+/* What is known beforehand, as the options of a command say it. */
+#define FW_KNOWN_OPTIONS                                                       \
+    {"event", 0, "EVENT", NULL,                                                \
+     "a planned change, as in "                                                \
+     "'at=2026-11-27T10:00Z,delta=+200GB,why=migration'; as often as there "   \
+     "are"},                                                                   \
+        {"exclude", 0, "FROM/TO", NULL,                                        \
+         "a time not to learn from, as in "                                    \
+         "'2026-11-01T02:00Z/2026-11-01T04:00Z,every=7d'; as often as there "  \
+         "are"},                                                               \
+        {"events", 0, "FILE", NULL, "a file of both, as CSV or JSON"},         \
+    {                                                                          \
+        "time-zone", 0, "ZONE", NULL,                                          \
+            "by whose clocks days and weeks go, as in Europe/Berlin"           \
+    }
+
+struct fw_known {
+    struct fw_event *events; /* in the arena */
+    size_t event_count;
+    struct fw_zone *zone; /* the caller closes it; NULL: UTC */
+};
+FW_CHECK fw_rc fw_known_of_args(struct fw_cli *cli, const struct fw_args *args,
+                                fw_ms now, struct fw_arena *arena,
+                                struct fw_known *out, struct fw_err *err);
+
 struct fw_forecast_options {
     fw_ms now;                 /* the forecast starts after this instant */
     fw_ms horizon;             /* > 0 */

@@ -27,18 +27,7 @@ static const char *const formats[] = {"table", "chart", "csv", "json", NULL};
         {"season", 0, "STEPS", NULL, "a season known to you, in steps"},       \
         {"bounds", 0, "LOW,HIGH", NULL,                                        \
          "limits the values cannot leave, as in 0,1 or 0,"},                   \
-        {"level", 0, "PERCENT", "95", "of the interval"},                      \
-        {"event", 0, "EVENT", NULL,                                            \
-         "a planned change, as in "                                            \
-         "'at=2026-11-27T10:00Z,delta=+200GB,why=migration'; as often as "     \
-         "there are"},                                                         \
-        {"exclude", 0, "FROM/TO", NULL,                                        \
-         "a time not to learn from, as in "                                    \
-         "'2026-11-01T02:00Z/2026-11-01T04:00Z,every=7d'; as often as there "  \
-         "are"},                                                               \
-        {"events", 0, "FILE", NULL, "a file of both, as CSV or JSON"},         \
-        {"time-zone", 0, "ZONE", NULL,                                         \
-         "by whose clocks days and weeks go, as in Europe/Berlin"},            \
+        {"level", 0, "PERCENT", "95", "of the interval"}, FW_KNOWN_OPTIONS,    \
         {"point-only", 0, NULL, NULL, "no interval, several times as fast"},   \
         {"skip-bad", 0, NULL, NULL, "go on without the bad rows of a file"},   \
     {                                                                          \

@@ -13,7 +13,6 @@
 #define INPUT_BYTES ((size_t)8 << 30)
 #define HISTORY_DEFAULT (14 * FW_DAY)
 #define STEPS_MOST 100000
-#define EVENTS_BYTES ((size_t)1 << 20)
 
 static fw_rc bounds(const char *text, struct fw_forecast_options *o,
                     struct fw_err *err)
@@ -97,71 +96,7 @@ static fw_rc numbers(struct forecast_job *job, struct fw_cli *cli,
     return rc;
 }
 
-/* ---- What is known beforehand -------------------------------------------- */
-
-static fw_rc read_events(struct forecast_job *job, const char *path, fw_ms now,
-                         struct fw_err *err)
-{
-    struct fw_buf file = FW_BUF_INIT(EVENTS_BYTES);
-    struct fw_event *read;
-    size_t n;
-    fw_rc rc = job_read_file(path, &file, err);
-
-    if (rc == FW_OK)
-        rc = fw_events_read(
-            (struct fw_str){file.data != NULL ? file.data : "", file.len}, now,
-            job->arena, &read, &n, err);
-    fw_buf_release(&file);
-    if (rc != FW_OK)
-        return fw_err_prefix(err, "%s", path);
-    memcpy(job->events, read, n * sizeof(*read));
-    job->options.event_count = n;
-    return FW_OK;
-}
-
-static fw_rc add_event(struct forecast_job *job, const char *text, bool exclude,
-                       fw_ms now, struct fw_err *err)
-{
-    struct fw_event *out = &job->events[job->options.event_count];
-    fw_rc rc;
-
-    if (job->options.event_count == FW_MAX_EVENTS)
-        return fw_err_set(err, FW_EINVAL, "more than %d events", FW_MAX_EVENTS);
-    rc = exclude ? fw_exclude_parse(fw_str_of(text), now, job->arena, out, err)
-                 : fw_event_parse(fw_str_of(text), now, job->arena, out, err);
-    job->options.event_count += rc == FW_OK;
-    return rc;
-}
-
-static fw_rc known(struct forecast_job *job, struct fw_cli *cli,
-                   const struct fw_args *args, fw_ms now, struct fw_err *err)
-{
-    const char *path = fw_args_get(cli, args, "events"), *text;
-    const char *zone = fw_args_get(cli, args, "time-zone");
-    fw_rc rc = FW_OK;
-
-    job->events =
-        fw_arena_calloc(job->arena, FW_MAX_EVENTS, sizeof(*job->events));
-    if (job->events == NULL)
-        return fw_arena_err(job->arena, err);
-    if (zone != NULL)
-        rc = fw_zone_open(zone, &job->zone, err);
-    if (rc == FW_ENOTFOUND)
-        rc = err->rc = FW_EINVAL; /* a word of the caller's, not an answer */
-    if (rc == FW_OK && path != NULL)
-        rc = read_events(job, path, now, err);
-    for (size_t i = 0;
-         rc == FW_OK && (text = fw_args_each(cli, args, "event", i)) != NULL;
-         i++)
-        rc = add_event(job, text, false, now, err);
-    for (size_t i = 0;
-         rc == FW_OK && (text = fw_args_each(cli, args, "exclude", i)) != NULL;
-         i++)
-        rc = add_event(job, text, true, now, err);
-    job->options.events = job->events;
-    job->options.zone = job->zone;
-    return rc;
-}
+/* ---- All of them -------------------------------------------------------- */
 
 fw_rc job_init(struct forecast_job *job, struct fw_cli *cli,
                const struct fw_args *args, const char *limit,
@@ -206,15 +141,19 @@ fw_rc job_init(struct forecast_job *job, struct fw_cli *cli,
     job->arena = fw_arena_new(ARENA_BYTES);
     if (job->arena == NULL)
         return fw_err_set(err, FW_ENOMEM, "out of memory");
-    return known(job, cli, args, now, err);
+    rc = fw_known_of_args(cli, args, now, job->arena, &job->known, err);
+    job->options.events = job->known.events;
+    job->options.event_count = job->known.event_count;
+    job->options.zone = job->known.zone;
+    return rc;
 }
 
 void job_release(struct forecast_job *job)
 {
     fw_arena_free(job->arena);
     job->arena = NULL;
-    fw_zone_close(job->zone);
-    job->zone = NULL;
+    fw_zone_close(job->known.zone);
+    job->known.zone = NULL;
     fw_buf_release(&job->file);
 }
 

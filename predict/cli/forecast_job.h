@@ -20,8 +20,7 @@ struct forecast_row {
 struct forecast_job {
     struct fw_forecast_options options;
     struct fw_breach breach;
-    struct fw_event *events; /* FW_MAX_EVENTS of them */
-    struct fw_zone *zone;    /* owned; NULL: UTC */
+    struct fw_known known; /* its zone is owned */
     bool has_breach, has_at;
     fw_ms history;
     size_t steps;      /* the horizon in steps of a file's own; 0: a span */

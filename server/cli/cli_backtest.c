@@ -36,6 +36,7 @@ const struct fw_option backtest_options[] = {
     {"lead", 0, "SPAN", "0s",
      "a breach expected sooner than this is not announced"},
     {"interval", 0, "SPAN", "1m", "between two looks in life"},
+    FW_KNOWN_OPTIONS,
     SHARED_OPTIONS,
     {0},
 };
@@ -184,11 +185,12 @@ static int finish(struct alert_view *view, fw_rc rc, const struct fw_err *err)
 /* ---- backtest EXPR LIMIT
  * ---------------------------------------------------------- */
 
-/* A watch made of the command's options. */
+/* A watch made of the command's options; its zone is the caller's. */
 static fw_rc make_watch(struct fw_cli *cli, const struct fw_args *args,
                         struct fw_arena *arena, struct config_watch *w,
                         struct fw_err *err)
 {
+    struct fw_known known = {0};
     struct fw_str limit;
     fw_rc rc = FW_OK;
 
@@ -222,8 +224,14 @@ static fw_rc make_watch(struct fw_cli *cli, const struct fw_args *args,
         rc = fw_args_duration(cli, args, "lead", &w->lead, err);
     if (rc == FW_OK)
         rc = fw_args_duration(cli, args, "interval", &w->interval, err);
+    if (rc == FW_OK)
+        rc = fw_known_of_args(cli, args, fw_clock_now(cli->clock), arena,
+                              &known, err);
     if (rc != FW_OK)
         return rc;
+    w->events = known.events;
+    w->event_count = known.event_count;
+    w->zone = known.zone;
     if (!(w->probability > 0 && w->probability < 1))
         return fw_err_set(err, FW_EINVAL, "--probability lies between 0 and 1");
     if (w->horizon < FW_SECOND || w->interval < FW_SECOND)
@@ -236,7 +244,7 @@ static fw_rc make_watch(struct fw_cli *cli, const struct fw_args *args,
 int cmd_backtest(struct fw_cli *cli, int argc, char **argv)
 {
     struct alert_view view = {0};
-    struct config_watch watch;
+    struct config_watch watch = {0};
     struct fw_err err = {0};
     struct asked asked;
     struct fw_args args;
@@ -254,6 +262,7 @@ int cmd_backtest(struct fw_cli *cli, int argc, char **argv)
     view.watch_count = 1;
     if (rc == FW_OK)
         rc = test_all(&view, &asked, &err);
+    fw_zone_close(watch.zone);
     return finish(&view, rc, &err);
 }
 

@@ -9,7 +9,7 @@ from forewarn_e2e import Case, main
 WATCHES = """
 watches:
   - watch: DiskFull
-    expr: disk_free
+    expr: disk_free{host=~"a|b"}
     breach: "< 5"
     for: 10m
     horizon: 12h
@@ -34,6 +34,10 @@ def history(now):
         ns = t * 10 ** 9
         yield "disk,host=a free=%.3f %d" % (max(a, 2), ns)
         yield "disk,host=b free=%.3f %d" % (50 + math.sin(t / 9000), ns)
+        # c is used for two hours for something planned, three days ago.
+        planned = 0 < t - (now - 3 * DAY) <= 7200
+        yield "disk,host=c free=%.3f %d" % (
+            (3 if planned else 30) + 0.1 * math.sin(t / 5000), ns)
 
 
 class Backtest(Case):
@@ -54,8 +58,8 @@ class Backtest(Case):
         data = self.folder()
         common = ("--data", data, "--history", "11d", "--step", "1h", "--at",
                   str(self.now))
-        got = self.cli("backtest", "disk_free", "< 5", "--horizon", "12h",
-                       "--for", "10m", "--format", "json", *common).json()[0]
+        got = self.cli("backtest", 'disk_free{host=~"a|b"}', "< 5",
+                       "--horizon", "12h", "--for", "10m", "--format", "json", *common).json()[0]
         self.assertEqual(got["series"], 2)
         self.assertIn(got["looks"], (264, 265))  # as the hour falls
         verdict = got["verdict"]
@@ -77,6 +81,23 @@ class Backtest(Case):
         self.assertIn("DiskFull < 5 within 12h", text)
         self.assertIn("%d right, 0 false" % verdict["right"], text)
         self.assertIn("the expression returned no data", text)
+
+    def test_what_was_planned_is_known_at_each_look(self):
+        data = self.folder()
+        planned = time.strftime(
+            "%Y-%m-%dT%H:%M:%SZ", time.gmtime(self.now - 3 * DAY + 1))
+        args = ("backtest", 'disk_free{host="c"}', "< 5", "--horizon", "12h",
+                "--data", data, "--history", "5d", "--step", "1h", "--at",
+                str(self.now), "--format", "json")
+        blind = self.cli(*args).json()[0]["verdict"]
+        self.assertEqual((blind["right"], blind["missed"]), (0, 1))
+        event = "at=%s,delta=-27,for=2h,why=load test" % planned
+        told = self.cli(*args, "--event", event).json()[0]["verdict"]
+        self.assertEqual((told["right"], told["missed"]), (1, 0))
+        self.assertEqual(told["falseAlarms"], 0)
+        self.assertGreater(told["medianLead"], 6 * 3600)
+        bad = self.cli(*args, "--event", "delta=-27", rc=2)
+        self.assertIn("at", bad.err)
 
     def test_mistakes_are_told(self):
         data = self.folder()
