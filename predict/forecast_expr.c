@@ -149,6 +149,8 @@ fw_rc fw_forecast_expr(struct fw_str expr, const struct fw_source *src,
         if (rc != FW_OK && rc != FW_NONE)
             return rc;
         kept += rc == FW_OK;
+        if (options->progress != NULL)
+            options->progress(options->progress_self, i + 1, result.count);
     }
     *out = all;
     *count = kept;

@@ -135,6 +135,9 @@ struct fw_forecast_options {
     /* fw_forecast_expr() only: the limit of each series is what this gives for
      * it at `now`, and breach->limit says nothing. Empty: breach->limit. */
     struct fw_str limit_expr;
+    /* fw_forecast_expr() only: called after each series, for a bar; or NULL. */
+    void (*progress)(void *self, size_t done, size_t all);
+    void *progress_self;
 };
 
 /* ---- The answer

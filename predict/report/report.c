@@ -155,7 +155,10 @@ void report_when(const struct fw_report_row *row, char out[96])
         (void)snprintf(out, 96, "now");
     } else if (f->passage.p50 >= 0) {
         (void)words_span(f->passage.p50, span);
-        (void)snprintf(out, 96, "in %s", span);
+        if (f->passage.p50 < FW_SECOND)
+            (void)snprintf(out, 96, "any moment");
+        else
+            (void)snprintf(out, 96, "in %s", span);
     } else if (row->by_trend >= 0) {
         (void)words_span(row->by_trend, span);
         (void)snprintf(out, 96, "by trend in %s", span);

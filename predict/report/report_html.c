@@ -41,6 +41,10 @@ static const char style_screen[] =
     "th,td{padding:9px 10px;border-bottom:1px solid var(--line);"
     "vertical-align:top}\n"
     "td.n,th.n{text-align:right;white-space:nowrap}\n"
+    "td.when{min-width:8.5em}tbody th{font-size:inherit;font-weight:400;"
+    "color:inherit;letter-spacing:0}\n"
+    "caption{position:absolute;width:1px;height:1px;overflow:hidden;"
+    "clip-path:inset(50%)}\n"
     ".scroll{overflow-x:auto}\n"
     ".summary a{color:inherit;font-weight:600;text-decoration-color:"
     "var(--line);text-underline-offset:3px}\n"
@@ -100,12 +104,20 @@ static const char style_chart[] =
     "vertical-align:4px;border-top:2.5px solid}\n"
     "@media (max-width:640px){main{padding:24px 14px}dl.notes{display:block}"
     "dl.notes dd{margin-bottom:9px}section{padding:16px 14px}}\n"
-    "@media print{:root{color-scheme:light;--paper:#fff;--card:#fff;"
+    "@media "
+    "print{@page{margin:14mm}:root{color-scheme:light;--paper:#fff;--card:#fff;"
     "--ink:#000;--soft:#444;--line:#bbb;--grid:#ddd;--seen:#2a4d7c;"
     "--ahead:#c2590c;--band:#f2b37a66;--limit:#b3261e;--u0:#b3261e;"
     "--u1:#b3261e;--u2:#6f42a8;--u3:#8f6200;--u4:#2e7045}"
-    "main{max-width:none;padding:0}section{break-inside:avoid;"
-    "border-radius:0}*{-webkit-print-color-adjust:exact;"
+    "body{font-size:11px}main{max-width:none;padding:0}h1{font-size:22px}"
+    ".lead{font-size:14px;margin:12px 0}.scroll{overflow:visible}"
+    "th,td{padding:4px 6px}th{font-size:10px}code,.chip{font-size:10px}"
+    ".meter,details{display:none}.facts{gap:6px 28px;margin:8px 0 4px}"
+    ".facts dd{font-size:16px}.facts dd small,.facts dt,dl.notes dt"
+    "{font-size:10px}tr,svg{break-inside:avoid}h2{font-size:15px}"
+    ".head,.facts{break-after:avoid}section{padding:10px 12px;"
+    "margin-top:14px;break-inside:avoid;border-radius:0}*{-webkit-print-color-"
+    "adjust:exact;"
     "print-color-adjust:exact}}\n"
     "</style>\n";
 
@@ -175,7 +187,7 @@ static void summary_row(struct report_page *page,
     char number[WORDS_BYTES], when[96];
 
     report_when(row, when);
-    report_printf(page, "<tr><td><a href=\"#r%zu\">", i);
+    report_printf(page, "<tr><th scope=\"row\"><a href=\"#r%zu\">", i);
     report_escaped(page, row->watch);
     report_put(page, "</a>");
     if (row->series.labels.n > 0) {
@@ -183,14 +195,14 @@ static void summary_row(struct report_page *page,
         labels(page, &row->series.labels);
         report_put(page, "</code>");
     }
-    report_put(page, "</td><td>");
+    report_put(page, "</th><td>");
     chip(page, report_urgency_of(row));
     report_printf(page, "</td><td class=\"n\">%s</td><td class=\"n\">",
                   words_number(row->series.current, number));
     limit_text(page, &row->breach);
     report_put(page, "</td><td class=\"n\">");
     meter(page, row);
-    report_printf(page, "</td><td>%s</td><td>%s</td><td>", when,
+    report_printf(page, "</td><td class=\"when\">%s</td><td>%s</td><td>", when,
                   f != NULL ? fw_verdict_name(f->verdict) : "no data");
     record_short(page, &row->record);
     report_put(page, "</td></tr>\n");
@@ -200,8 +212,9 @@ static void summary(struct report_page *page, const struct fw_report_row **rows,
                     size_t n)
 {
     report_put(page,
-               "<div class=\"scroll\"><table class=\"summary\">\n<caption "
-               "hidden>All watches, most urgent first</caption>\n<thead><tr>"
+               "<div class=\"scroll\" role=\"region\" tabindex=\"0\" "
+               "aria-label=\"Summary\"><table class=\"summary\">\n<caption"
+               ">All watches, most urgent first</caption>\n<thead><tr>"
                "<th scope=\"col\">Watch</th><th scope=\"col\">Urgency</th>"
                "<th scope=\"col\" class=\"n\">Now</th><th scope=\"col\" "
                "class=\"n\">Limit</th><th scope=\"col\" class=\"n\">Chance of "
@@ -285,20 +298,22 @@ static void scores(struct report_page *page, const struct fw_forecast *f)
 {
     if (f->score_count == 0)
         return;
-    report_printf(page,
-                  "<details><summary>%zu models tried on this series"
-                  "</summary><div class=\"scroll\"><table><thead><tr>"
-                  "<th scope=\"col\">Model</th><th scope=\"col\" class=\"n\">"
-                  "Mean error</th><th scope=\"col\" class=\"n\">Against the "
-                  "naive forecast</th></tr></thead><tbody>\n",
-                  f->score_count);
+    report_printf(
+        page,
+        "<details><summary>%zu models tried on this series"
+        "</summary><div class=\"scroll\"><table aria-label=\"Models\">"
+        "<thead><tr>"
+        "<th scope=\"col\">Model</th><th scope=\"col\" class=\"n\">"
+        "Mean error</th><th scope=\"col\" class=\"n\">Against the "
+        "naive forecast</th></tr></thead><tbody>\n",
+        f->score_count);
     for (size_t i = 0; i < f->score_count; i++) {
         char mae[WORDS_BYTES];
 
-        report_put(page, "<tr><td>");
+        report_put(page, "<tr><th scope=\"row\">");
         report_escaped(page, fw_str_of(f->scores[i].model));
         report_printf(page,
-                      "</td><td class=\"n\">%s</td><td class=\"n\">%.2f</td>"
+                      "</th><td class=\"n\">%s</td><td class=\"n\">%.2f</td>"
                       "</tr>\n",
                       words_number(f->scores[i].mae, mae), f->scores[i].mase);
     }

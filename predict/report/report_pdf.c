@@ -376,18 +376,18 @@ static void summary_row(struct pdf *p, const struct fw_report_row *row)
     font(p, 8.5, false);
     paint(p, ink);
     put_fit(p, MARGIN, p->y, 176.0, name_of(row, text));
-    put_right(p, MARGIN + 236.0, p->y, words_number(row->series.current, text));
+    put_right(p, MARGIN + 226.0, p->y, words_number(row->series.current, text));
     fw_breach_print(&row->breach, limit);
-    put_fit(p, MARGIN + 244.0, p->y, 58.0, limit);
-    put_right(p, MARGIN + 340.0, p->y,
+    put_fit(p, MARGIN + 233.0, p->y, 58.0, limit);
+    put_right(p, MARGIN + 331.0, p->y,
               f != NULL && f->has_passage
                   ? words_percent(f->passage.probability, text)
                   : "-");
     report_when(row, when);
-    put_fit(p, MARGIN + 350.0, p->y, 94.0, when);
-    font(p, 8.5, true);
+    put_fit(p, MARGIN + 340.0, p->y, 94.0, when);
+    font(p, 8, true);
     paint(p, urgency_color[u]);
-    put_fit(p, MARGIN + 448.0, p->y, INNER - 448.0, report_urgency_name(u));
+    put_fit(p, MARGIN + 437.0, p->y, INNER - 437.0, report_urgency_name(u));
     paint(p, grid);
     cairo_set_line_width(p->cr, 0.5);
     line(p, MARGIN, p->y + 4.0, WIDTH - MARGIN, p->y + 4.0);
@@ -403,19 +403,20 @@ static void summary(struct pdf *p, const struct fw_report_row **rows, size_t n)
     paint(p, ink);
     put(p, MARGIN, p->y, "Forecast report");
     (void)fw_format_time(now, p->page->now);
-    (void)snprintf(text, sizeof(text), "%s, %zu row%s, most urgent first", now,
-                   n, n == 1 ? "" : "s");
+    (void)snprintf(text, sizeof(text),
+                   "%.10s %.5s UTC, %zu row%s, most urgent first", now,
+                   strlen(now) > 16 ? now + 11 : "", n, n == 1 ? "" : "s");
     font(p, 9.5, false);
     paint(p, soft);
     put(p, MARGIN, p->y + 18.0, text);
     p->y += 44.0;
     font(p, 8, true);
     put(p, MARGIN, p->y, "Watch");
-    put_right(p, MARGIN + 236.0, p->y, "Now");
-    put(p, MARGIN + 244.0, p->y, "Limit");
-    put_right(p, MARGIN + 340.0, p->y, "Chance");
-    put(p, MARGIN + 350.0, p->y, "When");
-    put(p, MARGIN + 448.0, p->y, "Urgency");
+    put_right(p, MARGIN + 226.0, p->y, "Now");
+    put(p, MARGIN + 233.0, p->y, "Limit");
+    put_right(p, MARGIN + 331.0, p->y, "Chance");
+    put(p, MARGIN + 340.0, p->y, "When");
+    put(p, MARGIN + 437.0, p->y, "Urgency");
     p->y += 16.0;
     for (size_t i = 0; i < n; i++)
         summary_row(p, rows[i]);

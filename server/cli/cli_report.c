@@ -18,7 +18,8 @@
 #include "storage/base/limits.h"
 
 #define OUT_BYTES ((size_t)256 << 20)
-#define PROGRESS_LEAST 3 /* watches that are worth a bar */
+#define PROGRESS_LEAST 3   /* watches that are worth a bar, */
+#define PROGRESS_SERIES 20 /* or series of one */
 
 const struct fw_option report_options[] = {
     {"format", 'f', "FORMAT", "text", "text, json, csv, html or pdf"},
@@ -60,6 +61,7 @@ struct state_search {
     uint32_t subject;
     const struct watched_state *states;
     size_t n;
+    bool loose; /* expressions of the command line: nobody watches them */
 };
 
 static const struct watched_state *find_state(const struct state_search *s)
@@ -158,9 +160,45 @@ static fw_rc add_notes(struct alert_view *view,
     return FW_OK;
 }
 
+/* A bar on the terminal, where there is enough to wait for: it grows with each
+ * series, since one watch may have thousands. */
+struct progress {
+    struct fw_cli *cli;
+    size_t watch, watches; /* done, of how many */
+    size_t series;         /* of the watches that are done */
+    int shown;             /* the last figure in hundredths */
+};
+
+static void show_progress(void *self, size_t done, size_t all)
+{
+    static const char bar[] = "##############################";
+    struct progress *p = self;
+    double share =
+        ((double)p->watch + (double)done / (double)all) / (double)p->watches;
+    int hundredths = (int)(100.0 * share);
+
+    if (!p->cli->tty || hundredths == p->shown ||
+        (p->watches < PROGRESS_LEAST && all < PROGRESS_SERIES))
+        return;
+    p->shown = hundredths;
+    (void)fprintf(p->cli->err, "\r[%-30.*s] %zu of %zu watches, %zu series",
+                  (int)(share * (double)(sizeof(bar) - 1)), bar, p->watch,
+                  p->watches, p->series + done);
+    (void)fflush(p->cli->err);
+}
+
+static void end_progress(struct progress *p)
+{
+    if (p->shown < 0)
+        return;
+    (void)fprintf(p->cli->err, "\r%70s\r", "");
+    (void)fflush(p->cli->err);
+}
+
 static fw_rc report_watch(struct alert_view *view,
                           const struct config_watch *watch, fw_ms now,
-                          struct state_search *search, struct rows *rows,
+                          struct state_search *search,
+                          struct progress *progress, struct rows *rows,
                           struct fw_err *err)
 {
     struct fw_source source = fw_source_of_store(view->store);
@@ -177,6 +215,8 @@ static fw_rc report_watch(struct alert_view *view,
     size_t count = 0;
     fw_rc rc = alert_view_totals(view, watch, &totals, err);
 
+    options.progress = show_progress;
+    options.progress_self = progress;
     if (rc == FW_OK)
         rc = fw_forecast_expr(fw_str_of(watch->expr), &source, watch->history,
                               &options, view->arena, &series, &count, err);
@@ -190,35 +230,23 @@ static fw_rc report_watch(struct alert_view *view,
     for (size_t i = 0; rc == FW_OK && i < count; i++) {
         row.series = series[i];
         row.breach.limit = series[i].limit;
-        row.state = state_word(view, watch, &series[i], search);
-        rc = add_notes(view, watch, now, &row, err);
+        if (!search->loose) {
+            row.state = state_word(view, watch, &series[i], search);
+            rc = add_notes(view, watch, now, &row, err);
+        }
         if (rc == FW_OK)
             rc = add_row(view, rows, &row, err);
     }
     return rc;
 }
 
-/* A bar on the terminal, where there is enough to wait for. */
-static void show_progress(struct fw_cli *cli, size_t made, size_t all,
-                          size_t series)
-{
-    static const char bar[] = "##############################";
-    int full = (int)(made * (sizeof(bar) - 1) / all);
-
-    if (!cli->tty || all < PROGRESS_LEAST)
-        return;
-    (void)fprintf(cli->err, "\r[%-30.*s] %zu of %zu watches, %zu series", full,
-                  bar, made, all, series);
-    if (made == all)
-        (void)fprintf(cli->err, "\r%70s\r", "");
-    (void)fflush(cli->err);
-}
-
-static fw_rc report_all(struct alert_view *view, fw_ms now, struct rows *rows,
-                        struct fw_err *err)
+static fw_rc report_all(struct alert_view *view, bool loose, fw_ms now,
+                        struct rows *rows, struct fw_err *err)
 {
     struct watched_state *states = NULL;
-    struct state_search search = {0};
+    struct state_search search = {.loose = loose};
+    struct progress progress = {
+        .cli = view->cli, .watches = view->watch_count, .shown = -1};
     size_t damaged = 0;
     fw_rc rc =
         watched_all(view->txn, view->arena, &states, &search.n, &damaged, err);
@@ -227,9 +255,12 @@ static fw_rc report_all(struct alert_view *view, fw_ms now, struct rows *rows,
     for (size_t i = 0; rc == FW_OK && i < view->watch_count; i++) {
         if (view->cli->cancel != NULL && atomic_load(view->cli->cancel))
             return fw_err_set(err, FW_ECANCELED, "given up");
-        rc = report_watch(view, &view->watches[i], now, &search, rows, err);
-        show_progress(view->cli, i + 1, view->watch_count, rows->n);
+        rc = report_watch(view, &view->watches[i], now, &search, &progress,
+                          rows, err);
+        progress.watch++;
+        progress.series = rows->n;
     }
+    end_progress(&progress);
     return rc;
 }
 
@@ -352,7 +383,7 @@ int cmd_report(struct fw_cli *cli, int argc, char **argv)
     if (rc == FW_OK)
         rc = choose_watches(cli, &args, &view, &config, &err);
     if (rc == FW_OK)
-        rc = report_all(&view, now, &rows, &err);
+        rc = report_all(&view, args.rest_count > 1, now, &rows, &err);
     if (rc == FW_OK)
         rc = fw_report_print(rows.v, rows.n, now, (enum fw_report_format)format,
                              cli->color, cli->columns, footer_of(&view), &text,

@@ -4,10 +4,14 @@ import csv
 import html.parser
 import io
 import json
+import os
 import pathlib
+import pty
+import re
+import subprocess
 import time
 
-from forewarn_e2e import Case, main, wait_until
+from forewarn_e2e import BIN, PATIENCE, Case, main, wait_until
 
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -31,6 +35,53 @@ class Tags(html.parser.HTMLParser):
     def handle_starttag(self, tag, attrs):
         self.tags.add(tag)
         self.attributes += attrs
+
+
+class Page(html.parser.HTMLParser):
+    """What somebody who cannot see the page is told by it."""
+
+    VOID = {"meta", "br", "path", "line", "rect", "circle", "polyline",
+            "polygon"}
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.all = [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        node = {"tag": tag, "text": "", "within": [n["tag"] for n in self.open],
+                "parent": self.open[-1] if self.open else None, **dict(attrs)}
+        self.all.append(node)
+        if tag not in self.VOID:
+            self.open.append(node)
+
+    def handle_startendtag(self, tag, attrs):
+        self.all.append({"tag": tag, "text": "", "within": [],
+                         "parent": None, **dict(attrs)})
+
+    def handle_endtag(self, tag):
+        while self.open and self.open.pop()["tag"] != tag:
+            pass
+
+    def handle_data(self, data):
+        for node in self.open:
+            node["text"] += data
+
+    def every(self, *tags):
+        return [n for n in self.all if n["tag"] in tags]
+
+
+def luminance(color):
+    """Relative luminance as WCAG 2.1 defines it."""
+    parts = [int(color[i:i + 2], 16) / 255 for i in (1, 3, 5)]
+    r, g, b = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4
+               for c in parts]
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b
+
+
+def contrast(a, b):
+    x, y = sorted((luminance(a), luminance(b)))
+    return (y + 0.05) / (x + 0.05)
 
 
 class Report(Case):
@@ -115,6 +166,109 @@ watches:
         keep = pathlib.Path(__file__).parents[2] / "build"
         if keep.is_dir():
             (keep / "report.html").write_text(text, encoding="utf-8")
+
+    def test_html_can_be_read_by_everybody(self):
+        path = self.tmp / "report.html"
+        self.report("--format", "html", "--output", path)
+        text = path.read_text(encoding="utf-8")
+        page = Page(text)
+        self.assertEqual(page.every("html")[0]["lang"], "en")
+        self.assertTrue(page.every("title")[0]["text"].strip())
+        self.assertEqual(len(page.every("h1")), 1)
+        level = 0
+        for heading in page.every("h1", "h2", "h3", "h4"):
+            self.assertTrue(heading["text"].strip())
+            self.assertLessEqual(int(heading["tag"][1]), level + 1)
+            level = int(heading["tag"][1])
+        ids = [n["id"] for n in page.all if "id" in n]
+        self.assertEqual(len(ids), len(set(ids)))
+        for link in page.every("a"):
+            self.assertTrue(link["text"].strip())
+            self.assertIn(link["href"][1:], ids)
+        for cell in page.every("th"):
+            self.assertIn(cell.get("scope"), ("col", "row"))
+        for table in page.every("table"):
+            named = [c for c in page.every("caption")
+                     if c["parent"] is table and c["text"].strip()]
+            self.assertTrue(named or table.get("aria-label"))
+        pictures = page.every("svg")
+        self.assertTrue(pictures)
+        for picture in pictures:
+            self.assertEqual(picture["role"], "img")
+            words = picture["aria-labelledby"].split()
+            self.assertEqual(len(words), 2)
+            for node in page.all:
+                if node.get("id") in words:
+                    self.assertIn(node["tag"], ("title", "desc"))
+                    self.assertGreater(len(node["text"]), 10)
+        for section in page.every("section"):
+            self.assertIn(section["aria-labelledby"], ids)
+        # What a colour says is also said in words.
+        chips = [n for n in page.every("span")
+                 if n.get("class", "").startswith("chip ")]
+        self.assertTrue(chips)
+        for chip in chips:
+            self.assertTrue(chip["text"].strip())
+        for meter in page.every("span"):
+            if meter.get("class", "").startswith("meter "):
+                self.assertEqual(meter["aria-hidden"], "true")
+                self.assertIn("%", meter["parent"]["text"])
+
+        self.has_contrast_in_light_in_dark_and_on_paper(text)
+
+    def has_contrast_in_light_in_dark_and_on_paper(self, text):
+        themes = [dict(re.findall(r"--(\w+):(#[0-9a-f]{6}|#[0-9a-f]{3})\b",
+                                  block))
+                  for block in re.findall(r":root\{([^}]*)\}", text)]
+        self.assertEqual(len(themes), 3)  # light, dark, print
+        self.assertIn("prefers-color-scheme:dark", text)
+        self.assertIn("@media print", text)
+        for theme in themes:
+            for name, color in theme.items():
+                if len(color) == 4:
+                    theme[name] = "#" + "".join(2 * c for c in color[1:])
+            for ground in ("paper", "card"):
+                for ink in ("ink", "soft", "limit", "u0", "u1", "u2", "u3",
+                            "u4"):
+                    self.assertGreaterEqual(
+                        contrast(theme[ink], theme[ground]), 4.5,
+                        (ink, ground, theme))
+                for line in ("seen", "ahead"):
+                    self.assertGreaterEqual(
+                        contrast(theme[line], theme[ground]), 3.0,
+                        (line, ground, theme))
+
+    def test_a_bar_grows_on_a_terminal_only(self):
+        with self.server.line_client() as line:
+            now = int(time.time())
+            for ago in range(300, 0, -10):
+                for i in range(40):
+                    line.send("many,i=%d value=%d %d" % (
+                        i, i + ago % 7, (now - ago) * 10 ** 9))
+            line.sync()
+        args = ("many_value", "> 100", "--horizon", "5m", "--history", "1h")
+        self.assertEqual(self.report(*args).err, "")
+        leader, follower = pty.openpty()
+        child = subprocess.Popen(
+            [BIN, "report", "--data", str(self.server.data), *args],
+            stdout=follower, stderr=follower, stdin=subprocess.DEVNULL)
+        os.close(follower)
+        shown = b""
+        while True:
+            try:
+                more = os.read(leader, 65536)
+            except OSError:  # the other end is closed
+                break
+            if not more:
+                break
+            shown += more
+        os.close(leader)
+        self.assertEqual(child.wait(PATIENCE), 0)
+        done = [int(n) for n in re.findall(rb"0 of 1 watches, (\d+) series",
+                                           shown)]
+        self.assertGreater(len(done), 5)
+        self.assertEqual(done, sorted(done))
+        self.assertEqual(done[-1], 40)
 
     def test_a_file_is_written_whole_or_not_at_all(self):
         path = self.tmp / "report.json"
