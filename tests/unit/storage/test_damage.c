@@ -11,9 +11,10 @@
  * for writing, in a copy, and takes a sample or says why it does not.
  *
  * FOREWARN_FLIPS: how many; FOREWARN_LONG=1: every bit of the first 64 KiB and
- * 2,000 others of each file instead of a thousand in all. That takes half an
- * hour of two cores; FOREWARN_EVERY=4 tries every fourth of these bits, from
- * the one on that the seed says. Cuts are at every page either way.
+ * 2,000 others of each file instead of a thousand in all. That takes hours;
+ * FOREWARN_EVERY=64 tries every 64th of these bits, from the one on that the
+ * seed says, so that seeds 0 to 63 are all of them, one share after the other.
+ * Cuts are at every page either way.
  */
 #include "tests/support/fixture.h"
 
@@ -470,7 +471,7 @@ static void flip_bits(struct worker *w)
             if ((int)(n % WORKERS) == w->number &&
                 n / WORKERS % every() == fixture_seed() % every())
                 flip(w, at, bit, n % 200 == (unsigned)w->number);
-    for (n = 0; n < OTHERS / WORKERS; n++)
+    for (n = 0; n < OTHERS / WORKERS / every(); n++)
         flip(w, synth_u64(&rng) % w->file->bytes,
              (unsigned)(synth_u64(&rng) % 8), n % 20 == 0);
 }
