@@ -23,6 +23,7 @@
 #include "storage/storage.h"
 #include "tests/support/synth.h"
 
+#define HOLD_SERIES 32
 #define START ((fw_ms)1700000000000)
 #define STEP (10 * FW_SECOND)
 
@@ -174,6 +175,9 @@ static uint64_t read_all(struct fw_store *store, size_t series)
     measure_must(fw_cursor_open(store, 0, INT64_MIN, INT64_MAX, &cursor, &err),
                  &err);
     for (size_t i = 0; i < series; i++) {
+        if (i % HOLD_SERIES == 0) /* as a query does */
+            fw_cursor_hold(cursor, false);
+        fw_cursor_hold(cursor, true);
         measure_must(
             fw_cursor_reset(cursor, (uint32_t)i, INT64_MIN, INT64_MAX, &err),
             &err);
