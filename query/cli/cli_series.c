@@ -112,11 +112,23 @@ static fw_rc print_series(struct fw_cli *cli, struct fw_store *store,
         if (rc == FW_OK && cli->tty)
             (void)fputc('\n', cli->out);
     }
+    if (rc == FW_OK && *count == 0)
+        (void)fprintf(cli->err, "no series matches %s\n", args->rest[0]);
     fw_buf_release(&out);
     return rc;
 }
 
-int cmd_series(struct fw_cli *cli, int argc, char **argv)
+/* What a command that lists things takes, and how it prints them. */
+struct listing {
+    fw_rc (*check)(struct fw_cli *cli, const struct fw_args *args,
+                   struct fw_err *err);
+    fw_rc (*print)(struct fw_cli *cli, struct fw_store *store,
+                   const struct fw_args *args, struct fw_arena *arena,
+                   size_t *count, struct fw_err *err);
+};
+
+static int list(struct fw_cli *cli, int argc, char **argv,
+                const struct listing *what)
 {
     struct fw_arena *arena = fw_arena_new(fw_query_limits().max_bytes);
     struct fw_store *store = NULL;
@@ -133,21 +145,26 @@ int cmd_series(struct fw_cli *cli, int argc, char **argv)
     if (arena == NULL)
         rc = fw_err_set(&err, FW_ENOMEM, "out of memory");
     if (rc == FW_OK)
-        rc = cli_one_expression(cli, &args, &err);
+        rc = what->check(cli, &args, &err);
     if (rc == FW_OK && cli_remote_server(cli, &args) == NULL)
         rc = fw_cli_store_open(cli, &store, &err);
     if (rc == FW_OK)
-        rc = print_series(cli, store, &args, arena, &count, &err);
+        rc = what->print(cli, store, &args, arena, &count, &err);
     if (rc != FW_OK)
         code = fw_cli_fail(cli, &err);
-    else if (count == 0)
-        (void)fprintf(cli->err, "no series matches %s\n", args.rest[0]);
-    if (rc == FW_OK && count == 0 && fw_args_has(cli, &args, "fail-empty"))
+    else if (count == 0 && fw_args_has(cli, &args, "fail-empty"))
         code = FW_EXIT_NO;
     if (store != NULL)
         fw_cli_store_close(cli, store);
     fw_arena_free(arena);
     return code;
+}
+
+int cmd_series(struct fw_cli *cli, int argc, char **argv)
+{
+    static const struct listing series = {cli_one_expression, print_series};
+
+    return list(cli, argc, argv, &series);
 }
 
 /* Those of another server. */
@@ -246,10 +263,10 @@ static void explain_no_values(struct fw_cli *cli, struct fw_store *store,
 }
 
 static fw_rc print_labels(struct fw_cli *cli, struct fw_store *store,
-                          const struct fw_args *args, const char *name,
-                          struct fw_arena *arena, size_t *found,
-                          struct fw_err *err)
+                          const struct fw_args *args, struct fw_arena *arena,
+                          size_t *found, struct fw_err *err)
 {
+    const char *name = args->rest_count > 0 ? args->rest[0] : NULL;
     bool narrowed = fw_args_has(cli, args, "match") ||
                     fw_args_has(cli, args, "start") ||
                     fw_args_has(cli, args, "end");
@@ -279,51 +296,35 @@ static fw_rc print_labels(struct fw_cli *cli, struct fw_store *store,
     return rc;
 }
 
-/* `least` names must be given, at most one. */
-static int list_labels(struct fw_cli *cli, int argc, char **argv, int least)
+static fw_rc check_one_at_most(struct fw_cli *cli, const struct fw_args *args,
+                               struct fw_err *err)
 {
-    struct fw_arena *arena = fw_arena_new(fw_query_limits().max_bytes);
-    struct fw_store *store = NULL;
-    struct fw_err err = {0};
-    struct fw_args args;
-    size_t count = 0;
-    int code = FW_EXIT_OK;
-    fw_rc rc = fw_cli_parse(cli, argc, argv, &args);
+    (void)cli;
+    return args->rest_count <= 1
+               ? FW_OK
+               : fw_err_set(err, FW_EINVAL, "one label name at most is taken");
+}
 
-    if (rc != FW_OK) {
-        fw_arena_free(arena);
-        return rc == FW_END ? FW_EXIT_OK : FW_EXIT_USAGE;
-    }
-    if (arena == NULL)
-        rc = fw_err_set(&err, FW_ENOMEM, "out of memory");
-    else if (args.rest_count < least)
-        rc = fw_err_set(&err, FW_EINVAL,
-                        "a label name is expected, such as: forewarn values "
-                        "job");
-    else if (args.rest_count > 1)
-        rc = fw_err_set(&err, FW_EINVAL, "one label name at most is taken");
-    if (rc == FW_OK && cli_remote_server(cli, &args) == NULL)
-        rc = fw_cli_store_open(cli, &store, &err);
-    if (rc == FW_OK)
-        rc = print_labels(cli, store, &args,
-                          args.rest_count > 0 ? args.rest[0] : NULL, arena,
-                          &count, &err);
-    if (rc != FW_OK)
-        code = fw_cli_fail(cli, &err);
-    else if (count == 0 && fw_args_has(cli, &args, "fail-empty"))
-        code = FW_EXIT_NO;
-    if (store != NULL)
-        fw_cli_store_close(cli, store);
-    fw_arena_free(arena);
-    return code;
+static fw_rc check_one_name(struct fw_cli *cli, const struct fw_args *args,
+                            struct fw_err *err)
+{
+    if (args->rest_count < 1)
+        return fw_err_set(err, FW_EINVAL,
+                          "a label name is expected, such as: forewarn values "
+                          "job");
+    return check_one_at_most(cli, args, err);
 }
 
 int cmd_labels(struct fw_cli *cli, int argc, char **argv)
 {
-    return list_labels(cli, argc, argv, 0);
+    static const struct listing labels = {check_one_at_most, print_labels};
+
+    return list(cli, argc, argv, &labels);
 }
 
 int cmd_values(struct fw_cli *cli, int argc, char **argv)
 {
-    return list_labels(cli, argc, argv, 1);
+    static const struct listing values = {check_one_name, print_labels};
+
+    return list(cli, argc, argv, &values);
 }
