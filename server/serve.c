@@ -570,14 +570,15 @@ static void audit_reload(struct serve *s, const struct config *fresh,
         .what = fw_str_of(fresh->path != NULL ? fresh->path : "defaults"),
         .reason = fw_str_of(asker->reason),
     };
+    size_t groups = fresh->rules != NULL ? fresh->rules->count : 0;
     struct fw_txn *txn = NULL;
     struct fw_err err = {0};
     fw_rc rc = fw_txn_begin(s->store, true, &txn, &err);
 
     (void)snprintf(after, sizeof(after),
-                   "by %s: %zu watches, %zu groups of rules", asker->door,
-                   fresh->watch_count,
-                   fresh->rules != NULL ? fresh->rules->count : 0);
+                   "by %s: %zu watch%s, %zu group%s of rules", asker->door,
+                   fresh->watch_count, fresh->watch_count == 1 ? "" : "es",
+                   groups, groups == 1 ? "" : "s");
     entry.after = fw_str_of(after);
     if (rc == FW_OK) {
         rc = audit_add(txn, &entry, &err);

@@ -42,8 +42,7 @@ static bool add_claim(void *self, uint64_t id, const struct prediction *p)
 
             if (in->state != NULL && in->state->subject == p->subject)
                 totals_add(&r->series[i], p, &score);
-            if (in->forecast->model != NULL &&
-                strcmp(in->forecast->model, p->model) == 0)
+            if (p->model[0] != '\0' && strcmp(card_model(in), p->model) == 0)
                 totals_add(&r->model[i], p, &score);
         }
     return r->rc == FW_OK;

@@ -260,6 +260,15 @@ static void say_record(struct answer *a, const char *whose,
     fw_buf_release(&words);
 }
 
+/* A claim is kept with the guess that led it, which need not be the model that
+ * draws the forecast's line. */
+const char *card_model(const struct card_input *in)
+{
+    if (in->state != NULL && in->state->outlook.model[0] != '\0')
+        return in->state->outlook.model;
+    return in->forecast->model != NULL ? in->forecast->model : "";
+}
+
 static void write_record(struct answer *a)
 {
     const struct card_input *in = a->in;
@@ -280,7 +289,7 @@ static void write_record(struct answer *a)
         say(a, ".\n");
     }
     if (in->model_record != NULL && can_tell(in)) {
-        say(a, "The model (%s), over all watches", in->forecast->model);
+        say(a, "The model (%s), over all watches", card_model(in));
         say_record(a, "", in->model_record);
         say(a, ".\n");
     }

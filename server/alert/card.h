@@ -49,6 +49,9 @@ struct card {
     enum fw_side wrong_side; /* the claim is dropped on this side of it */
 };
 
+/* The model that the claim is of: the one the ledger has, if there is one. */
+const char *card_model(const struct card_input *in);
+
 /* "What do we claim?" Static. */
 const char *card_question(enum card_part part);
 /* "claim": the key of a part in JSON. Static. */

@@ -16,7 +16,9 @@
 #define OUT_BYTES ((size_t)64 << 20)
 
 #define SHARED_OPTIONS                                                         \
-    {"history", 0, "SPAN", "30d", "how much of the past to go through"},       \
+    {"history", 0, "SPAN", NULL,                                               \
+     "how much of the past to go through (default: 30d, less where the "       \
+     "horizon is below half an hour)"},                                        \
         {"at", 0, "TIME", "now", "as if it were this moment"},                 \
         {"step", 0, "SPAN", NULL,                                              \
          "between two looks (default: a 24th of the horizon)"},                \
@@ -51,9 +53,11 @@ const struct fw_option watch_options[] = {
     {0},
 };
 
+#define HISTORY (30 * FW_DAY) /* what is gone through at most unasked */
+
 /* What both commands ask for. */
 struct asked {
-    fw_ms from, to, step;
+    fw_ms history, to, step; /* history 0: as each watch needs it */
     double false_alarms;
     size_t claims;
     int format;
@@ -64,12 +68,11 @@ static fw_rc ask(struct fw_cli *cli, const struct fw_args *args,
 {
     static const char *const formats[] = {"table", "json", NULL};
     double claims;
-    fw_ms history;
     fw_rc rc = fw_args_choice(cli, args, "format", formats, &out->format, err);
 
-    out->step = 0;
-    if (rc == FW_OK)
-        rc = fw_args_duration(cli, args, "history", &history, err);
+    out->step = out->history = 0;
+    if (rc == FW_OK && fw_args_has(cli, args, "history"))
+        rc = fw_args_duration(cli, args, "history", &out->history, err);
     if (rc == FW_OK && fw_args_has(cli, args, "step"))
         rc = fw_args_duration(cli, args, "step", &out->step, err);
     if (rc == FW_OK)
@@ -84,10 +87,9 @@ static fw_rc ask(struct fw_cli *cli, const struct fw_args *args,
     if (!(claims >= 0 && claims <= 1e6) || !(out->false_alarms >= 0))
         return fw_err_set(err, FW_EINVAL,
                           "--claims and --false-alarms are numbers from 0 on");
-    if (history <= 0)
+    if (fw_args_has(cli, args, "history") && out->history <= 0)
         return fw_err_set(err, FW_EINVAL, "--history is a span such as 30d");
     out->claims = (size_t)claims;
-    out->from = out->to - history;
     return FW_OK;
 }
 
@@ -126,9 +128,12 @@ static fw_rc test_watch(struct alert_view *view, const struct asked *asked,
                         struct backtest_print *print, struct fw_err *err)
 {
     struct store_sight sight;
+    fw_ms history = asked->history > 0 ? asked->history
+                    : asked->step > 0  ? HISTORY
+                                       : hindsight_span(watch, HISTORY);
     struct hindsight_options options = {
         .watch = watch,
-        .from = asked->from,
+        .from = asked->to - history,
         .to = asked->to,
         .step = asked->step,
     };

@@ -18,7 +18,7 @@
 #include "storage/base/log.h"
 
 #define T_SCHEDULES "schedules"
-#define SCHEDULE_VERSION 1
+#define SCHEDULE_VERSION 2 /* 1 did not say whether it ran */
 #define TRY_AGAIN FW_MINUTE
 #define LONGEST_WAIT FW_MINUTE /* a clock that is set is noticed so soon */
 #define TOLD_BYTES (96 * 1024) /* of a page that goes into a notification */
@@ -47,7 +47,7 @@ struct scheduler {
 /* ---- when it last ran
  * ---------------------------------------------------------------- */
 
-static fw_rc last_put(struct fw_txn *txn, const char *name, fw_ms at,
+static fw_rc last_put(struct fw_txn *txn, const char *name, fw_ms at, bool ran,
                       struct fw_err *err)
 {
     struct fw_buf record = FW_BUF_INIT(256);
@@ -56,6 +56,7 @@ static fw_rc last_put(struct fw_txn *txn, const char *name, fw_ms at,
 
     record_begin(&w, &record, RECORD_SCHEDULE, SCHEDULE_VERSION);
     record_put_ms(&w, at);
+    record_put_u8(&w, ran ? 1 : 0);
     rc = record_end(&w, err);
     if (rc == FW_OK)
         rc = fw_txn_put(txn, T_SCHEDULES, fw_str_of(name),
@@ -66,7 +67,7 @@ static fw_rc last_put(struct fw_txn *txn, const char *name, fw_ms at,
 
 /* FW_NONE where it never ran, or its record is damaged. */
 static fw_rc last_get(struct fw_txn *txn, const char *name, fw_ms *at,
-                      struct fw_err *err)
+                      bool *ran, struct fw_err *err)
 {
     struct record_reader r;
     struct fw_str bytes;
@@ -78,6 +79,7 @@ static fw_rc last_get(struct fw_txn *txn, const char *name, fw_ms *at,
         FW_OK)
         return FW_NONE;
     *at = record_get_ms(&r);
+    *ran = record_version(bytes) < 2 || record_get_u8(&r) != 0;
     return record_close(&r, NULL) == FW_OK ? FW_OK : FW_NONE;
 }
 
@@ -148,7 +150,7 @@ static fw_rc store(struct scheduler *s, const struct config_schedule *schedule,
     if (tells)
         rc = tell(s, txn, schedule, told, path, now, err);
     if (rc == FW_OK && on_time)
-        rc = last_put(txn, schedule->name, now, err);
+        rc = last_put(txn, schedule->name, now, true, err);
     if (rc == FW_OK)
         rc = audit_add(txn, &entry, err);
     if (rc != FW_OK) {
@@ -328,6 +330,7 @@ static fw_rc plan_one(struct scheduler *s, struct fw_txn *txn, size_t i,
 {
     struct planned *plan = &s->plans[i];
     fw_ms last, now = fw_clock_now(s->o.clock);
+    bool ran = false;
     fw_rc rc;
 
     plan->schedule = &s->o.schedules[i];
@@ -336,14 +339,14 @@ static fw_rc plan_one(struct scheduler *s, struct fw_txn *txn, size_t i,
         rc = fw_zone_open(plan->schedule->timezone, &plan->zone, err);
     if (rc != FW_OK)
         return fw_err_prefix(err, "schedule '%s'", plan->schedule->name);
-    rc = last_get(txn, plan->schedule->name, &last, err);
+    rc = last_get(txn, plan->schedule->name, &last, &ran, err);
     if (rc < 0)
         return rc;
-    plan->last = rc == FW_OK ? last : 0;
+    plan->last = rc == FW_OK && ran ? last : 0;
     /* A new one begins now; an old one makes up for what it missed, once. */
     if (rc == FW_NONE || last > now) {
         last = now;
-        rc = last_put(txn, plan->schedule->name, now, err);
+        rc = last_put(txn, plan->schedule->name, now, false, err);
     }
     plan->next = cron_next(&plan->cron, plan->zone, last);
     return rc;

@@ -64,7 +64,7 @@ class Schedules(Case):
         self.begin("0 8 * * MON")
         rows = self.ask().out.splitlines()
         self.assertRegex(rows[1], r"^monday +report +0 8 \* \* MON +"
-                         r"Europe/Berlin +\S+ +20\S+T0[67]:00:00\S* +into ")
+                         r"Europe/Berlin +never +20\S+T0[67]:00:00\S* +into ")
         self.assertRegex(rows[2], r"^digest +digest .*-02-29T03:00:00\S* +"
                          r"to the receivers$")
         self.ask("run", "monday", rc=2)
