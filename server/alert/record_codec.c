@@ -8,6 +8,7 @@
 
 #define HEAD_BYTES 2
 #define CRC_BYTES 4
+#define MS_MOST (INT64_MAX / 4) /* sums and differences of times fit */
 
 static void put(struct record_writer *w, const void *bytes, size_t n)
 {
@@ -142,7 +143,13 @@ uint64_t record_get_u64(struct record_reader *r)
 
 fw_ms record_get_ms(struct record_reader *r)
 {
-    return (fw_ms)record_get_u64(r);
+    fw_ms v = (fw_ms)record_get_u64(r);
+
+    if (v > MS_MOST || v < -MS_MOST) {
+        r->bad = true;
+        return 0;
+    }
+    return v;
 }
 
 double record_get_double(struct record_reader *r)

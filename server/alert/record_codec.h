@@ -81,6 +81,7 @@ uint8_t record_version(struct fw_str bytes);
 uint8_t record_get_u8(struct record_reader *r);
 uint32_t record_get_u32(struct record_reader *r);
 uint64_t record_get_u64(struct record_reader *r);
+/* Times and spans beyond 70 million years are none: the record is bad. */
 fw_ms record_get_ms(struct record_reader *r);
 double record_get_double(struct record_reader *r);
 struct fw_str record_get_str(struct record_reader *r); /* borrowed */

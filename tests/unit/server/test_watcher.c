@@ -353,6 +353,23 @@ static void a_trial_speaks_once_in_a_horizon(void **state)
     }
     assert_int_equal(w.firing, 4);
     assert_int_equal(told_count(), 2); /* one alert and its end */
+    /* Another series has a word of its own. */
+    (void)snprintf(w.host, sizeof(w.host), "b");
+    w.probability = 0.95;
+    pass(20 * FW_MINUTE);
+    w.probability = 0.1;
+    pass(2 * FW_HOUR);
+    assert_int_equal(w.firing, 5);
+    assert_int_equal(told_count(), 4);
+    /* And the first one again, a horizon later. */
+    (void)snprintf(w.host, sizeof(w.host), "a");
+    pass(16 * FW_HOUR);
+    w.probability = 0.95;
+    pass(20 * FW_MINUTE);
+    w.probability = 0.1;
+    pass(2 * FW_HOUR);
+    assert_int_equal(w.firing, 6);
+    assert_int_equal(told_count(), 6);
 }
 
 /* Each 6 hours a breach of 10 minutes, foretold 45 minutes ahead. */
