@@ -57,7 +57,8 @@ static const double trends[][2] = {/* beta, phi */
                                    {0.0, 0.98},
                                    {0.05, 0.98},
                                    {0.2, 0.9},
-                                   {0.2, 1.0}};
+                                   {0.2, 1.0},
+                                   {0.7, 0.8}};
 static const double gammas[] = {0.1, 0.3};
 
 #define COUNT(a) (sizeof(a) / sizeof(*(a)))

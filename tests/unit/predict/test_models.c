@@ -189,8 +189,16 @@ static void like_r(const struct model *model, size_t season, const double *want,
         fail_msg("%s: %g is more than %g", model->name, most, within);
 }
 
-/* What has nothing to search for is the same to the last digits; what has, ours
- * by a few values and R's by a search, ends up near. The series spans 17. */
+/*
+ * What has nothing to search for is the same to the last digits; what has, ours
+ * by a few values and R's by a search, ends up near. The series spans 17.
+ *
+ * Holt-Winters differs since R searches for its first states too and finds a
+ * season that does not change (gamma 0.0001), where ours begins with a level
+ * and no trend and takes gamma from two values. A start with the trend of the
+ * first two seasons was tried: it is worse on M4 Hourly (OWA 0.4113 instead of
+ * 0.4101).
+ */
 static void forecasts_are_those_of_r(void **state)
 {
     (void)state;
@@ -199,10 +207,10 @@ static void forecasts_are_those_of_r(void **state)
     like_r(&model_median, 0, reference_r_median, 1e-9);
     like_r(&model_seasonal_naive, 12, reference_r_snaive, 1e-9);
     like_r(&model_seasonal_mean, 12, reference_r_smean, 1e-9);
-    like_r(&model_theta, 0, reference_r_theta, 0.6);
-    like_r(&model_holt, 0, reference_r_holt, 2.0);
+    like_r(&model_theta, 0, reference_r_theta, 0.02);
+    like_r(&model_holt, 0, reference_r_holt, 0.05);
     like_r(&model_holt_winters, 12, reference_r_hw, 1.5);
-    like_r(&model_autoreg, 12, reference_r_autoreg, 1.0);
+    like_r(&model_autoreg, 12, reference_r_autoreg, 0.02);
 }
 
 static void a_robust_line_is_that_of_r(void **state)
