@@ -2,7 +2,8 @@
 /*
  * bench_forecast.c - how many series a second are forecast, and how many breach
  * questions answered, by one thread, on generated series; and what the
- * forecasts are worth on them beside the naive ones.
+ * forecasts are worth on them beside the naive ones, and beside R's theta and
+ * ets where R is.
  */
 #include <math.h>
 #include <stdio.h>
@@ -168,6 +169,60 @@ out:
     fw_forecaster_free(f);
 }
 
+/* ---- Beside R ------------------------------------------------------------ */
+
+#define R_SERIES 8
+
+/* The published theta and ets of R's package forecast, over the series of a
+ * file: a row each, the last `h` values are what came. */
+static const char r_script[] =
+    "a <- commandArgs(TRUE); h <- as.integer(a[2]); m <- as.integer(a[3]);"
+    "suppressMessages(library(forecast));"
+    "Y <- as.matrix(read.csv(a[1], header=FALSE)); n <- ncol(Y) - h;"
+    "for (name in c(\"theta\", \"ets\")) { e <- c(); t0 <- proc.time();"
+    "for (i in 1:nrow(Y)) { y <- ts(Y[i, 1:n], frequency=m);"
+    "f <- if (name == \"theta\") thetaf(y, h=h) else forecast(ets(y), h=h);"
+    "z <- Y[i, n + 1:h];"
+    "e <- c(e, log(sum(abs(f$mean - z)) / sum(abs(Y[i, n] - z)))) };"
+    "t1 <- proc.time() - t0;"
+    "cat(sprintf(\"%6d samples, %3d steps, R %-5s %8.2f series/s  error %.2f "
+    "of naive\\n\", n, h, name, nrow(Y) / (t1[[1]] + t1[[2]]), exp(mean(e)))) "
+    "}";
+
+static void beside_r(size_t n, size_t day, size_t h)
+{
+    char path[] = "/tmp/forewarn-bench-XXXXXX", command[4096];
+    double *v = calloc(n + h, sizeof(*v));
+    int fd = mkstemp(path);
+    FILE *file = fd >= 0 ? fdopen(fd, "w") : NULL;
+
+    if (v == NULL || file == NULL) {
+        (void)printf("R: no room for its series\n");
+        goto out;
+    }
+    for (size_t s = 0; s < R_SERIES; s++) {
+        make(v, n + h, day);
+        for (size_t i = 0; i < n + h; i++)
+            (void)fprintf(file, "%s%.6f", i > 0 ? "," : "", v[i]);
+        (void)fputc('\n', file);
+    }
+    (void)fflush(file);
+    (void)fflush(stdout);
+    (void)snprintf(command, sizeof(command),
+                   "command -v Rscript >/dev/null && Rscript -e '%s' %s %zu "
+                   "%zu 2>/dev/null || echo 'R with its package forecast is "
+                   "not here: no comparison'",
+                   r_script, path, h, day);
+    if (system(command) != 0)
+        (void)printf("R: no comparison\n");
+out:
+    if (file != NULL)
+        (void)fclose(file);
+    if (fd >= 0)
+        (void)remove(path);
+    free(v);
+}
+
 int main(void)
 {
     (void)printf("CPU time of one thread; %d generated series each\n", SERIES);
@@ -182,5 +237,6 @@ int main(void)
     questions();
     looks(336, FW_HOUR, 24, 24);
     looks(LENGTH, 5 * FW_MINUTE, 288, 72);
+    beside_r(900, 24, 48);
     return 0;
 }
