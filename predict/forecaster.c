@@ -441,16 +441,20 @@ static fw_rc climb(struct run *r, struct ladder_answer *out, struct fw_err *err)
     struct ladder_bounds bounds = LADDER_START;
     struct ladder_answer answer;
     struct ladder ladder;
+    fw_rc rc;
 
     ladder_make(r->o->horizon, least, &ladder);
     for (size_t i = 0; i + 1 < ladder.n; i++) {
-        fw_rc rc = ask_other(r, ladder.rung[i].horizon, &bounds, &answer, err);
+        rc = ask_other(r, ladder.rung[i].horizon, &bounds, &answer, err);
 
         if (rc != FW_OK && rc != FW_NONE)
             return rc;
         ladder_take(&ladder, i, rc == FW_OK ? &answer : NULL, &bounds);
     }
-    return ask(r, &bounds, out);
+    rc = ask(r, &bounds, out);
+    if (rc == FW_OK)
+        ladder_times(&bounds, out);
+    return rc;
 }
 
 static fw_ms to_span(double ms)

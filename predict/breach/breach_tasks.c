@@ -127,6 +127,8 @@ static fw_rc answer(struct work *w, struct asked *q, size_t rung,
     rc = ask(l, p, o, h, limit, &q->bounds, arena, &a);
     if (rc != FW_OK && rc != FW_NONE)
         return rc;
+    if (self && rc == FW_OK)
+        ladder_times(&q->bounds, &a);
     if (!self)
         ladder_take(q->ladder, rung, rc == FW_OK ? &a : NULL, &q->bounds);
     else if (rc == FW_OK)

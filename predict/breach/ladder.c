@@ -4,8 +4,8 @@
 #define COUNT(a) (sizeof(a) / sizeof(*(a)))
 
 static const fw_ms coarse[] = {
-    FW_SECOND,  FW_MINUTE,   FW_HOUR,      6 * FW_HOUR,   FW_DAY,
-    7 * FW_DAY, 28 * FW_DAY, 364 * FW_DAY, 3640 * FW_DAY,
+    FW_SECOND, FW_MINUTE,  FW_HOUR,     3 * FW_HOUR,  6 * FW_HOUR,
+    FW_DAY,    7 * FW_DAY, 28 * FW_DAY, 364 * FW_DAY, 3640 * FW_DAY,
 };
 
 static const fw_ms fine[] = {
@@ -13,12 +13,11 @@ static const fw_ms fine[] = {
     15 * FW_SECOND, 20 * FW_SECOND, 30 * FW_SECOND, 45 * FW_SECOND,
     2 * FW_MINUTE,  3 * FW_MINUTE,  5 * FW_MINUTE,  10 * FW_MINUTE,
     15 * FW_MINUTE, 20 * FW_MINUTE, 30 * FW_MINUTE, 45 * FW_MINUTE,
-    2 * FW_HOUR,    3 * FW_HOUR,    4 * FW_HOUR,    8 * FW_HOUR,
-    12 * FW_HOUR,   18 * FW_HOUR,   2 * FW_DAY,     3 * FW_DAY,
-    4 * FW_DAY,     5 * FW_DAY,     10 * FW_DAY,    14 * FW_DAY,
-    21 * FW_DAY,    60 * FW_DAY,    90 * FW_DAY,    120 * FW_DAY,
-    180 * FW_DAY,   270 * FW_DAY,   728 * FW_DAY,   1092 * FW_DAY,
-    1820 * FW_DAY,
+    2 * FW_HOUR,    4 * FW_HOUR,    8 * FW_HOUR,    12 * FW_HOUR,
+    18 * FW_HOUR,   2 * FW_DAY,     3 * FW_DAY,     4 * FW_DAY,
+    5 * FW_DAY,     10 * FW_DAY,    14 * FW_DAY,    21 * FW_DAY,
+    60 * FW_DAY,    90 * FW_DAY,    120 * FW_DAY,   180 * FW_DAY,
+    270 * FW_DAY,   728 * FW_DAY,   1092 * FW_DAY,  1820 * FW_DAY,
 };
 
 static void put(struct ladder *l, fw_ms horizon, enum ladder_phase phase,
@@ -93,17 +92,40 @@ static double passed_by(const struct ladder_answer *a, double reach, double t)
     return p0 + (a->probability - p0) * (t - t0) / (reach - t0);
 }
 
+/* A time that a rung below has stands; one that none has is not before them. */
+static double time_of(double soon, double own, fw_ms passed)
+{
+    if (soon >= 0.0 || own < 0.0)
+        return soon;
+    return own > (double)passed ? own : (double)passed;
+}
+
+void ladder_times(const struct ladder_bounds *b, struct ladder_answer *answer)
+{
+    answer->p10 = time_of(b->soon.p10, answer->p10, b->passed);
+    answer->p50 = time_of(b->soon.p50, answer->p50, b->passed);
+    answer->p90 = time_of(b->soon.p90, answer->p90, b->passed);
+}
+
 void ladder_take(const struct ladder *l, size_t rung,
                  const struct ladder_answer *answer,
                  struct ladder_bounds *bounds)
 {
     const struct ladder_rung *r = &l->rung[rung];
+    struct ladder_answer a;
 
-    if (r->role == LADDER_BELOW && answer != NULL)
-        bounds->least = answer->probability;
+    if (answer != NULL) {
+        a = *answer;
+        ladder_times(bounds, &a);
+    }
+    if (r->role == LADDER_BELOW && answer != NULL) {
+        bounds->least = a.probability;
+        bounds->soon = a;
+        bounds->passed = r->horizon;
+    }
     if (r->role == LADDER_OVER && answer != NULL) {
-        bounds->most = answer->probability;
-        bounds->over = *answer;
+        bounds->most = a.probability;
+        bounds->over = a;
         bounds->reach = r->horizon;
     }
     if (l->between && rung + 2 == l->n && bounds->reach > 0) {

@@ -13,7 +13,12 @@
  *     P(between)   the share of the next rung's futures that have passed the
  *                  limit by then, kept between the rungs beside it
  *
- * Few rungs are coarse, since all of those below are asked each time.
+ * Few rungs are coarse, since all of those below are asked each time; more of
+ * them cost more than the little accuracy they gain.
+ *
+ * The rungs are at once the distribution of the time to breach: a share of all
+ * futures has passed the limit by the first rung that is so likely, at the time
+ * which that rung tells; it knows more of soon than a longer one.
  */
 #ifndef FW_PREDICT_BREACH_LADDER_H
 #define FW_PREDICT_BREACH_LADDER_H
@@ -58,10 +63,14 @@ struct ladder_answer {
 /* What is known of a question on its way along the ladder. */
 struct ladder_bounds {
     double least, most;        /* of the next answer */
+    struct ladder_answer soon; /* its times: of the first rung that has each */
+    fw_ms passed;              /* the longest rung below that was asked */
     fw_ms reach;               /* of the nearest rung above, 0: none yet */
     struct ladder_answer over; /* its answer */
 };
-#define LADDER_START ((struct ladder_bounds){.most = 1.0})
+#define LADDER_START                                                           \
+    ((struct ladder_bounds){.most = 1.0,                                       \
+                            .soon = {.p10 = -1.0, .p50 = -1.0, .p90 = -1.0}})
 
 /*
  * Takes in the answer of a rung, which was kept within the bounds; NULL where
@@ -71,6 +80,10 @@ struct ladder_bounds {
 void ladder_take(const struct ladder *ladder, size_t rung,
                  const struct ladder_answer *answer,
                  struct ladder_bounds *bounds);
+
+/* The times of an answer, by what the rungs below it know. */
+void ladder_times(const struct ladder_bounds *bounds,
+                  struct ladder_answer *answer);
 
 static inline double ladder_within(double p, const struct ladder_bounds *b)
 {
