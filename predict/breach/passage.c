@@ -567,10 +567,11 @@ static double weigh_up(const double features[PASSAGE_FEATURES])
 static double far_off(const struct lesson *l, const struct origin *q,
                       double limit)
 {
-    double climb = TINY, guess = said(q, -1), beyond;
+    double climb = TINY, guess = said(q, SAID_STAYS), beyond;
 
     for (size_t i = 0; i < l->n; i++)
-        climb = fmax(climb, fabs(l->pool[i].outcome - said(&l->pool[i], -1)));
+        climb = fmax(climb,
+                     fabs(l->pool[i].outcome - said(&l->pool[i], SAID_STAYS)));
     for (int c = 0; c < PASSAGE_CANDIDATES; c++)
         if (!isnan(q->guess[c]))
             guess = fmax(guess, q->guess[c]);
