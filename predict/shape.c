@@ -15,14 +15,15 @@
 #define TREND_SEEN 2.0   /* scatters the line climbs over its piece */
 #define STEP_SEEN 4.0    /* scatters between the levels beside a change */
 #define STEP_PART 8      /* a piece of at least 1/8 of the series */
-#define TOOTH_EDGE 0.2   /* of a tooth: the middle of one lies between */
-#define FLAT_PART 0.05   /* of the level; what scatters by more is noisy */
-#define RESET_PIECE 8    /* values of a climb before and after a reset */
-#define RESET_PART 0.5   /* of the fall, at least, was climbed before */
-#define RESET_RATES 3.0  /* the two climbs differ by this at most */
-#define BURST_FAR 8.0    /* usual deviations that make a burst */
-#define BURST_PART 0.1   /* of the way to the extremes, at least */
-#define BURST_NEAR 3     /* steps a job by the clock is late or early */
+#define LOST_SQUARES 1e-4
+#define TOOTH_EDGE 0.2  /* of a tooth: the middle of one lies between */
+#define FLAT_PART 0.05  /* of the level; what scatters by more is noisy */
+#define RESET_PIECE 8   /* values of a climb before and after a reset */
+#define RESET_PART 0.5  /* of the fall, at least, was climbed before */
+#define RESET_RATES 3.0 /* the two climbs differ by this at most */
+#define BURST_FAR 8.0   /* usual deviations that make a burst */
+#define BURST_PART 0.1  /* of the way to the extremes, at least */
+#define BURST_NEAR 3    /* steps a job by the clock is late or early */
 #define SATURATING_BLOCKS 48
 #define SATURATING_LINE 0.25 /* of a line's error, at most, has the curve */
 #define SATURATING_REST 0.08 /* of the variance */
@@ -434,6 +435,10 @@ enum fw_verdict shape_tell(const struct samples_grid *g,
             fabs(climb) > TREND_SEEN * line.sigma && g->n - start >= 8;
     (void)words_number(line.slope * (double)FW_HOUR / (double)g->step, t.a);
     scatter = scatter_about(g, start, &line, work);
+    /* Squares of values about 1e-300 are lost, and the line's scatter with
+     * them. */
+    if (line.sigma < LOST_SQUARES * scatter && fabs(climb) < scatter)
+        trend = false;
     (void)words_number(scatter, t.b);
     if (seasonal && season->length > 0) {
         trend = trend && start < g->n / 2;

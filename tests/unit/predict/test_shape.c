@@ -302,10 +302,31 @@ static void nine_in_ten_shapes_are_called_what_they_are(void **state)
     assert_true(fine);
 }
 
+static void tiny_noise_has_no_trend(void **state)
+{
+    struct story *s = calloc(1, sizeof(*s));
+
+    (void)state;
+    assert_non_null(s);
+    s->rng = synth_seed(fixture_seed());
+    for (int i = 0; i < EACH; i++) {
+        struct fw_arena *arena = fw_arena_new((size_t)64 << 20);
+
+        assert_non_null(arena);
+        noisy(s);
+        for (size_t j = 0; j < s->n; j++)
+            s->v[j] *= 1e-300;
+        assert_int_equal(run(s, arena)->verdict, FW_NOISY);
+        fw_arena_free(arena);
+    }
+    free(s);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nine_in_ten_shapes_are_called_what_they_are),
+        cmocka_unit_test(tiny_noise_has_no_trend),
     };
 
     return fixture_main(argc, argv, tests);
