@@ -333,8 +333,9 @@ static void fill_assumes(struct run *r)
                           "It is assumed that %s", b->models[0].model->assumes);
     if (b->keep > 1)
         at += (size_t)snprintf(f->assumes + at, sizeof(f->assumes) - at,
-                               " (%s), and %zu more models have a say",
-                               b->models[0].model->name, b->keep - 1);
+                               " (%s), and %zu more model%s a say",
+                               b->models[0].model->name, b->keep - 1,
+                               b->keep == 2 ? " has" : "s have");
     (void)snprintf(f->assumes + at, sizeof(f->assumes) - at,
                    ". Tested on %d earlier moments, %zu step%s ahead: mean "
                    "error %s, naive forecast %s%s.",
