@@ -12,16 +12,18 @@ horizon_s,breach), `breach` being what happened (0 or 1) or, for generated
 series, its true probability. Of measured series (`breach` is 0 or 1, or no
 tasks at all) more questions are asked than were written down: limits at other
 heights and on the other side teach the same thing about guesses and errors.
-They count as a set of their own, half as much. Within a set a series counts
+They count as a set of their own, a quarter as much. Within a set a series counts
 by the square root of its questions.
 
-What is fitted is a network with one layer of tanh units beside a linear part,
-by L-BFGS-B from a few starts, whose mean it is. Weights of features that fall
+What is fitted is half a network with one layer of tanh units beside a linear
+part, by L-BFGS-B from a few starts, whose mean it is; and half boosted trees,
+which fit less of what was not measured. In the network, weights of features that fall
 as the limit rises are kept >= 0, in the layer and behind it, so that the
-probability falls with the limit for certain [Sill 1998, Monotonic networks].
+probability falls with the limit for certain [Sill 1998, Monotonic networks];
+the trees are held to the same.
 What is printed last is judged (one start) by leaving out a fifth of the series
 in turn, those of one source together if --source says which they are.
-Needs Debian's python3-numpy and python3-scipy; run clang-format on the result.
+Needs Debian's python3-numpy, python3-scipy and python3-sklearn; run clang-format on the result.
 """
 import argparse
 import csv
@@ -36,20 +38,26 @@ import zlib
 
 import numpy as np
 from scipy.optimize import minimize
+from sklearn.ensemble import HistGradientBoostingClassifier
 
-RIDGE = 1e-3       # on weights of what falls with the limit
-RIDGE_PLACE = 3e-3  # and of what is the same for any limit
+RIDGE = 3e-3       # on weights of what falls with the limit
+RIDGE_PLACE = 1e-2  # and of what is the same for any limit
 UNITS = 6
 STARTS = 3
 ROUNDS = 120       # stopping early: 300 fit better and foretell worse
+MORE = 0.25        # weight of the questions made up about a set
+TREES = 90
+LEAVES = 8
+TREES_PACE = 0.07
+TREES_ASKED = 2.0  # weight of what was asked of the first set, for trees
 MOST = 4.0         # standard deviations an input may be off
-FALLING = 30       # PASSAGE_FALLING
+FALLING = 34       # PASSAGE_FALLING
 HEIGHTS = (0.7, 0.85, 0.925, 0.97, 0.99, 0.998)
 EVERY = 12         # hours or half hours between questions made up
 MADE_UP = 24000    # of them in one set, at most: they resemble each other
 HEAD = """/* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * passage_weights.h - the constants of weigh_up() in passage.c.
+ * passage_weights.h - the constants of passage_weigh.c.
  *
  * Written by bench/fit_breach.py; refit rather than edit. Columns in the order
  * of passage_feature_names.
@@ -149,7 +157,7 @@ def load(binary, folder, share):
     if all(v[0] in (0.0, 1.0) for v in labels.values()):
         tasks, labels = made_up(series, asked)
         found, names = features(binary, lines, tasks)
-        out.append(table(found, labels, 0.5 * share if asked else share))
+        out.append(table(found, labels, MORE * share if asked else share))
     return names, out
 
 
@@ -199,21 +207,53 @@ def fit_once(x, y, w, seed):
     return unpack(b, n)
 
 
-class Net:
-    """The mean of a few fits, as one wider layer."""
+def grow(x, y, w):
+    """Boosted trees; a label between 0 and 1 is both, by its weight."""
+    soft = (y > 0) & (y < 1)
+    weight = np.concatenate([np.where(soft, w * y, w), (w * (1 - y))[soft]])
+    label = np.concatenate([np.where(soft, 1, y), np.zeros(soft.sum())])
+    falls = (np.arange(x.shape[1]) < FALLING).astype(int)
+    return HistGradientBoostingClassifier(
+        max_iter=TREES, learning_rate=TREES_PACE, max_leaf_nodes=LEAVES,
+        min_samples_leaf=200, l2_regularization=20, monotonic_cst=falls,
+        early_stopping=False).fit(np.vstack([x, x[soft]]), label,
+                                  weight / weight.mean())
+
+
+def tree_rows(nodes):
+    """A tree as struct tree of passage_weigh.c."""
+    splits = [i for i, n in enumerate(nodes) if not n["is_leaf"]]
+    leaves = [i for i, n in enumerate(nodes) if n["is_leaf"]]
+    if not splits:  # one leaf: a split that always goes left
+        return [[0], [-1], [-1], [0.0], [nodes[0]["value"]]]
+
+    def to(i):
+        return ~leaves.index(i) if nodes[i]["is_leaf"] else splits.index(i)
+
+    return [[nodes[i]["feature_idx"] for i in splits],
+            [to(nodes[i]["left"]) for i in splits],
+            [to(nodes[i]["right"]) for i in splits],
+            [nodes[i]["num_threshold"] for i in splits],
+            [nodes[i]["value"] for i in leaves]]
+
+
+class Fit:
+    """The mean of a few networks, as one wider layer, and the trees."""
 
     def __init__(self, tables, starts, keep=None):
-        xs, ys, ws = [], [], []
+        xs, ys, ws, ts = [], [], [], []
         for t in tables:
             m = np.ones(len(t["y"]), bool) if keep is None else keep(t)
             if m.any():
                 xs.append(t["x"][m])
                 ys.append(t["y"][m])
                 ws.append(weights_of(t["series"][m], t["share"]))
+                ts.append(ws[-1] * (TREES_ASKED if t is tables[0] else 1))
         x, y, w = np.vstack(xs), np.concatenate(ys), np.concatenate(ws)
         first = tables[0]["x"]
         self.middle = first.mean(0)
         self.width = first.std(0) + 1e-9
+        self.boosted = grow(x, y, np.concatenate(ts))
         x = self.scaled(x)
         f32 = np.float32
         fits = []
@@ -232,19 +272,23 @@ class Net:
                        MOST).astype(np.float32)
 
     def __call__(self, x):
+        trees = self.boosted.decision_function(x)
         x = self.scaled(x)
         z = np.tanh(x @ self.unit + self.unit_bias) @ self.out
-        return 1 / (1 + np.exp(-(z + x @ self.line + self.bias)))
+        z = 0.5 * (z + x @ self.line + self.bias) + 0.5 * trees
+        return 1 / (1 + np.exp(-z))
 
     def write(self, path, names):
         def row(v):
             return "{" + ", ".join("%.5g" % q for q in v) + "}"
 
         units = self.unit.shape[1]
+        trees = [tree_rows(t[0].nodes) for t in self.boosted._predictors]
         with open(path, "w") as f:
             f.write(HEAD)
             f.write("#define PASSAGE_INPUT_MOST %.1f\n" % MOST)
             f.write("#define PASSAGE_UNITS %d\n" % units)
+            f.write("#define PASSAGE_TREES %d\n" % len(trees))
             f.write("/* %s */\n" % " ".join(names))
             for what, v in (("middle", self.middle), ("width", self.width),
                             ("linear", self.line)):
@@ -258,7 +302,22 @@ class Net:
                     "[PASSAGE_FEATURES] = {\n")
             for u in range(units):
                 f.write("    %s,\n" % row(self.unit[:, u]))
+            f.write("};\n")
+            f.write("static const double passage_tree_bias = %.5g;\n" %
+                    self.boosted._baseline_prediction.item())
+            f.write("static const struct tree passage_tree[PASSAGE_TREES] = "
+                    "{\n")
+            for t in trees:
+                f.write("    {%s},\n" % ", ".join(
+                    row(v) if i < 3 else "{" + ", ".join(
+                        flt(q) for q in v) + "}" for i, v in enumerate(t)))
             f.write("};\n\n#endif\n")
+
+
+def flt(v):
+    """A float constant of C."""
+    text = "%.6g" % v
+    return text + ("f" if "." in text or "e" in text else ".0f")
 
 
 def fold_of(name, source):
@@ -307,7 +366,7 @@ def main():
             print("%-40s %d questions" % (of[-1][-40:], len(t["y"])))
         tables += found
     if a.write:
-        net = Net(tables, STARTS)
+        net = Fit(tables, STARTS)
         for name, t in zip(of, tables):
             print("%-40s in sample %s" % (name[-40:],
                                           scores(t["y"], net(t["x"]))),
@@ -316,7 +375,7 @@ def main():
     if not a.quick:
         told = [np.zeros(len(t["y"])) for t in tables]
         for k in range(5):
-            net = Net(tables, 1, lambda t: t["fold"] != k)
+            net = Fit(tables, 1, lambda t: t["fold"] != k)
             for t, p in zip(tables, told):
                 p[t["fold"] == k] = net(t["x"][t["fold"] == k])
         for name, t, p in zip(of, tables, told):

@@ -273,6 +273,16 @@ void numeric_sort_few(double *v, size_t n)
     halves(v, 1);
 }
 
+double numeric_smallest(const double *v, size_t n, size_t k)
+{
+    double least[64];
+
+    k = k < n ? k : n;
+    k = k < 64 ? k : 64;
+    (void)gsl_sort_smallest(least, k, v, 1, n);
+    return least[k - 1];
+}
+
 double numeric_quantile(const double *sorted, size_t n, double q)
 {
     return gsl_stats_quantile_from_sorted_data(sorted, 1, n,

@@ -68,6 +68,9 @@ double numeric_normal_share(double x);
 double numeric_normal_quantile(double share);
 
 void numeric_sort(double *v, size_t n);
+/* The k-th smallest of n values, or the largest if there are fewer; k is 1 ...
+ * 64. */
+double numeric_smallest(const double *v, size_t n, size_t k);
 /* The same for up to 64 values in a buffer of 64. */
 #define NUMERIC_FEW 64
 void numeric_sort_few(double *v, size_t n);

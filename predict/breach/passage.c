@@ -4,9 +4,8 @@
 #include <math.h>
 #include <string.h>
 
-#include "predict/breach/passage_guess.h"
 #include "predict/breach/passage_noise.h"
-#include "predict/breach/passage_weights.h"
+#include "predict/breach/passage_past.h"
 #include "predict/numeric.h"
 
 #define POOL_LEAST 12  /* fewer do not make a distribution */
@@ -16,16 +15,20 @@
 /* Keeps divisions from zero; far below what a double of about 1 resolves as a
  * difference, since it must not matter how the values were scaled. */
 #define TINY 1e-13
-#define ALIKE_NEAR 3.0   /* a third of a usual scatter off weighs half */
-#define ALIKE_SHARE 4    /* of the origins, about that part is alike */
-#define TRUST_LEAST 0.03 /* less trusted ones are asked only once */
-#define LATELY 12.0      /* horizons that are "a day" where there is none */
-#define SCALED_MOST 5.0  /* errors grow or shrink by this at most */
-#define PHASE_NEAR 16.0  /* errors 1/16 of a day off weigh half */
-#define LANES 4          /* sums kept side by side, so that they overlap */
-#define FAR_FROM 2.0     /* times the largest climb seen, from there on far */
-#define FAR_SLOPE 1.5    /* log odds off for each e-fold beyond that */
-#define LOGIT_MOST 6.0   /* surer than this is never said by one candidate */
+#define ALIKE_NEAR 3.0     /* a third of a usual scatter off weighs half */
+#define ALIKE_SHARE 4      /* of the origins, about that part is alike */
+#define TRUST_LEAST 0.03   /* less trusted ones are asked only once */
+#define LATELY 12.0        /* horizons that are "a day" where there is none */
+#define SCALED_MOST 5.0    /* errors grow or shrink by this at most */
+#define PHASE_NEAR 16.0    /* errors 1/16 of a day off weigh half */
+#define ANALOG_BLUR 0.3    /* of the analogs' deviation */
+#define ANALOG_LEAST 0.05  /* of the week's, at the least */
+#define OUTCOMES_BLUR 0.35 /* of the outcomes' spread */
+#define OUTCOMES_LEAST 0.2
+#define LANES 4        /* sums kept side by side, so that they overlap */
+#define FAR_FROM 2.0   /* times the largest climb seen, from there on far */
+#define FAR_SLOPE 1.5  /* log odds off for each e-fold beyond that */
+#define LOGIT_MOST 6.0 /* surer than this is never said by one candidate */
 
 enum feature_id {
     F_CANDIDATE, /* the first PASSAGE_CANDIDATES: tails by all errors */
@@ -46,6 +49,10 @@ enum feature_id {
     F_ALIKE_STAYS,
     F_ALIKE_AUTOREG,
     F_ALIKE_MIDDLE,
+    F_OUTCOMES, /* what came, whatever was said */
+    F_OUTCOMES_PHASE,
+    F_ANALOG, /* rises at the nearest origins by what led up to them */
+    F_ANALOG_SCALED,
     /* From here on what does not depend on the limit. */
     F_HORIZON,
     F_RISE_36, /* what guesses say, in usual rises */
@@ -58,21 +65,25 @@ enum feature_id {
     F_OFF_STAYS, /* how far off the guesses were within the last day */
     F_OFF_AUTOREG,
     F_OFF_MIDDLE,
-    F_OFF_DAY
+    F_OFF_DAY,
+    F_PAST /* PAST_COUNT of them */
 };
-static_assert(F_OFF_DAY + 1 == PASSAGE_FEATURES, "one slot a feature");
+static_assert(F_PAST + PAST_COUNT == PASSAGE_FEATURES, "one slot a feature");
+static_assert(F_SURE_SKILLED == PASSAGE_SURE, "passage_weigh.c");
 static_assert(F_HORIZON == PASSAGE_FALLING, "those that fall come first");
 
 const char *const passage_feature_names[PASSAGE_FEATURES] = {
-    "line12",     "line12h",   "line36",      "line36h",      "line72",
-    "line72h",    "line288",   "line288h",    "day0",         "dayh",
-    "day1",       "weekh",     "autoreg",     "autoreg_r",    "sawtooth",
-    "middle",     "rise",      "rise_scaled", "ar_scaled",    "day_scaled",
-    "mid_scaled", "rise_bent", "skilled",     "sure_skilled", "sure_ar",
-    "scaled",     "alike",     "rise_alike",  "ar_alike",     "mid_alike",
-    "horizon",    "says36",    "says288",     "says_day0",    "says_day1",
-    "says_week",  "says_ar",   "says_mid",    "off_stays",    "off_ar",
-    "off_mid",    "off_day"};
+    "line12",     "line12h",     "line36",      "line36h",      "line72",
+    "line72h",    "line288",     "line288h",    "day0",         "dayh",
+    "day1",       "weekh",       "autoreg",     "autoreg_r",    "sawtooth",
+    "middle",     "rise",        "rise_scaled", "ar_scaled",    "day_scaled",
+    "mid_scaled", "rise_bent",   "skilled",     "sure_skilled", "sure_ar",
+    "scaled",     "alike",       "rise_alike",  "ar_alike",     "mid_alike",
+    "outcomes",   "outcomes_ph", "analog",      "analog_sc",    "horizon",
+    "says36",     "says288",     "says_day0",   "says_day1",    "says_week",
+    "says_ar",    "says_mid",    "off_stays",   "off_ar",       "off_mid",
+    "off_day",    "known",       "season",      "repeats",      "stays",
+    "unrest",     "roughness",   "rank",        "day_up",       "hour_up"};
 
 /* Plain comparisons, which compile to two instructions; no NaN comes here. */
 static inline double clamp(double z, double lo, double hi)
@@ -477,6 +488,48 @@ static void judge_place(const struct passage *p, const struct origin *q,
     }
 }
 
+/* The tail of the rises at the analogs, in proportion to today's scatter or
+ * not; `least` is a scatter below which nothing is told apart. */
+static double analog_tail(struct passage *p, const struct origin *q,
+                          bool scaled, double least, double limit)
+{
+    const double *w = p->lesson.analog, *off = off_then(p, SAID_STAYS);
+    double sum = 0.0, sq = 0.0, all = 0.0, blur, *x = p->cases.x;
+
+    for (size_t i = 0; i < p->lesson.n; i++) {
+        double e = scaled ? off[i] * p->lesson.ratio[i] : off[i];
+
+        x[i] = q->now + e;
+        sum += w[i] * e;
+        sq += w[i] * e * e;
+        all += w[i];
+    }
+    sq = fmax(sq / all - sum / all * (sum / all), 0.0);
+    blur = ANALOG_BLUR * (sqrt(sq) + ANALOG_LEAST * least) + TINY;
+    return logit(tail(x, w, p->lesson.n, blur, limit));
+}
+
+/* What came after earlier origins, at all and at this phase of the day; and
+ * after those that were like this one. */
+static void judge_past(struct passage *p, const struct origin *q, double limit,
+                       struct verdict *out)
+{
+    const struct lesson *l = &p->lesson;
+    const double *outcome = p->columns.outcome + (l->first - p->columns.from);
+    double least = past_scatter(p, q->at), middle, blur;
+
+    past_weigh(p, q);
+    out->x[F_ANALOG] = analog_tail(p, q, false, least, limit);
+    out->x[F_ANALOG_SCALED] = analog_tail(p, q, true, least, limit);
+    blur = OUTCOMES_BLUR *
+               (spread_of(outcome, l->n, &middle) + OUTCOMES_LEAST * least) +
+           TINY;
+    out->x[F_OUTCOMES] = logit(tail(outcome, l->weight, l->n, blur, limit));
+    out->x[F_OUTCOMES_PHASE] =
+        logit(tail(outcome, l->phase, l->n, blur, limit));
+    past_place(p, q, &out->x[F_PAST]);
+}
+
 /* What followed earlier origins without any model, "it stays" being the
  * guess; and how much better than that the best guess has been. */
 static void judge_history(struct passage *p, const struct origin *q,
@@ -518,6 +571,7 @@ static fw_rc judge(struct passage *p, size_t o, double limit, struct origin *q,
         return FW_NONE;
     judge_skilled(p, q, limit, out);
     judge_history(p, q, limit, out);
+    judge_past(p, q, limit, out);
     return FW_OK;
 }
 
@@ -531,31 +585,6 @@ fw_rc passage_features(struct passage *p, size_t o, double limit,
     if (rc == FW_OK)
         memcpy(features, v.x, sizeof(v.x));
     return rc;
-}
-
-/*
- * The log odds: a regression whose weights may change with the place, as a
- * network with one layer of units. Weights of all that falls as the limit
- * rises are >= 0, in the layer and behind it, so the sum falls too [Sill
- * 1998].
- */
-static double weigh_up(const double features[PASSAGE_FEATURES])
-{
-    double x[PASSAGE_FEATURES], sum = passage_bias;
-
-    for (size_t i = 0; i < PASSAGE_FEATURES; i++) {
-        x[i] = bounded((features[i] - passage_middle[i]) / passage_width[i],
-                       -PASSAGE_INPUT_MOST, PASSAGE_INPUT_MOST);
-        sum += passage_linear[i] * x[i];
-    }
-    for (size_t u = 0; u < PASSAGE_UNITS; u++) {
-        double in = passage_unit_bias[u];
-
-        for (size_t i = 0; i < PASSAGE_FEATURES; i++)
-            in += passage_unit[u][i] * x[i];
-        sum += passage_unit_out[u] * tanh(in);
-    }
-    return sum;
 }
 
 /*
@@ -657,7 +686,8 @@ fw_rc passage_ask(struct passage *p, size_t o, double limit,
     if (rc != FW_OK)
         return rc;
     noise_ask(p->y, o, p->h, p->day, limit, &noise);
-    own = 1.0 / (1.0 + exp(far_off(&p->lesson, &q, limit) - weigh_up(v.x)));
+    own = 1.0 /
+          (1.0 + exp(far_off(&p->lesson, &q, limit) - passage_log_odds(v.x)));
     own += noise.weight * (noise.probability - own);
     out->probability = ladder_within(own, bounds);
     out->origins = p->lesson.n;

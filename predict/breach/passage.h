@@ -22,8 +22,9 @@
 #include "storage/base/arena.h"
 
 #define PASSAGE_CANDIDATES 16 /* guesses of the maximum */
-#define PASSAGE_FEATURES 42   /* what the regression sees: */
-#define PASSAGE_FALLING 30    /* so many fall as the limit rises, the rest */
+#define PASSAGE_FEATURES 55   /* what the regression sees: */
+#define PASSAGE_SURE 23       /* log odds where the series is foretold well */
+#define PASSAGE_FALLING 34    /* so many fall as the limit rises, the rest */
                               /* is the same for any limit */
 
 struct passage; /* a series made ready for one horizon; lives in its arena */
@@ -57,6 +58,9 @@ FW_CHECK fw_rc passage_ask(struct passage *p, size_t o, double limit,
 FW_CHECK fw_rc passage_features(struct passage *p, size_t o, double limit,
                                 double features[PASSAGE_FEATURES]);
 extern const char *const passage_feature_names[PASSAGE_FEATURES];
+
+/* The log odds of a breach by those features (passage_weigh.c). */
+double passage_log_odds(const double features[PASSAGE_FEATURES]);
 
 /*
  * The same question of a young series, by simulation: h steps ahead of y[0 ..

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "predict/breach/passage_past.h"
 #include "predict/numeric.h"
 
 #define POOL_PER_H 4    /* origins per horizon */
@@ -60,14 +61,22 @@ static void sliding_max(const double *y, size_t n, size_t h, size_t *queue,
 
 static void run_sums(struct passage *p)
 {
-    p->sum[0] = p->sum_x[0] = p->sum_sq[0] = 0.0;
+    size_t day = past_day(p);
+
+    p->sum[0] = p->sum_x[0] = p->sum_sq[0] = p->steps_sq[0] = 0.0;
+    p->day_xy[0] = 0.0;
     p->missing[0] = 0;
     p->highest[0] = -INFINITY;
     for (size_t i = 0; i < p->n; i++) {
+        double step = i > 0 ? p->y[i] - p->y[i - 1] : 0.0;
+
         p->sum[i + 1] = p->sum[i] + p->y[i];
         p->sum_x[i + 1] = p->sum_x[i] + (double)i * p->y[i];
         p->missing[i + 1] = p->missing[i] + (isnan(p->raw[i]) != 0);
         p->sum_sq[i + 1] = p->sum_sq[i] + p->y[i] * p->y[i];
+        p->steps_sq[i + 1] = p->steps_sq[i] + step * step;
+        p->day_xy[i + 1] =
+            p->day_xy[i] + (i >= day ? p->y[i] * p->y[i - day] : 0.0);
         p->highest[i + 1] = fmax(p->highest[i], p->y[i]);
     }
 }
@@ -302,6 +311,7 @@ void guess_look(struct passage *p, size_t o, struct origin *out)
     out->guess[AUTOREG_RECENT] = path_max(p, o, AUTOREG_RECENT);
     out->guess[SAWTOOTH] = path_max(p, o, SAWTOOTH);
     out->guess[MIDDLE] = middle(out->guess);
+    past_shape(p, o, out->shape);
     out->outcome = NAN;
     if (o + p->h <= p->n &&
         (double)(p->missing[o + p->h] - p->missing[o]) <= GAP_SHARE * ahead)
@@ -329,13 +339,15 @@ static fw_rc begin(const double *y, const double *raw, size_t n, size_t h,
     p->sum = fw_arena_alloc(arena, (n + 1) * sizeof(double));
     p->sum_x = fw_arena_alloc(arena, (n + 1) * sizeof(double));
     p->sum_sq = fw_arena_alloc(arena, (n + 1) * sizeof(double));
+    p->day_xy = fw_arena_alloc(arena, (n + 1) * sizeof(double));
+    p->steps_sq = fw_arena_alloc(arena, (n + 1) * sizeof(double));
     p->missing = fw_arena_alloc(arena, (n + 1) * sizeof(size_t));
     p->highest = fw_arena_alloc(arena, (n + 1) * sizeof(double));
     p->window_max = fw_arena_alloc(arena, (n + 1) * sizeof(double));
     p->path = fw_arena_alloc(arena, h * sizeof(double));
     if (p->sum == NULL || p->sum_x == NULL || p->sum_sq == NULL ||
-        p->missing == NULL || p->highest == NULL || p->window_max == NULL ||
-        p->path == NULL)
+        p->steps_sq == NULL || p->day_xy == NULL || p->missing == NULL ||
+        p->highest == NULL || p->window_max == NULL || p->path == NULL)
         return FW_ENOMEM;
     run_sums(p);
     sliding_max(y, n, h, queue, p->window_max);
@@ -470,6 +482,8 @@ fw_rc passage_resume(const double *y, const double *raw, size_t n, size_t h,
     p->refit_count = 1;
     memcpy(p->pool, pool, count * sizeof(*pool));
     p->pool_count = count;
+    for (size_t i = 0; i < count; i++)
+        past_shape(p, p->pool[i].at, p->pool[i].shape);
     for (size_t o = looked + p->stride; o + h <= n; o += p->stride) {
         remember(p, o);
         looked = o;

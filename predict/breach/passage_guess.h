@@ -13,6 +13,7 @@
 #include "predict/models/sawtooth.h"
 
 #define PASSAGE_POOL 960 /* newest earlier origins whose errors are used */
+#define PASSAGE_SHAPE 5  /* numbers that tell what led up to an origin */
 
 enum candidate_id {
     LINE_12,
@@ -46,6 +47,7 @@ struct origin {
     double now, level;
     double scale;                     /* of the values lately */
     double guess[PASSAGE_CANDIDATES]; /* of the maximum; NaN: none */
+    double shape[PASSAGE_SHAPE];      /* passage_past.h */
     double outcome;                   /* the maximum; NaN: not known */
 };
 
@@ -74,9 +76,10 @@ struct lesson {
     const struct origin *pool;
     size_t first, n;
     double weight[PASSAGE_POOL], phase[PASSAGE_POOL];
-    double ratio[PASSAGE_POOL]; /* of today's scatter to that then */
-    double alike[PASSAGE_POOL]; /* weights by likeness to today */
-    double bent[PASSAGE_POOL];  /* outcomes on the bent scale (passage.c): */
+    double ratio[PASSAGE_POOL];  /* of today's scatter to that then */
+    double alike[PASSAGE_POOL];  /* weights by likeness to today */
+    double analog[PASSAGE_POOL]; /* and by what led up to it */
+    double bent[PASSAGE_POOL];   /* outcomes on the bent scale (passage.c): */
     double usual, per_width;
 };
 
@@ -90,11 +93,12 @@ struct cases {
 struct passage {
     const double *y, *raw;
     size_t n, h, day, week, stride;
-    double *sum, *sum_x; /* of y and of i * y before i */
-    double *sum_sq;
-    size_t *missing;    /* empty cells before i */
-    double *window_max; /* of y[i .. i+h) */
-    double *highest;    /* of y[0 .. i) */
+    double *sum, *sum_x;       /* of y and of i * y before i */
+    double *sum_sq, *steps_sq; /* of squares, and of those of y's steps */
+    double *day_xy;            /* of products of y with y a day before */
+    size_t *missing;           /* empty cells before i */
+    double *window_max;        /* of y[i .. i+h) */
+    double *highest;           /* of y[0 .. i) */
     struct origin *pool;
     size_t pool_count;
     struct lagfit lags[ALL_SETS]; /* their lags; the sums are not used */
