@@ -256,8 +256,11 @@ fw_rc registry_each_page(struct lmdb_env *meta, registry_page_bytes each,
     if (rc == FW_OK)
         rc =
             lmdb_seek(&cursor, (struct fw_str){&section, 1}, &key, &value, err);
-    while (rc == FW_OK && key.n == KEY_BYTES && key.p[0] == META_PAGE) {
-        rc = each(self, fw_get_be32(key.p + 1), value, err);
+    while (rc == FW_OK && key.n > 0 && key.p[0] == META_PAGE) {
+        /* Where the key's length is wrong the value is, which each() tells. */
+        rc =
+            each(self, key.n == KEY_BYTES ? fw_get_be32(key.p + 1) : UINT32_MAX,
+                 value, err);
         if (rc == FW_OK)
             rc = lmdb_next(&cursor, &key, &value, err);
     }

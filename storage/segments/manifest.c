@@ -769,8 +769,8 @@ static fw_rc each_entry(struct manifest *m,
     if (rc == FW_OK)
         rc =
             lmdb_seek(&cursor, (struct fw_str){&section, 1}, &key, &value, err);
-    while (rc == FW_OK && (key.n == KEY_BYTES || key.n == KEY_BYTES_1) &&
-           key.p[0] == META_PART) {
+    /* One whose length is wrong is damaged, and not the end of them. */
+    while (rc == FW_OK && key.n > 0 && key.p[0] == META_PART) {
         rc = each(self, key, value, err);
         if (rc == FW_OK)
             rc = lmdb_next(&cursor, &key, &value, err);

@@ -200,14 +200,15 @@ fw_rc tombs_load(struct tombs *t, struct lmdb_env *meta, struct fw_err *why,
     if (rc == FW_OK)
         rc =
             lmdb_seek(&cursor, (struct fw_str){&section, 1}, &key, &value, err);
-    while (rc == FW_OK && key.n == KEY_BYTES && key.p[0] == META_TOMB) {
+    while (rc == FW_OK && key.n > 0 && key.p[0] == META_TOMB) {
         struct tomb tomb = {0};
         struct fw_err damage = {0};
-        uint64_t id = fw_get_be64(key.p + 1);
+        bool whole = key.n == KEY_BYTES; /* else it is damaged, as its value */
+        uint64_t id = whole ? fw_get_be64(key.p + 1) : 0;
 
         t->last_id = id > t->last_id ? id : t->last_id;
         rc = tomb_get(value, &tomb, &damage);
-        if (rc == FW_OK && tomb.id == id)
+        if (rc == FW_OK && whole && tomb.id == id)
             rc = show(t, &tomb);
         else if (rc == FW_OK || rc == FW_ECORRUPT) {
             free(tomb.series);
