@@ -284,16 +284,19 @@ static fw_rc check_tables(struct lmdb_cursor *cursor,
     fw_rc rc =
         lmdb_seek(cursor, (struct fw_str){&section, 1}, &key, &value, err);
 
-    while (rc == FW_OK && key.n > PREFIX && key.p[0] == META_KEY) {
-        uint16_t id =
-            (uint16_t)((unsigned char)key.p[1] << 8 | (unsigned char)key.p[2]);
+    while (rc == FW_OK && key.n > 0 && key.p[0] == META_KEY) {
+        /* A key cut short says no table: it is not the end of the others. */
+        bool whole = key.n > PREFIX;
+        unsigned id = whole ? (unsigned)(unsigned char)key.p[1] << 8 |
+                                  (unsigned char)key.p[2]
+                            : 0;
 
-        if ((tables->bits[id / 8] >> id % 8 & 1) != 0 &&
-            !uncover(key, &value)) {
+        if (!whole || ((tables->bits[id / 8] >> id % 8 & 1) != 0 &&
+                       !uncover(key, &value))) {
             (void)snprintf(sentence, sizeof(sentence),
                            "meta/: an entry of table %u is damaged (a key of "
                            "%zu bytes)",
-                           id, key.n - PREFIX);
+                           id, whole ? key.n - PREFIX : 0);
             damaged(self, sentence);
         }
         rc = lmdb_next(cursor, &key, &value, err);
