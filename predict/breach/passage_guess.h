@@ -12,7 +12,7 @@
 #include "predict/models/lagfit.h"
 #include "predict/models/sawtooth.h"
 
-#define PASSAGE_POOL 960 /* newest earlier origins whose errors are used */
+#define PASSAGE_POOL 480 /* newest earlier origins whose errors are used */
 #define PASSAGE_SHAPE 5  /* numbers that tell what led up to an origin */
 
 enum candidate_id {
