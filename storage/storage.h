@@ -360,6 +360,8 @@ struct fw_index_entry {
 struct fw_index_stats {
     uint64_t series;
     uint64_t pairs;                 /* different name=value */
+    fw_ms oldest, newest;           /* sample; INT64_MAX, INT64_MIN: none */
+    uint64_t blocks;                /* of samples, on disk and in memory */
     uint64_t memory_bytes;          /* of labels, postings and hash */
     struct fw_index_entry *metrics; /* series by metric name */
     struct fw_index_entry *values;  /* different values by label name */

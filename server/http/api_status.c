@@ -219,9 +219,9 @@ void api_tsdb(struct call *call)
     fw_json_object(&json);
     put_number(&json, "numSeries", (int64_t)stats.series);
     put_number(&json, "numLabelPairs", (int64_t)stats.pairs);
-    put_number(&json, "chunkCount", 0);
-    put_number(&json, "minTime", 0);
-    put_number(&json, "maxTime", 0);
+    put_number(&json, "chunkCount", (int64_t)stats.blocks);
+    put_number(&json, "minTime", stats.oldest);
+    put_number(&json, "maxTime", stats.newest);
     fw_json_object_end(&json);
     put_top(&json, arena, "seriesCountByMetricName", stats.metrics,
             stats.metric_count);

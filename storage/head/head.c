@@ -204,6 +204,29 @@ uint64_t head_oldest_seq(struct head *h)
     return oldest;
 }
 
+void head_measure(struct head *h, struct head_extent *out)
+{
+    struct head_extent all = {INT64_MAX, INT64_MIN, 0};
+    uint32_t limit = head_limit(h);
+
+    for (uint32_t id = 0; id < limit; id++) {
+        struct head_series *s = head_get(h, id);
+        uint64_t blocks;
+
+        if (s == NULL)
+            continue;
+        head_lock(h, id);
+        blocks = (uint64_t)s->block_count + (head_count(s) > 0);
+        if ((s->flags & HEAD_HAS_SAMPLES) != 0 && blocks > 0) {
+            all.oldest = s->oldest < all.oldest ? s->oldest : all.oldest;
+            all.newest = s->newest > all.newest ? s->newest : all.newest;
+            all.blocks += blocks;
+        }
+        head_unlock(h, id);
+    }
+    *out = all;
+}
+
 bool head_overlaps(struct head *h, uint32_t id, fw_ms from, fw_ms to)
 {
     struct head_series *s = head_get(h, id);

@@ -304,6 +304,13 @@ bool head_overlaps(struct head *h, uint32_t id, fw_ms from, fw_ms to);
 /* One more than the highest id that has a state. */
 uint32_t head_limit(const struct head *h);
 
+/* What all series have together, in memory and on disk. */
+struct head_extent {
+    fw_ms oldest, newest; /* INT64_MAX and INT64_MIN without a sample */
+    uint64_t blocks;      /* on disk, and a series' samples in memory as one */
+};
+void head_measure(struct head *h, struct head_extent *out);
+
 /* ---- Series that leave ----------------------------------------------------
  */
 

@@ -266,6 +266,14 @@ fw_rc fw_store_index_stats(struct fw_store *store, size_t top,
     else
         rc = copy_out(&s, arena, out, err);
     (void)pthread_rwlock_unlock(&store->registry.lock);
+    if (rc == FW_OK) {
+        struct head_extent all;
+
+        head_measure(&store->head, &all);
+        out->oldest = all.oldest;
+        out->newest = all.newest;
+        out->blocks = all.blocks;
+    }
     free(s.metrics.v);
     free(s.values.v);
     free(s.bytes.v);

@@ -92,6 +92,17 @@ class Endpoints(Http):
         self.assertEqual(answer["warnings"],
                          ["results truncated due to limit"])
 
+    def test_tsdb_status_tells_how_far_the_store_reaches(self):
+        head = self.data("/api/v1/status/tsdb")["headStats"]
+        self.assertEqual(head, {"numSeries": 0, "numLabelPairs": 0,
+                                "chunkCount": 0, "minTime": 2**63 - 1,
+                                "maxTime": -2**63})
+        self.feed()
+        head = self.data("/api/v1/status/tsdb")["headStats"]
+        self.assertEqual(
+            [head[x] for x in ("numSeries", "chunkCount", "minTime", "maxTime")],
+            [6, 6, (NOW - 600) * 1000, (NOW - 15) * 1000])
+
     def test_series_labels_values(self):
         self.feed()
         got = self.data("/api/v1/series", match=['reqs{job="b"}', "my_nothing",
