@@ -93,6 +93,10 @@ fw_rc store_get_health(struct fw_store *store, struct fw_err *err);
  */
 FW_CHECK fw_rc store_check_disk(struct fw_store *store, struct fw_err *err);
 
+/* Bytes that the files of a folder in the store's (not those beneath it) take
+ * on the disk; 0 where it cannot be read. */
+uint64_t store_folder_bytes(const struct fw_store *store, const char *name);
+
 /* Samples before this are older than --retention. */
 fw_ms store_retention_edge(struct fw_store *store);
 

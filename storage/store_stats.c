@@ -10,8 +10,7 @@
 #include "storage/journal/committer.h"
 #include "storage/store.h"
 
-/* Bytes the files of a folder (not those beneath it) take on the disk. */
-static uint64_t folder_bytes(const char *dir, const char *name)
+uint64_t store_folder_bytes(const struct fw_store *store, const char *name)
 {
     char path[FW_PATH_BYTES];
     struct fw_err err = {0};
@@ -20,7 +19,7 @@ static uint64_t folder_bytes(const char *dir, const char *name)
     uint64_t bytes = 0;
     DIR *d;
 
-    if (fw_path_join(path, dir, name, &err) != FW_OK)
+    if (fw_path_join(path, store->dir, name, &err) != FW_OK)
         return 0;
     d = opendir(path);
     while (d != NULL && (entry = readdir(d)) != NULL)
@@ -73,8 +72,9 @@ void fw_store_stats(struct fw_store *store, struct fw_store_stats *out)
     };
     if (store->committer != NULL)
         out->pending_samples = committer_pending(store->committer);
-    out->disk_bytes =
-        folder_bytes(store->dir, "meta") + folder_bytes(store->dir, "journal") +
-        folder_bytes(store->dir, "head") + folder_bytes(store->dir, "part");
+    out->disk_bytes = store_folder_bytes(store, "meta") +
+                      store_folder_bytes(store, "journal") +
+                      store_folder_bytes(store, "head") +
+                      store_folder_bytes(store, "part");
     read_health(store, out);
 }

@@ -13,7 +13,7 @@
 #include <stdbool.h>
 
 #include "predict/breach/passage.h"
-#include "predict/cli/csv_input.h"
+#include "predict/csv_input.h"
 
 struct breach_answer {
     bool told; /* false: cannot tell */

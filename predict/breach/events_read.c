@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "predict/breach/events.h"
-#include "predict/cli/csv_input.h"
+#include "predict/csv_input.h"
 
 struct reading {
     struct fw_event_draft draft;

@@ -593,14 +593,14 @@ fw_rc passage_features(struct passage *p, size_t o, double limit,
  * Log odds to take off: none up to FAR_FROM times the largest move that was
  * ever seen within the horizon, counted from the highest guess.
  */
-static double far_off(const struct lesson *l, const struct origin *q,
+static double far_off(const struct passage *p, const struct origin *q,
                       double limit)
 {
+    const double *off = off_then(p, SAID_STAYS);
     double climb = TINY, guess = said(q, SAID_STAYS), beyond;
 
-    for (size_t i = 0; i < l->n; i++)
-        climb = fmax(climb,
-                     fabs(l->pool[i].outcome - said(&l->pool[i], SAID_STAYS)));
+    for (size_t i = 0; i < p->lesson.n; i++)
+        climb = fmax(climb, fabs(off[i]));
     for (int c = 0; c < PASSAGE_CANDIDATES; c++)
         if (!isnan(q->guess[c]))
             guess = fmax(guess, q->guess[c]);
@@ -686,8 +686,7 @@ fw_rc passage_ask(struct passage *p, size_t o, double limit,
     if (rc != FW_OK)
         return rc;
     noise_ask(p->y, o, p->h, p->day, limit, &noise);
-    own = 1.0 /
-          (1.0 + exp(far_off(&p->lesson, &q, limit) - passage_log_odds(v.x)));
+    own = 1.0 / (1.0 + exp(far_off(p, &q, limit) - passage_log_odds(v.x)));
     own += noise.weight * (noise.probability - own);
     out->probability = ladder_within(own, bounds);
     out->origins = p->lesson.n;

@@ -5,7 +5,7 @@
 
 #include "predict/breach/breach_tasks.h"
 #include "predict/cli/forecast_job.h"
-#include "predict/cli/forecast_print.h"
+#include "predict/forecast_print.h"
 
 #define OUT_BYTES ((size_t)4 << 30)
 #define TASKS_BYTES ((size_t)2 << 30)

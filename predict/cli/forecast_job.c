@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "predict/cli/gunzip.h"
+#include "predict/gunzip.h"
 #include "predict/samples.h"
 #include "storage/base/file.h"
 #include "storage/base/limits.h"

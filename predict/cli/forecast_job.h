@@ -6,7 +6,7 @@
 #ifndef FW_PREDICT_FORECAST_JOB_H
 #define FW_PREDICT_FORECAST_JOB_H
 
-#include "predict/cli/csv_input.h"
+#include "predict/csv_input.h"
 #include "predict/predict.h"
 
 struct forecast_row {

@@ -2,7 +2,7 @@
 /* report_csv.c - the report as a table for other programs: a row a series. */
 #include <math.h>
 
-#include "predict/cli/forecast_print.h"
+#include "predict/forecast_print.h"
 #include "predict/report/report.h"
 
 static const char head[] =

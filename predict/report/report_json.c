@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "predict/cli/forecast_print.h"
+#include "predict/forecast_print.h"
 #include "predict/report/report.h"
 #include "storage/base/json.h"
 

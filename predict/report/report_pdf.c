@@ -3,7 +3,7 @@
  * report_pdf.c - the report on pages of A4, by cairo; the room's only door to
  * it. Built without cairo it says so.
  */
-#include "predict/cli/forecast_print.h"
+#include "predict/forecast_print.h"
 #include "predict/report/report_plot.h"
 
 #ifndef FW_WITH_CAIRO

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* report_text.c - the report for a terminal: a table, then a part per row. */
-#include "predict/cli/forecast_print.h"
+#include "predict/forecast_print.h"
 #include "predict/report/report.h"
 
 #include <math.h>

@@ -36,6 +36,14 @@ int cmd_schedules(struct fw_cli *cli, int argc, char **argv);
 int cmd_reload(struct fw_cli *cli, int argc, char **argv);
 int cmd_check(struct fw_cli *cli, int argc, char **argv);
 
+/*
+ * --actor and --reason of a command that changes something: FW_EINVAL without
+ * either, FW_EREADONLY where no server runs on the folder.
+ */
+FW_CHECK fw_rc command_who(const struct fw_cli *cli, const struct fw_args *args,
+                           struct fw_str *actor, struct fw_str *reason,
+                           struct fw_err *err);
+
 extern const struct fw_option schedules_options[];
 extern const struct fw_option reload_options[];
 extern const struct fw_option alerts_options[];

@@ -251,10 +251,9 @@ int cmd_alerts(struct fw_cli *cli, int argc, char **argv)
 
 /* ---- acting ---- */
 
-/* Who and why: nothing is changed without. */
-static fw_rc read_who(const struct fw_cli *cli, const struct fw_args *args,
-                      struct fw_str *actor, struct fw_str *reason,
-                      struct fw_err *err)
+fw_rc command_who(const struct fw_cli *cli, const struct fw_args *args,
+                  struct fw_str *actor, struct fw_str *reason,
+                  struct fw_err *err)
 {
     const char *who = fw_args_get(cli, args, "actor");
     const char *why = fw_args_get(cli, args, "reason");
@@ -336,7 +335,7 @@ int cmd_silence(struct fw_cli *cli, int argc, char **argv)
         rc = fw_parse_time(fw_str_of(fw_args_get(cli, &args, "start")), now,
                            &s.starts_at, &err);
     if (rc == FW_OK)
-        rc = read_who(cli, &args, &s.created_by, &s.comment, &err);
+        rc = command_who(cli, &args, &s.created_by, &s.comment, &err);
     s.ends_at = s.starts_at + span;
     if (rc == FW_OK)
         rc = fw_txn_begin(cli->store, true, &txn, &err);
@@ -363,7 +362,7 @@ int cmd_unsilence(struct fw_cli *cli, int argc, char **argv)
                         "name one silence; 'forewarn alerts --silences' lists "
                         "them");
     if (rc == FW_OK)
-        rc = read_who(cli, &args, &actor, &reason, &err);
+        rc = command_who(cli, &args, &actor, &reason, &err);
     if (rc == FW_OK)
         rc = fw_txn_begin(cli->store, true, &txn, &err);
     if (rc == FW_OK)
@@ -417,7 +416,7 @@ int cmd_ack(struct fw_cli *cli, int argc, char **argv)
 
     if (rc != FW_OK)
         return rc == FW_END ? FW_EXIT_OK : FW_EXIT_USAGE;
-    rc = read_who(cli, &args, &actor, &reason, &err);
+    rc = command_who(cli, &args, &actor, &reason, &err);
     if (rc == FW_OK)
         rc = alert_view_open(&view, cli, &err);
     if (rc == FW_OK)

@@ -24,23 +24,6 @@ const struct fw_option reload_options[] = {
     {0},
 };
 
-/* Who and why: nothing is done without. */
-static fw_rc read_who(const struct fw_cli *cli, const struct fw_args *args,
-                      struct fw_str *actor, struct fw_str *reason,
-                      struct fw_err *err)
-{
-    const char *who = fw_args_get(cli, args, "actor");
-    const char *why = fw_args_get(cli, args, "reason");
-
-    if (who == NULL || why == NULL || *who == '\0' || *why == '\0')
-        return fw_err_set(err, FW_EINVAL,
-                          "--actor and --reason are needed: who says so, and "
-                          "why");
-    *actor = fw_str_of(who);
-    *reason = fw_str_of(why);
-    return FW_OK;
-}
-
 static fw_rc needs_server(const struct fw_cli *cli, struct fw_err *err)
 {
     if (cli->store == NULL)
@@ -136,9 +119,7 @@ int cmd_schedules(struct fw_cli *cli, int argc, char **argv)
         rc = fw_err_set(&err, FW_EINVAL,
                         "takes nothing, or 'run' and the name of a schedule");
     if (rc == FW_OK)
-        rc = read_who(cli, &args, &actor, &reason, &err);
-    if (rc == FW_OK)
-        rc = needs_server(cli, &err);
+        rc = command_who(cli, &args, &actor, &reason, &err);
     if (rc == FW_OK)
         rc = acts_run_schedule(args.rest[1], actor, reason, &err);
     if (rc == FW_OK)
@@ -161,9 +142,7 @@ int cmd_reload(struct fw_cli *cli, int argc, char **argv)
     if (args.rest_count != 0)
         rc = fw_err_set(&err, FW_EINVAL, "takes no argument");
     if (rc == FW_OK)
-        rc = read_who(cli, &args, &actor, &reason, &err);
-    if (rc == FW_OK)
-        rc = needs_server(cli, &err);
+        rc = command_who(cli, &args, &actor, &reason, &err);
     if (rc == FW_OK)
         rc = acts_reload(actor, reason, &err);
     if (rc == FW_OK)

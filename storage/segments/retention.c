@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "storage/segments/retention.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -86,27 +85,6 @@ static uint64_t part_bytes(const struct partition *p)
     return file_bytes(p->path) + file_bytes(lock_path);
 }
 
-static uint64_t folder_bytes(struct fw_store *store, const char *name)
-{
-    char path[FW_PATH_BYTES];
-    struct fw_err err = {0};
-    struct dirent *entry;
-    struct stat st;
-    uint64_t bytes = 0;
-    DIR *d;
-
-    if (fw_path_join(path, store->dir, name, &err) != FW_OK)
-        return 0;
-    d = opendir(path);
-    while (d != NULL && (entry = readdir(d)) != NULL)
-        if (fstatat(dirfd(d), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-            S_ISREG(st.st_mode))
-            bytes += (uint64_t)st.st_blocks * 512;
-    if (d != NULL)
-        (void)closedir(d);
-    return bytes;
-}
-
 static int by_last(const void *a, const void *b)
 {
     const struct partition *left = *(struct partition *const *)a;
@@ -133,7 +111,7 @@ static fw_rc drop_surplus(struct fw_store *store, struct partition **list,
     fw_rc rc = FW_OK;
 
     for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
-        total += folder_bytes(store, others[i]);
+        total += store_folder_bytes(store, others[i]);
     for (size_t i = 0; i < count; i++)
         total += part_bytes(list[i]);
     qsort(list, count, sizeof(struct partition *), by_last);

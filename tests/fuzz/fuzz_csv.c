@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "predict/cli/csv_input.h"
+#include "predict/csv_input.h"
 #include "predict/predict.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -14,7 +14,7 @@ import lint_tree
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^">]+)[">]')
 # Each library's header, and the files that may include it.
 DOORS = (("lmdb.h", "storage/lmdb/lmdb_env.c storage/lmdb/lmdb_copy.c"),
-         ("zlib.h", "storage/segments/deflate.c server/http/gzip.c predict/cli/gunzip.c"),
+         ("zlib.h", "storage/segments/deflate.c server/http/gzip.c predict/gunzip.c"),
          ("pcre2.h", "storage/index/regex.c"),
          ("gsl/", "predict/numeric.c"),
          ("cairo", "predict/report/report_pdf.c"),

@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "predict/cli/csv_input.h"
+#include "predict/csv_input.h"
 
 struct read {
     struct fw_arena *arena;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "predict/cli/csv_input.h"
+#include "predict/csv_input.h"
 
 #include <math.h>
 #include <stdio.h>

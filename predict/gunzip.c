@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "predict/cli/gunzip.h"
+#include "predict/gunzip.h"
 
 #include <zlib.h>
 
