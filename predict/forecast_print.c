@@ -53,25 +53,14 @@ void passage_words(const struct fw_forecast *f, const struct fw_breach *breach,
 
 /* ---- JSON ---------------------------------------------------------------- */
 
-static void json_span(struct fw_json *json, const char *key, fw_ms span)
-{
-    fw_json_key(json, key);
-    if (span < 0)
-        fw_json_null(json);
-    else
-        fw_json_double(json, (double)span / 1000.0);
-}
-
 static void json_passage(struct fw_json *json, const struct fw_passage *p)
 {
     fw_json_object(json);
-    fw_json_key(json, "probability");
-    fw_json_double(json, p->probability);
-    fw_json_key(json, "breached_now");
-    fw_json_bool(json, p->breached_now);
-    json_span(json, "p10_s", p->p10);
-    json_span(json, "p50_s", p->p50);
-    json_span(json, "p90_s", p->p90);
+    fw_json_field_double(json, "probability", p->probability);
+    fw_json_field_bool(json, "breached_now", p->breached_now);
+    fw_json_field_span(json, "p10_s", p->p10);
+    fw_json_field_span(json, "p50_s", p->p50);
+    fw_json_field_span(json, "p90_s", p->p90);
     fw_json_object_end(json);
 }
 
@@ -82,16 +71,11 @@ static void json_scores(struct fw_json *json, const struct fw_forecast *f)
         const struct fw_score *s = &f->scores[i];
 
         fw_json_object(json);
-        fw_json_key(json, "model");
-        fw_json_text(json, s->model);
-        fw_json_key(json, "mae");
-        fw_json_double(json, s->mae);
-        fw_json_key(json, "mae_vs_naive");
-        fw_json_double(json, s->mase);
-        fw_json_key(json, "coverage");
-        fw_json_double(json, s->coverage);
-        fw_json_key(json, "origins");
-        fw_json_int(json, s->origins);
+        fw_json_field_text(json, "model", s->model);
+        fw_json_field_double(json, "mae", s->mae);
+        fw_json_field_double(json, "mae_vs_naive", s->mase);
+        fw_json_field_double(json, "coverage", s->coverage);
+        fw_json_field_int(json, "origins", s->origins);
         fw_json_object_end(json);
     }
     fw_json_array_end(json);
@@ -102,14 +86,10 @@ static void json_points(struct fw_json *json, const struct fw_forecast *f)
     fw_json_array(json);
     for (size_t i = 0; i < f->n; i++) {
         fw_json_object(json);
-        fw_json_key(json, "timestamp");
-        fw_json_seconds(json, f->t[i]);
-        fw_json_key(json, "point");
-        fw_json_double(json, f->point[i]);
-        fw_json_key(json, "lower");
-        fw_json_double(json, f->lower[i]);
-        fw_json_key(json, "upper");
-        fw_json_double(json, f->upper[i]);
+        fw_json_field_seconds(json, "timestamp", f->t[i]);
+        fw_json_field_double(json, "point", f->point[i]);
+        fw_json_field_double(json, "lower", f->lower[i]);
+        fw_json_field_double(json, "upper", f->upper[i]);
         fw_json_object_end(json);
     }
     fw_json_array_end(json);
@@ -131,32 +111,24 @@ void forecast_json(struct fw_json *json, const struct fw_forecast *f,
                    bool with_history)
 {
     fw_json_object(json);
-    fw_json_key(json, "verdict");
-    fw_json_text(json, fw_verdict_name(f->verdict));
+    fw_json_field_text(json, "verdict", fw_verdict_name(f->verdict));
     fw_json_key(json, "reason");
     if (f->reason == FW_REASON_NONE)
         fw_json_null(json);
     else
         fw_json_text(json, fw_reason_name(f->reason));
-    fw_json_key(json, "why");
-    fw_json_text(json, f->why);
-    fw_json_key(json, "step_s");
-    fw_json_double(json, (double)f->step / 1000.0);
-    fw_json_key(json, "season_steps");
-    fw_json_double(json, f->season);
-    fw_json_key(json, "level");
-    fw_json_double(json, f->level);
+    fw_json_field_text(json, "why", f->why);
+    fw_json_field_seconds(json, "step_s", f->step);
+    fw_json_field_double(json, "season_steps", f->season);
+    fw_json_field_double(json, "level", f->level);
     fw_json_key(json, "model");
     if (f->model == NULL)
         fw_json_null(json);
     else
         fw_json_text(json, f->model);
-    fw_json_key(json, "beats_naive");
-    fw_json_bool(json, f->beats_naive);
-    fw_json_key(json, "assumes");
-    fw_json_text(json, f->assumes);
-    fw_json_key(json, "known");
-    fw_json_text(json, f->known != NULL ? f->known : "");
+    fw_json_field_bool(json, "beats_naive", f->beats_naive);
+    fw_json_field_text(json, "assumes", f->assumes);
+    fw_json_field_text(json, "known", f->known != NULL ? f->known : "");
     fw_json_key(json, "hint");
     if (f->counter)
         fw_json_text(json, fw_forecast_hint(f));
@@ -187,14 +159,10 @@ static fw_rc print_json(const struct forecast_row *rows, size_t count,
     fw_json_array(&json);
     for (size_t i = 0; i < count; i++) {
         fw_json_object(&json);
-        fw_json_key(&json, "series");
-        fw_json_str(&json, rows[i].name);
-        fw_json_key(&json, "current");
-        fw_json_double(&json, rows[i].current);
-        fw_json_key(&json, "current_at");
-        fw_json_seconds(&json, rows[i].current_at);
-        fw_json_key(&json, "limit");
-        fw_json_double(&json, rows[i].limit);
+        fw_json_field_str(&json, "series", rows[i].name);
+        fw_json_field_double(&json, "current", rows[i].current);
+        fw_json_field_seconds(&json, "current_at", rows[i].current_at);
+        fw_json_field_double(&json, "limit", rows[i].limit);
         fw_json_key(&json, "answer");
         forecast_json(&json, rows[i].forecast, false);
         fw_json_object_end(&json);

@@ -35,26 +35,6 @@ static fw_rc listing_open(struct listing *l, const struct alert_api *api)
     return rc;
 }
 
-static void put_text(struct fw_json *j, const char *key, const char *text)
-{
-    fw_json_key(j, key);
-    fw_json_text(j, text);
-}
-
-static void put_time(struct fw_json *j, const char *key, fw_ms t)
-{
-    char text[FW_TIME_TEXT_BYTES];
-
-    (void)fw_format_time(text, t);
-    put_text(j, key, t > 0 ? text : "0001-01-01T00:00:00Z");
-}
-
-static void put_seconds(struct fw_json *j, const char *key, fw_ms span)
-{
-    fw_json_key(j, key);
-    fw_json_seconds(j, span);
-}
-
 /* Rows of one watch stand together, so its standing is read once. */
 static bool is_listed(struct listing *l, const struct watched_row *row)
 {
@@ -101,8 +81,8 @@ static void put_alert(struct fw_json *j, struct listing *l,
     if (alert_note_members(&note, j) != FW_OK)
         fw_log(FW_LOG_WARN, "the list of alerts: out of memory for '%s'",
                row->watch->name);
-    put_text(j, "state", prometheus_state(alert->phase));
-    put_time(j, "activeAt", alert_active_at(alert));
+    fw_json_field_text(j, "state", prometheus_state(alert->phase));
+    fw_json_field_time(j, "activeAt", alert_active_at(alert));
     fw_json_key(j, "value");
     fw_json_quoted_double(j, row->state.observed.value);
     fw_json_object_end(j);
@@ -150,16 +130,16 @@ static void put_own_labels(struct fw_json *j, struct listing *l,
     fw_json_key(j, "labels");
     fw_json_object(j);
     for (size_t i = 0; i < watch->label_count; i++)
-        put_text(j, watch->labels[i].name, watch->labels[i].value);
+        fw_json_field_text(j, watch->labels[i].name, watch->labels[i].value);
     fw_json_object_end(j);
     fw_json_key(j, "annotations");
     fw_json_object(j);
-    put_text(j, "owner", watch->owner);
-    put_text(j, "reason", watch->reason);
+    fw_json_field_text(j, "owner", watch->owner);
+    fw_json_field_text(j, "reason", watch->reason);
     if (alert_view_standing(&l->view, watch, &standing, &err) == FW_OK)
-        put_text(j, "standing", standing_name(standing.state));
+        fw_json_field_text(j, "standing", standing_name(standing.state));
     if (watch->runbook != NULL)
-        put_text(j, "runbook_url", watch->runbook);
+        fw_json_field_text(j, "runbook_url", watch->runbook);
     fw_json_object_end(j);
 }
 
@@ -171,12 +151,11 @@ static void put_rule(struct fw_json *j, struct listing *l, size_t from,
                                   watch->breach_text);
 
     fw_json_object(j);
-    put_text(j, "state", prometheus_state(worst(l, from, to)));
-    put_text(j, "name", watch->name);
-    put_text(j, "query", query != NULL ? query : watch->expr);
-    put_seconds(j, "duration", watch->breach.for_ms);
-    fw_json_key(j, "keepFiringFor");
-    fw_json_int(j, 0);
+    fw_json_field_text(j, "state", prometheus_state(worst(l, from, to)));
+    fw_json_field_text(j, "name", watch->name);
+    fw_json_field_text(j, "query", query != NULL ? query : watch->expr);
+    fw_json_field_seconds(j, "duration", watch->breach.for_ms);
+    fw_json_field_int(j, "keepFiringFor", 0);
     put_own_labels(j, l, watch);
     fw_json_key(j, "alerts");
     fw_json_array(j);
@@ -184,11 +163,11 @@ static void put_rule(struct fw_json *j, struct listing *l, size_t from,
         if (is_listed(l, &l->rows[i]))
             put_alert(j, l, &l->rows[i]);
     fw_json_array_end(j);
-    put_text(j, "health", newest_look(l, from, to) > 0 ? "ok" : "unknown");
-    fw_json_key(j, "evaluationTime");
-    fw_json_int(j, 0);
-    put_time(j, "lastEvaluation", newest_look(l, from, to));
-    put_text(j, "type", "alerting");
+    fw_json_field_text(j, "health",
+                       newest_look(l, from, to) > 0 ? "ok" : "unknown");
+    fw_json_field_int(j, "evaluationTime", 0);
+    fw_json_field_time(j, "lastEvaluation", newest_look(l, from, to));
+    fw_json_field_text(j, "type", "alerting");
     fw_json_object_end(j);
 }
 
@@ -198,18 +177,16 @@ static void put_group(struct fw_json *j, struct listing *l, size_t from,
     const struct config_watch *watch = l->rows[from].watch;
 
     fw_json_object(j);
-    put_text(j, "name", watch->name);
-    put_text(j, "file", watch->file != NULL ? watch->file : "");
+    fw_json_field_text(j, "name", watch->name);
+    fw_json_field_text(j, "file", watch->file != NULL ? watch->file : "");
     fw_json_key(j, "rules");
     fw_json_array(j);
     put_rule(j, l, from, to);
     fw_json_array_end(j);
-    put_seconds(j, "interval", watch->interval);
-    fw_json_key(j, "limit");
-    fw_json_int(j, 0);
-    fw_json_key(j, "evaluationTime");
-    fw_json_int(j, 0);
-    put_time(j, "lastEvaluation", newest_look(l, from, to));
+    fw_json_field_seconds(j, "interval", watch->interval);
+    fw_json_field_int(j, "limit", 0);
+    fw_json_field_int(j, "evaluationTime", 0);
+    fw_json_field_time(j, "lastEvaluation", newest_look(l, from, to));
     fw_json_object_end(j);
 }
 
@@ -306,7 +283,7 @@ fw_rc alert_api_rules(void *self, const struct form *form, struct fw_json *json,
         put_watches(api, &l.filter, json);
     fw_json_array_end(json);
     if (l.next[0] != '\0')
-        put_text(json, "groupNextToken", l.next);
+        fw_json_field_text(json, "groupNextToken", l.next);
     fw_json_object_end(json);
     return FW_OK;
 }
@@ -341,7 +318,7 @@ static void put_manager(void *self, const char *url)
     struct fw_json *json = self;
 
     fw_json_object(json);
-    put_text(json, "url", url);
+    fw_json_field_text(json, "url", url);
     fw_json_object_end(json);
 }
 

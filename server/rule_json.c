@@ -145,42 +145,9 @@ fw_rc rule_filter_read(const struct form *form, struct rule_filter *out,
 
 /* ---- pieces ---- */
 
-static void put_text(struct fw_json *j, const char *key, const char *text)
-{
-    fw_json_key(j, key);
-    fw_json_text(j, text);
-}
-
-void rule_json_time(struct fw_json *j, const char *key, fw_ms t)
-{
-    char text[FW_TIME_TEXT_BYTES];
-
-    (void)fw_format_time(text, t);
-    put_text(j, key, t > 0 ? text : "0001-01-01T00:00:00Z");
-}
-
-static void put_span(struct fw_json *j, const char *key, fw_ms span)
-{
-    fw_json_key(j, key);
-    fw_json_seconds(j, span);
-}
-
 static void put_ns(struct fw_json *j, const char *key, uint64_t ns)
 {
-    fw_json_key(j, key);
-    fw_json_double(j, (double)ns / 1e9);
-}
-
-static void put_labels(struct fw_json *j, const char *key,
-                       const struct fw_labels *labels)
-{
-    fw_json_key(j, key);
-    fw_json_object(j);
-    for (size_t i = 0; i < labels->n; i++) {
-        fw_json_key_str(j, labels->v[i].name);
-        fw_json_str(j, labels->v[i].value);
-    }
-    fw_json_object_end(j);
+    fw_json_field_double(j, key, (double)ns / 1e9);
 }
 
 static void put_texts(struct fw_json *j, const char *key,
@@ -209,18 +176,20 @@ static void put_value(struct fw_json *j, double v)
                 break;
         }
     }
-    put_text(j, "value", text);
+    fw_json_field_text(j, "value", text);
 }
 
 static void put_alert(struct fw_json *j, const struct rule_alert *a)
 {
     fw_json_object(j);
-    put_labels(j, "labels", &a->labels);
-    put_labels(j, "annotations", &a->annotations);
-    put_text(j, "state", rule_alert_state_name(a->state));
-    rule_json_time(j, "activeAt", a->active_at);
+    fw_json_key(j, "labels");
+    fw_labels_json(j, &a->labels);
+    fw_json_key(j, "annotations");
+    fw_labels_json(j, &a->annotations);
+    fw_json_field_text(j, "state", rule_alert_state_name(a->state));
+    fw_json_field_time(j, "activeAt", a->active_at);
     if (a->keep_firing_since != 0)
-        rule_json_time(j, "keepFiringSince", a->keep_firing_since);
+        fw_json_field_time(j, "keepFiringSince", a->keep_firing_since);
     put_value(j, a->value);
     fw_json_object_end(j);
 }
@@ -234,12 +203,15 @@ static void put_alerts(struct fw_json *j, const struct rule_run *r)
 
 static void put_outcome(struct fw_json *j, const struct rule_run *r)
 {
-    put_text(j, "health", !r->evaluated ? "unknown" : r->failed ? "err" : "ok");
+    fw_json_field_text(j, "health",
+                       !r->evaluated ? "unknown"
+                       : r->failed   ? "err"
+                                     : "ok");
     if (r->failed)
-        put_text(j, "lastError", r->error);
+        fw_json_field_text(j, "lastError", r->error);
     put_ns(j, "evaluationTime", r->took_ns);
-    rule_json_time(j, "lastEvaluation", r->evaluated_at);
-    put_text(j, "type", r->rule->alerting ? "alerting" : "recording");
+    fw_json_field_time(j, "lastEvaluation", r->evaluated_at);
+    fw_json_field_text(j, "type", r->rule->alerting ? "alerting" : "recording");
 }
 
 static void put_rule(struct fw_json *j, const struct rule_run *r,
@@ -249,12 +221,13 @@ static void put_rule(struct fw_json *j, const struct rule_run *r,
 
     fw_json_object(j);
     if (rule->alerting)
-        put_text(j, "state", rule_alert_state_name(rule_run_state(r)));
-    put_text(j, "name", rule->name);
-    put_text(j, "query", rule->expr);
+        fw_json_field_text(j, "state",
+                           rule_alert_state_name(rule_run_state(r)));
+    fw_json_field_text(j, "name", rule->name);
+    fw_json_field_text(j, "query", rule->expr);
     if (rule->alerting) {
-        put_span(j, "duration", rule->for_ms);
-        put_span(j, "keepFiringFor", rule->keep_firing_for);
+        fw_json_field_seconds(j, "duration", rule->for_ms);
+        fw_json_field_seconds(j, "keepFiringFor", rule->keep_firing_for);
     }
     if (rule->alerting || rule->label_count > 0)
         put_texts(j, "labels", rule->labels, rule->label_count);
@@ -283,8 +256,8 @@ bool rule_json_group(struct fw_json *j, const struct group_run *g,
             continue;
         if (!begun) {
             fw_json_object(j);
-            put_text(j, "name", g->group->name);
-            put_text(j, "file", g->group->file);
+            fw_json_field_text(j, "name", g->group->name);
+            fw_json_field_text(j, "file", g->group->file);
             fw_json_key(j, "rules");
             fw_json_array(j);
             begun = true;
@@ -294,11 +267,10 @@ bool rule_json_group(struct fw_json *j, const struct group_run *g,
     if (!begun)
         return false;
     fw_json_array_end(j);
-    put_span(j, "interval", g->interval);
-    fw_json_key(j, "limit");
-    fw_json_int(j, g->group->limit);
+    fw_json_field_seconds(j, "interval", g->interval);
+    fw_json_field_int(j, "limit", g->group->limit);
     put_ns(j, "evaluationTime", g->took_ns);
-    rule_json_time(j, "lastEvaluation", g->evaluated_at);
+    fw_json_field_time(j, "lastEvaluation", g->evaluated_at);
     fw_json_object_end(j);
     return true;
 }

@@ -34,7 +34,4 @@ bool rule_json_group(struct fw_json *j, const struct group_run *g,
 /* Writes the active alerts of the group, one after another. */
 void rule_json_alerts(struct fw_json *j, const struct group_run *g);
 
-/* "0001-01-01T00:00:00Z" for 0. */
-void rule_json_time(struct fw_json *j, const char *key, fw_ms t);
-
 #endif

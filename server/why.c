@@ -321,10 +321,8 @@ static void put_claim(struct fw_json *j, const struct why_row *row)
     static const char *const keys[] = {"timeToBreachP10", "timeToBreach",
                                        "timeToBreachP90"};
 
-    fw_json_key(j, "value");
-    fw_json_double(j, row->in.current);
-    fw_json_key(j, "probability");
-    fw_json_double(j, told ? f->passage.probability : NAN);
+    fw_json_field_double(j, "value", row->in.current);
+    fw_json_field_double(j, "probability", told ? f->passage.probability : NAN);
     for (int i = 0; i < 3; i++) {
         fw_json_key(j, keys[i]);
         if (!told || spans[i] < 0)
@@ -343,12 +341,10 @@ static void put_claim(struct fw_json *j, const struct why_row *row)
         return;
     }
     fw_json_object(j);
-    fw_json_key(j, "at");
-    fw_json_seconds(j, row->card.wrong_at);
-    fw_json_key(j, "side");
-    fw_json_text(j, row->card.wrong_side == FW_ABOVE ? "above" : "below");
-    fw_json_key(j, "value");
-    fw_json_double(j, row->card.wrong_value);
+    fw_json_field_seconds(j, "at", row->card.wrong_at);
+    fw_json_field_text(j, "side",
+                       row->card.wrong_side == FW_ABOVE ? "above" : "below");
+    fw_json_field_double(j, "value", row->card.wrong_value);
     fw_json_object_end(j);
 }
 
@@ -359,8 +355,7 @@ void why_json(const struct why *why, struct fw_json *j)
         const struct why_row *row = &why->rows[i];
 
         fw_json_object(j);
-        fw_json_key(j, "watch");
-        fw_json_text(j, row->in.watch->name);
+        fw_json_field_text(j, "watch", row->in.watch->name);
         fw_json_key(j, "labels");
         fw_json_object(j);
         for (size_t k = 0; k < row->in.labels->n; k++) {

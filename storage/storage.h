@@ -60,6 +60,11 @@ int fw_labels_cmp(const struct fw_labels *a, const struct fw_labels *b);
 FW_CHECK fw_rc fw_labels_print(struct fw_buf *out,
                                const struct fw_labels *labels);
 
+struct fw_json;
+
+/* Writes them as one JSON object: {"job":"node"}. */
+void fw_labels_json(struct fw_json *json, const struct fw_labels *labels);
+
 /* ---- Matchers ---------------------------------------------------------- */
 
 enum fw_match_op {

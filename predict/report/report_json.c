@@ -3,41 +3,16 @@
 #include "predict/report/report.h"
 #include "storage/base/json.h"
 
-static void labels(struct fw_json *json, const struct fw_labels *l)
-{
-    fw_json_object(json);
-    for (size_t i = 0; i < l->n; i++) {
-        fw_json_key_str(json, l->v[i].name);
-        fw_json_str(json, l->v[i].value);
-    }
-    fw_json_object_end(json);
-}
-
 static void record(struct fw_json *json, const struct fw_record *r)
 {
     fw_json_object(json);
-    fw_json_key(json, "predictions");
-    fw_json_int(json, (int64_t)r->predictions);
-    fw_json_key(json, "right");
-    fw_json_int(json, (int64_t)r->right);
-    fw_json_key(json, "false_alarms");
-    fw_json_int(json, (int64_t)r->false_alarms);
-    fw_json_key(json, "missed");
-    fw_json_int(json, (int64_t)r->missed);
-    fw_json_key(json, "brier");
-    fw_json_double(json, r->brier);
-    fw_json_key(json, "median_lead_s");
-    if (r->median_lead < 0)
-        fw_json_null(json);
-    else
-        fw_json_double(json, (double)r->median_lead / 1000.0);
+    fw_json_field_count(json, "predictions", r->predictions);
+    fw_json_field_count(json, "right", r->right);
+    fw_json_field_count(json, "false_alarms", r->false_alarms);
+    fw_json_field_count(json, "missed", r->missed);
+    fw_json_field_double(json, "brier", r->brier);
+    fw_json_field_span(json, "median_lead_s", r->median_lead);
     fw_json_object_end(json);
-}
-
-static void text(struct fw_json *json, const char *key, struct fw_str value)
-{
-    fw_json_key(json, key);
-    fw_json_str(json, value);
 }
 
 static void row(struct fw_json *json, const struct fw_report_row *r)
@@ -46,40 +21,30 @@ static void row(struct fw_json *json, const struct fw_report_row *r)
 
     fw_breach_print(&r->breach, limit);
     fw_json_object(json);
-    text(json, "watch", r->watch);
-    text(json, "expr", r->expr);
-    text(json, "owner", r->owner);
-    text(json, "reason", r->reason);
-    text(json, "state", r->state);
-    fw_json_key(json, "urgency");
-    fw_json_text(json, report_urgency_name(report_urgency_of(r)));
-    fw_json_key(json, "breach");
-    fw_json_text(json, limit);
-    fw_json_key(json, "for_s");
-    fw_json_double(json, (double)r->breach.for_ms / 1000.0);
-    fw_json_key(json, "horizon_s");
-    fw_json_double(json, (double)r->horizon / 1000.0);
-    fw_json_key(json, "fires_at");
-    fw_json_double(json, r->probability);
+    fw_json_field_str(json, "watch", r->watch);
+    fw_json_field_str(json, "expr", r->expr);
+    fw_json_field_str(json, "owner", r->owner);
+    fw_json_field_str(json, "reason", r->reason);
+    fw_json_field_str(json, "state", r->state);
+    fw_json_field_text(json, "urgency",
+                       report_urgency_name(report_urgency_of(r)));
+    fw_json_field_text(json, "breach", limit);
+    fw_json_field_seconds(json, "for_s", r->breach.for_ms);
+    fw_json_field_seconds(json, "horizon_s", r->horizon);
+    fw_json_field_double(json, "fires_at", r->probability);
     fw_json_key(json, "labels");
-    labels(json, &r->series.labels);
-    fw_json_key(json, "current");
-    fw_json_double(json, r->series.current);
-    fw_json_key(json, "current_at");
-    fw_json_seconds(json, r->series.current_at);
-    fw_json_key(json, "by_trend_s");
-    if (r->by_trend < 0)
-        fw_json_null(json);
-    else
-        fw_json_double(json, (double)r->by_trend / 1000.0);
+    fw_labels_json(json, &r->series.labels);
+    fw_json_field_double(json, "current", r->series.current);
+    fw_json_field_seconds(json, "current_at", r->series.current_at);
+    fw_json_field_span(json, "by_trend_s", r->by_trend);
     fw_json_key(json, "record");
     record(json, &r->record);
     fw_json_key(json, "notes");
     fw_json_array(json);
     for (size_t i = 0; i < r->note_count; i++) {
         fw_json_object(json);
-        text(json, "question", fw_str_of(r->notes[i].question));
-        text(json, "answer", r->notes[i].answer);
+        fw_json_field_str(json, "question", fw_str_of(r->notes[i].question));
+        fw_json_field_str(json, "answer", r->notes[i].answer);
         fw_json_object_end(json);
     }
     fw_json_array_end(json);
@@ -98,14 +63,13 @@ fw_rc report_json(const struct fw_report_row **rows, size_t n, fw_ms now,
 
     fw_json_init(&json, out);
     fw_json_object(&json);
-    fw_json_key(&json, "generated_at");
-    fw_json_seconds(&json, now);
+    fw_json_field_seconds(&json, "generated_at", now);
     fw_json_key(&json, "rows");
     fw_json_array(&json);
     for (size_t i = 0; i < n; i++)
         row(&json, rows[i]);
     fw_json_array_end(&json);
-    text(&json, "footer", footer);
+    fw_json_field_str(&json, "footer", footer);
     fw_json_object_end(&json);
     if (fw_json_rc(&json) != FW_OK)
         return fw_json_rc(&json);

@@ -4,22 +4,12 @@
 
 #include "storage/base/json.h"
 
-static void put_labels(struct fw_json *json, const struct fw_labels *labels)
-{
-    fw_json_key(json, "metric");
-    fw_json_object(json);
-    for (size_t i = 0; i < labels->n; i++) {
-        fw_json_key_str(json, labels->v[i].name);
-        fw_json_str(json, labels->v[i].value);
-    }
-    fw_json_object_end(json);
-}
-
 static void put_series(struct fw_json *json, const struct fw_result_series *s,
                        bool matrix)
 {
     fw_json_object(json);
-    put_labels(json, &s->labels);
+    fw_json_key(json, "metric");
+    fw_labels_json(json, &s->labels);
     fw_json_key(json, matrix ? "values" : "value");
     if (matrix)
         fw_json_array(json);
@@ -68,12 +58,10 @@ fw_rc fw_print_json(const struct fw_result *result, struct fw_buf *out)
 
     fw_json_init(&json, out);
     fw_json_object(&json);
-    fw_json_key(&json, "status");
-    fw_json_text(&json, "success");
+    fw_json_field_text(&json, "status", "success");
     fw_json_key(&json, "data");
     fw_json_object(&json);
-    fw_json_key(&json, "resultType");
-    fw_json_text(&json, types[result->type]);
+    fw_json_field_text(&json, "resultType", types[result->type]);
     fw_json_key(&json, "result");
     put_result(&json, result);
     fw_json_object_end(&json);

@@ -7,13 +7,6 @@
 
 static void put_node(struct fw_json *json, const struct node *node);
 
-static void put_key_text(struct fw_json *json, const char *key,
-                         const char *text)
-{
-    fw_json_key(json, key);
-    fw_json_text(json, text);
-}
-
 static void put_key_node(struct fw_json *json, const char *key,
                          const struct node *node)
 {
@@ -58,11 +51,9 @@ static void put_matchers(struct fw_json *json, const struct selector *sel)
     fw_json_array(json);
     for (size_t i = 0; i < sel->count; i++) {
         fw_json_object(json);
-        fw_json_key(json, "name");
-        fw_json_str(json, sel->matchers[i].name);
-        put_key_text(json, "type", ops[sel->matchers[i].op]);
-        fw_json_key(json, "value");
-        fw_json_str(json, sel->matchers[i].value);
+        fw_json_field_str(json, "name", sel->matchers[i].name);
+        fw_json_field_text(json, "type", ops[sel->matchers[i].op]);
+        fw_json_field_str(json, "value", sel->matchers[i].value);
         fw_json_object_end(json);
     }
     fw_json_array_end(json);
@@ -92,17 +83,15 @@ static void put_selector(struct fw_json *json, const struct selector *sel,
                          fw_ms range)
 {
     put_matchers(json, sel);
-    fw_json_key(json, "name");
-    fw_json_str(json, sel->name);
-    fw_json_key(json, "offset");
-    fw_json_int(json, sel->shift.offset);
+    fw_json_field_str(json, "name", sel->name);
+    fw_json_field_int(json, "offset", sel->shift.offset);
     if (range > 0) {
-        fw_json_key(json, "range");
-        fw_json_int(json, range);
+        fw_json_field_int(json, "range", range);
     }
     put_edge(json, &sel->shift);
     put_timestamp(json, &sel->shift);
-    put_key_text(json, "type", range > 0 ? "matrixSelector" : "vectorSelector");
+    fw_json_field_text(json, "type",
+                       range > 0 ? "matrixSelector" : "vectorSelector");
 }
 
 static void put_subquery(struct fw_json *json, const struct node *node)
@@ -110,15 +99,12 @@ static void put_subquery(struct fw_json *json, const struct node *node)
     const struct subquery *sub = &node->subquery;
 
     put_key_node(json, "expr", node->args[0]);
-    fw_json_key(json, "offset");
-    fw_json_int(json, sub->shift.offset);
-    fw_json_key(json, "range");
-    fw_json_int(json, sub->range);
+    fw_json_field_int(json, "offset", sub->shift.offset);
+    fw_json_field_int(json, "range", sub->range);
     put_edge(json, &sub->shift);
-    fw_json_key(json, "step");
-    fw_json_int(json, sub->step);
+    fw_json_field_int(json, "step", sub->step);
     put_timestamp(json, &sub->shift);
-    put_key_text(json, "type", "subquery");
+    fw_json_field_text(json, "type", "subquery");
 }
 
 /* ---- Operators and calls ------------------------------------------------- */
@@ -127,11 +113,10 @@ static void put_aggregate(struct fw_json *json, const struct node *node)
 {
     put_key_node(json, "expr", node->args[0]);
     put_list(json, "grouping", node->grouping.labels, node->grouping.count);
-    put_key_text(json, "op", token_text(node->op));
+    fw_json_field_text(json, "op", token_text(node->op));
     put_key_node(json, "param", node->arg_count > 1 ? node->args[1] : NULL);
-    put_key_text(json, "type", "aggregation");
-    fw_json_key(json, "without");
-    fw_json_bool(json, node->grouping.without);
+    fw_json_field_text(json, "type", "aggregation");
+    fw_json_field_bool(json, "without", node->grouping.without);
 }
 
 static void put_matching(struct fw_json *json, const struct node *node)
@@ -150,23 +135,21 @@ static void put_matching(struct fw_json *json, const struct node *node)
         return;
     }
     fw_json_object(json);
-    put_key_text(json, "card", cards[m->card]);
+    fw_json_field_text(json, "card", cards[m->card]);
     put_list(json, "include", m->include, m->include_count);
     put_list(json, "labels", m->labels, m->count);
-    fw_json_key(json, "on");
-    fw_json_bool(json, m->on);
+    fw_json_field_bool(json, "on", m->on);
     fw_json_object_end(json);
 }
 
 static void put_binary(struct fw_json *json, const struct node *node)
 {
-    fw_json_key(json, "bool");
-    fw_json_bool(json, node->returns_bool);
+    fw_json_field_bool(json, "bool", node->returns_bool);
     put_key_node(json, "lhs", node->args[0]);
     put_matching(json, node);
-    put_key_text(json, "op", token_text(node->op));
+    fw_json_field_text(json, "op", token_text(node->op));
     put_key_node(json, "rhs", node->args[1]);
-    put_key_text(json, "type", "binaryExpr");
+    fw_json_field_text(json, "type", "binaryExpr");
 }
 
 static void put_call(struct fw_json *json, const struct node *node)
@@ -185,13 +168,13 @@ static void put_call(struct fw_json *json, const struct node *node)
     for (const char *p = fn->args; *p != '\0'; p++)
         fw_json_text(json, type_word(*p));
     fw_json_array_end(json);
-    put_key_text(json, "name", fn->name);
-    put_key_text(json, "returnType",
-                 fn->type == FW_SCALAR ? "scalar" : "vector");
-    fw_json_key(json, "variadic");
-    fw_json_int(json, fn->most < 0 ? -1 : fn->most - fn->least);
+    fw_json_field_text(json, "name", fn->name);
+    fw_json_field_text(json, "returnType",
+                       fn->type == FW_SCALAR ? "scalar" : "vector");
+    fw_json_field_int(json, "variadic",
+                      fn->most < 0 ? -1 : fn->most - fn->least);
     fw_json_object_end(json);
-    put_key_text(json, "type", "call");
+    fw_json_field_text(json, "type", "call");
 }
 
 static void put_number(struct fw_json *json, double v)
@@ -199,8 +182,8 @@ static void put_number(struct fw_json *json, double v)
     char text[LITERAL_PLAIN_BYTES];
 
     (void)literal_plain(text, v);
-    put_key_text(json, "type", "numberLiteral");
-    put_key_text(json, "val", text);
+    fw_json_field_text(json, "type", "numberLiteral");
+    fw_json_field_text(json, "val", text);
 }
 
 static void put_node(struct fw_json *json, const struct node *node)
@@ -211,9 +194,8 @@ static void put_node(struct fw_json *json, const struct node *node)
         put_number(json, node->number);
         break;
     case NODE_STRING:
-        put_key_text(json, "type", "stringLiteral");
-        fw_json_key(json, "val");
-        fw_json_str(json, node->text);
+        fw_json_field_text(json, "type", "stringLiteral");
+        fw_json_field_str(json, "val", node->text);
         break;
     case NODE_SELECTOR:
         put_selector(json, &node->selector, 0);
@@ -235,12 +217,12 @@ static void put_node(struct fw_json *json, const struct node *node)
         break;
     case NODE_UNARY:
         put_key_node(json, "expr", node->args[0]);
-        put_key_text(json, "op", token_text(node->op));
-        put_key_text(json, "type", "unaryExpr");
+        fw_json_field_text(json, "op", token_text(node->op));
+        fw_json_field_text(json, "type", "unaryExpr");
         break;
     case NODE_PAREN:
         put_key_node(json, "expr", node->args[0]);
-        put_key_text(json, "type", "parenExpr");
+        fw_json_field_text(json, "type", "parenExpr");
         break;
     }
     fw_json_object_end(json);

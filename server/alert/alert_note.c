@@ -191,22 +191,6 @@ fw_rc alert_note_sentence(const struct alert_note *n, struct fw_buf *out)
     }
 }
 
-static void put_labels(struct fw_json *j, const struct fw_labels *m)
-{
-    fw_json_object(j);
-    for (size_t i = 0; i < m->n; i++) {
-        fw_json_key_str(j, m->v[i].name);
-        fw_json_str(j, m->v[i].value);
-    }
-    fw_json_object_end(j);
-}
-
-static void put_text(struct fw_json *j, const char *key, const char *text)
-{
-    fw_json_key(j, key);
-    fw_json_text(j, text);
-}
-
 /* ---- annotations ---- */
 
 static void say(struct alert_words *w, const char *name, const char *text)
@@ -292,30 +276,15 @@ void alert_words_release(struct alert_words *w)
 
 /* ---- the forecast ---- */
 
-/* Seconds, or null for "not within the horizon". */
-static void put_span(struct fw_json *j, const char *key, fw_ms span)
-{
-    fw_json_key(j, key);
-    if (span < 0)
-        fw_json_null(j);
-    else
-        fw_json_seconds(j, span);
-}
-
 static void put_record(struct fw_json *j, const struct fw_record *r)
 {
     fw_json_object(j);
-    fw_json_key(j, "predictions");
-    fw_json_int(j, (int64_t)r->predictions);
-    fw_json_key(j, "right");
-    fw_json_int(j, (int64_t)r->right);
-    fw_json_key(j, "false_alarms");
-    fw_json_int(j, (int64_t)r->false_alarms);
-    fw_json_key(j, "missed");
-    fw_json_int(j, (int64_t)r->missed);
-    fw_json_key(j, "brier");
-    fw_json_double(j, r->brier);
-    put_span(j, "median_lead_seconds", r->median_lead);
+    fw_json_field_count(j, "predictions", r->predictions);
+    fw_json_field_count(j, "right", r->right);
+    fw_json_field_count(j, "false_alarms", r->false_alarms);
+    fw_json_field_count(j, "missed", r->missed);
+    fw_json_field_double(j, "brier", r->brier);
+    fw_json_field_span(j, "median_lead_seconds", r->median_lead);
     fw_json_object_end(j);
 }
 
@@ -325,8 +294,7 @@ static void put_extremes(struct fw_json *j, const struct outlook *o)
     bool told = o->told && extreme_is_told(o->extreme);
 
     for (int i = 0; i < EXTREME_QUANTILES; i++) {
-        fw_json_key(j, keys[i]);
-        fw_json_double(j, told ? o->extreme[i] : NAN);
+        fw_json_field_double(j, keys[i], told ? o->extreme[i] : NAN);
     }
 }
 
@@ -335,27 +303,25 @@ void alert_note_forecast(const struct alert_note *n, struct fw_json *j)
     const struct outlook *o = &n->state->outlook;
 
     fw_json_object(j);
-    put_text(j, "state", change_word(n->change));
-    put_text(j, "watch", n->watch->name);
-    put_text(j, "expr", n->watch->expr);
-    put_text(j, "limit", n->watch->breach_text);
-    put_span(j, "horizon_seconds", n->watch->horizon);
-    fw_json_key(j, "value");
-    fw_json_double(j, n->state->observed.value);
-    fw_json_key(j, "probability");
-    fw_json_double(j, o->told ? o->probability : NAN);
-    put_span(j, "p10_seconds", o->told ? o->p10 : -1);
-    put_span(j, "p50_seconds", o->told ? o->p50 : -1);
-    put_span(j, "p90_seconds", o->told ? o->p90 : -1);
+    fw_json_field_text(j, "state", change_word(n->change));
+    fw_json_field_text(j, "watch", n->watch->name);
+    fw_json_field_text(j, "expr", n->watch->expr);
+    fw_json_field_text(j, "limit", n->watch->breach_text);
+    fw_json_field_span(j, "horizon_seconds", n->watch->horizon);
+    fw_json_field_double(j, "value", n->state->observed.value);
+    fw_json_field_double(j, "probability", o->told ? o->probability : NAN);
+    fw_json_field_span(j, "p10_seconds", o->told ? o->p10 : -1);
+    fw_json_field_span(j, "p50_seconds", o->told ? o->p50 : -1);
+    fw_json_field_span(j, "p90_seconds", o->told ? o->p90 : -1);
     put_extremes(j, o);
-    put_text(j, "model", o->model);
-    put_text(j, "owner", n->watch->owner);
-    put_text(j, "reason", n->watch->reason);
+    fw_json_field_text(j, "model", o->model);
+    fw_json_field_text(j, "owner", n->watch->owner);
+    fw_json_field_text(j, "reason", n->watch->reason);
     if (n->state->alert.foretold && n->change == ALERT_TO_BREACHED)
-        put_span(j, "lead_seconds",
-                 n->state->observed.breached_at - n->fired_at);
+        fw_json_field_span(j, "lead_seconds",
+                           n->state->observed.breached_at - n->fired_at);
     if (n->change == ALERT_TO_RESOLVED)
-        put_text(j, "resolved_because", alert_end_text(n->end));
+        fw_json_field_text(j, "resolved_because", alert_end_text(n->end));
     fw_json_key(j, "record");
     put_record(j, &n->record);
     fw_json_object_end(j);
@@ -370,9 +336,9 @@ fw_rc alert_note_members(const struct alert_note *note, struct fw_json *json)
     if (rc == FW_OK) {
         merge(&m, note->watch, note->labels, note->state->told);
         fw_json_key(json, "labels");
-        put_labels(json, &(struct fw_labels){m.v, m.n});
+        fw_labels_json(json, &(struct fw_labels){m.v, m.n});
         fw_json_key(json, "annotations");
-        put_labels(json, &(struct fw_labels){words.v, words.n});
+        fw_labels_json(json, &(struct fw_labels){words.v, words.n});
     }
     alert_words_release(&words);
     return rc;

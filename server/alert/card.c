@@ -463,12 +463,9 @@ void card_json(const struct card *card, struct fw_json *j)
     fw_json_array(j);
     for (int i = 0; i < CARD_PARTS; i++) {
         fw_json_object(j);
-        fw_json_key(j, "key");
-        fw_json_text(j, card_key((enum card_part)i));
-        fw_json_key(j, "question");
-        fw_json_text(j, card_question((enum card_part)i));
-        fw_json_key(j, "answer");
-        fw_json_str(j, card->answers[i]);
+        fw_json_field_text(j, "key", card_key((enum card_part)i));
+        fw_json_field_text(j, "question", card_question((enum card_part)i));
+        fw_json_field_str(j, "answer", card->answers[i]);
         fw_json_object_end(j);
     }
     fw_json_array_end(j);

@@ -7,20 +7,6 @@
 #include "storage/base/json.h"
 #include "storage/base/limits.h"
 
-static void put_text(struct fw_json *j, const char *key, const char *text)
-{
-    fw_json_key(j, key);
-    fw_json_text(j, text);
-}
-
-static void put_span(struct fw_json *j, const char *key, fw_ms span)
-{
-    char text[FW_DURATION_TEXT_BYTES];
-
-    (void)fw_format_duration(text, span);
-    put_text(j, key, text);
-}
-
 /* All that can be changed about a watch; empty for one that is not there. */
 static fw_rc describe(struct fw_buf *out, const struct config_watch *w)
 {
@@ -31,24 +17,22 @@ static fw_rc describe(struct fw_buf *out, const struct config_watch *w)
         return FW_OK;
     fw_json_init(&j, out);
     fw_json_object(&j);
-    put_text(&j, "expr", w->expr);
-    put_text(&j, "breach", w->breach_text);
-    put_span(&j, "for", w->breach.for_ms);
-    put_span(&j, "horizon", w->horizon);
-    put_span(&j, "history", w->history);
-    put_span(&j, "interval", w->interval);
-    put_span(&j, "lead", w->lead);
-    fw_json_key(&j, "probability");
-    fw_json_double(&j, w->probability);
-    fw_json_key(&j, "recover");
-    fw_json_double(&j, w->recover);
-    put_text(&j, "owner", w->owner);
-    put_text(&j, "reason", w->reason);
-    put_text(&j, "runbook", w->runbook != NULL ? w->runbook : "");
+    fw_json_field_text(&j, "expr", w->expr);
+    fw_json_field_text(&j, "breach", w->breach_text);
+    fw_json_field_duration(&j, "for", w->breach.for_ms);
+    fw_json_field_duration(&j, "horizon", w->horizon);
+    fw_json_field_duration(&j, "history", w->history);
+    fw_json_field_duration(&j, "interval", w->interval);
+    fw_json_field_duration(&j, "lead", w->lead);
+    fw_json_field_double(&j, "probability", w->probability);
+    fw_json_field_double(&j, "recover", w->recover);
+    fw_json_field_text(&j, "owner", w->owner);
+    fw_json_field_text(&j, "reason", w->reason);
+    fw_json_field_text(&j, "runbook", w->runbook != NULL ? w->runbook : "");
     fw_json_key(&j, "labels");
     fw_json_object(&j);
     for (size_t i = 0; i < w->label_count; i++)
-        put_text(&j, w->labels[i].name, w->labels[i].value);
+        fw_json_field_text(&j, w->labels[i].name, w->labels[i].value);
     fw_json_object_end(&j);
     fw_json_object_end(&j);
     return fw_json_rc(&j);

@@ -276,54 +276,35 @@ static fw_rc print_text(struct backtest_print *p, const struct answer *a)
 /* ---- for programs
  * --------------------------------------------------------------------- */
 
-static void put_number(struct fw_json *j, const char *key, uint64_t v)
-{
-    fw_json_key(j, key);
-    fw_json_int(j, (int64_t)v);
-}
-
-static void put_span(struct fw_json *j, const char *key, fw_ms span)
-{
-    fw_json_key(j, key);
-    if (span < 0)
-        fw_json_null(j);
-    else
-        fw_json_seconds(j, span);
-}
-
 static void put_verdict(struct fw_json *j, const struct hindsight_verdict *v)
 {
     fw_json_object(j);
-    fw_json_key(j, "probability");
-    fw_json_double(j, v->probability);
-    put_number(j, "right", v->right);
-    put_number(j, "falseAlarms", v->false_alarms);
-    put_number(j, "missed", v->missed);
-    put_number(j, "void", v->voided);
-    put_number(j, "open", v->open);
-    put_span(j, "medianLead", v->median_lead);
-    fw_json_key(j, "alertsPerWeek");
-    fw_json_double(j, v->per_week);
+    fw_json_field_double(j, "probability", v->probability);
+    fw_json_field_count(j, "right", v->right);
+    fw_json_field_count(j, "falseAlarms", v->false_alarms);
+    fw_json_field_count(j, "missed", v->missed);
+    fw_json_field_count(j, "void", v->voided);
+    fw_json_field_count(j, "open", v->open);
+    fw_json_field_span(j, "medianLead", v->median_lead);
+    fw_json_field_double(j, "alertsPerWeek", v->per_week);
     fw_json_object_end(j);
 }
 
 static void put_belief(struct fw_json *j, const struct hindsight_belief *b)
 {
-    put_number(j, "predictions", b->predictions);
-    fw_json_key(j, "brier");
-    fw_json_double(j, b->brier);
-    fw_json_key(j, "baseRate");
-    fw_json_double(j, b->base_rate);
+    fw_json_field_count(j, "predictions", b->predictions);
+    fw_json_field_double(j, "brier", b->brier);
+    fw_json_field_double(j, "baseRate", b->base_rate);
     fw_json_key(j, "reliability");
     fw_json_array(j);
     for (int i = 0; i < TOTALS_BINS; i++) {
         fw_json_object(j);
-        put_number(j, "count", b->bins[i].count);
-        put_number(j, "breaches", b->bins[i].breaches);
-        fw_json_key(j, "mean");
-        fw_json_double(j, b->bins[i].count > 0
-                              ? b->bins[i].sum / (double)b->bins[i].count
-                              : NAN);
+        fw_json_field_count(j, "count", b->bins[i].count);
+        fw_json_field_count(j, "breaches", b->bins[i].breaches);
+        fw_json_field_double(j, "mean",
+                             b->bins[i].count > 0
+                                 ? b->bins[i].sum / (double)b->bins[i].count
+                                 : NAN);
         fw_json_object_end(j);
     }
     fw_json_array_end(j);
@@ -332,42 +313,30 @@ static void put_belief(struct fw_json *j, const struct hindsight_belief *b)
 static void put_claim(struct fw_json *j, const struct hindsight_claim *c)
 {
     fw_json_object(j);
-    fw_json_key(j, "at");
-    fw_json_seconds(j, c->made_at);
-    fw_json_key(j, "probability");
-    fw_json_double(j, c->probability);
-    put_span(j, "timeToBreach", c->p50);
-    fw_json_key(j, "outcome");
-    fw_json_text(j, outcome_word(c->outcome));
-    put_span(j, "lead",
-             c->outcome == OUTCOME_BREACH ? c->breached_at - c->made_at : -1);
+    fw_json_field_seconds(j, "at", c->made_at);
+    fw_json_field_double(j, "probability", c->probability);
+    fw_json_field_span(j, "timeToBreach", c->p50);
+    fw_json_field_text(j, "outcome", outcome_word(c->outcome));
+    fw_json_field_span(
+        j, "lead",
+        c->outcome == OUTCOME_BREACH ? c->breached_at - c->made_at : -1);
     fw_json_key(j, "labels");
-    fw_json_object(j);
-    for (size_t i = 0; i < c->labels->n; i++) {
-        fw_json_key_str(j, c->labels->v[i].name);
-        fw_json_str(j, c->labels->v[i].value);
-    }
-    fw_json_object_end(j);
+    fw_labels_json(j, c->labels);
     fw_json_object_end(j);
 }
 
 static void put_answer(struct fw_json *j, const struct answer *a)
 {
     fw_json_object(j);
-    fw_json_key(j, "watch");
-    fw_json_text(j, a->watch->name);
-    fw_json_key(j, "expr");
-    fw_json_text(j, a->watch->expr);
-    fw_json_key(j, "breach");
-    fw_json_text(j, a->watch->breach_text);
-    put_span(j, "horizon", a->watch->horizon);
-    fw_json_key(j, "from");
-    fw_json_seconds(j, a->options->from);
-    fw_json_key(j, "to");
-    fw_json_seconds(j, a->options->to);
-    put_number(j, "looks", a->looks);
-    put_number(j, "series", a->series);
-    put_number(j, "alerts", a->claim_all);
+    fw_json_field_text(j, "watch", a->watch->name);
+    fw_json_field_text(j, "expr", a->watch->expr);
+    fw_json_field_text(j, "breach", a->watch->breach_text);
+    fw_json_field_span(j, "horizon", a->watch->horizon);
+    fw_json_field_seconds(j, "from", a->options->from);
+    fw_json_field_seconds(j, "to", a->options->to);
+    fw_json_field_count(j, "looks", a->looks);
+    fw_json_field_count(j, "series", a->series);
+    fw_json_field_count(j, "alerts", a->claim_all);
     fw_json_key(j, "verdict");
     put_verdict(j, &a->verdict);
     fw_json_key(j, "thresholds");

@@ -52,40 +52,27 @@ static void add_row(struct printing *p, struct fw_str name,
     text_table_add(t, fw_str_of(b->owner));
 }
 
-static void key_text(struct fw_json *j, const char *key, const char *text)
-{
-    fw_json_key(j, key);
-    fw_json_text(j, text);
-}
-
-static void key_int(struct fw_json *j, const char *key, uint64_t v)
-{
-    fw_json_key(j, key);
-    fw_json_int(j, (int64_t)v);
-}
-
 static void put_object(struct printing *p, struct fw_str name,
                        const struct action_book *b)
 {
     struct fw_json *j = &p->json;
 
     fw_json_object(j);
-    fw_json_key(j, "action");
-    fw_json_str(j, name);
-    key_text(j, "state", state_word(b, p->now));
-    key_text(j, "command", b->command);
-    key_text(j, "limits", b->limits);
-    key_text(j, "watches", b->watches);
-    key_text(j, "owner", b->owner);
-    key_text(j, "reason", b->reason);
-    key_int(j, "runsHour", action_runs_within(b, FW_HOUR, p->now));
-    key_int(j, "runsDay", action_runs_within(b, FW_DAY, p->now));
-    key_int(j, "perHour", b->per_hour);
-    key_int(j, "perDay", b->per_day);
-    key_int(j, "runs", b->run_total);
-    key_int(j, "held", b->held_total);
-    key_int(j, "refused", b->refused_total);
-    key_text(j, "last", b->last);
+    fw_json_field_str(j, "action", name);
+    fw_json_field_text(j, "state", state_word(b, p->now));
+    fw_json_field_text(j, "command", b->command);
+    fw_json_field_text(j, "limits", b->limits);
+    fw_json_field_text(j, "watches", b->watches);
+    fw_json_field_text(j, "owner", b->owner);
+    fw_json_field_text(j, "reason", b->reason);
+    fw_json_field_count(j, "runsHour", action_runs_within(b, FW_HOUR, p->now));
+    fw_json_field_count(j, "runsDay", action_runs_within(b, FW_DAY, p->now));
+    fw_json_field_count(j, "perHour", b->per_hour);
+    fw_json_field_count(j, "perDay", b->per_day);
+    fw_json_field_count(j, "runs", b->run_total);
+    fw_json_field_count(j, "held", b->held_total);
+    fw_json_field_count(j, "refused", b->refused_total);
+    fw_json_field_text(j, "last", b->last);
     fw_json_key(j, "lastAt");
     if (b->last_at == 0)
         fw_json_null(j);

@@ -91,24 +91,6 @@ static fw_rc print_alerts(struct alert_view *view,
     return text_table_print(&t, out);
 }
 
-static void put_labels(struct fw_json *j, const char *key,
-                       const struct fw_labels *labels)
-{
-    fw_json_key(j, key);
-    fw_json_object(j);
-    for (size_t i = 0; i < labels->n; i++) {
-        fw_json_key_str(j, labels->v[i].name);
-        fw_json_str(j, labels->v[i].value);
-    }
-    fw_json_object_end(j);
-}
-
-static void put_str(struct fw_json *j, const char *key, struct fw_str text)
-{
-    fw_json_key(j, key);
-    fw_json_str(j, text);
-}
-
 static void put_alert(struct fw_json *j, const struct listed_alert *a)
 {
     char fingerprint[20];
@@ -116,21 +98,20 @@ static void put_alert(struct fw_json *j, const struct listed_alert *a)
     (void)snprintf(fingerprint, sizeof(fingerprint), "%016llx",
                    (unsigned long long)a->fingerprint);
     fw_json_object(j);
-    put_labels(j, "labels", &a->labels);
-    put_labels(j, "annotations", &a->annotations);
-    put_str(j, "state", fw_str_of(a->state));
-    fw_json_key(j, "startsAt");
-    fw_json_seconds(j, a->starts_at);
-    fw_json_key(j, "value");
-    fw_json_double(j, a->value);
-    fw_json_key(j, "silenced");
-    fw_json_bool(j, a->silenced);
+    fw_json_key(j, "labels");
+    fw_labels_json(j, &a->labels);
+    fw_json_key(j, "annotations");
+    fw_labels_json(j, &a->annotations);
+    fw_json_field_str(j, "state", fw_str_of(a->state));
+    fw_json_field_seconds(j, "startsAt", a->starts_at);
+    fw_json_field_double(j, "value", a->value);
+    fw_json_field_bool(j, "silenced", a->silenced);
     fw_json_key(j, "acknowledgedBy");
     if (a->acknowledged)
         fw_json_str(j, a->ack.actor);
     else
         fw_json_null(j);
-    put_str(j, "fingerprint", fw_str_of(fingerprint));
+    fw_json_field_str(j, "fingerprint", fw_str_of(fingerprint));
     fw_json_object_end(j);
 }
 
@@ -181,18 +162,17 @@ static void put_silence(struct fw_json *j, const struct silence *s, fw_ms now)
     struct fw_buf text = FW_BUF_INIT(65536);
 
     fw_json_object(j);
-    put_str(j, "id", fw_str_of(s->id));
-    put_str(j, "state", fw_str_of(silence_state_name(silence_state(s, now))));
-    put_str(j, "matchers",
-            add_matchers(s, &text) == FW_OK && text.len > 0
-                ? (struct fw_str){text.data, text.len}
-                : FW_STR(""));
-    fw_json_key(j, "startsAt");
-    fw_json_seconds(j, s->starts_at);
-    fw_json_key(j, "endsAt");
-    fw_json_seconds(j, s->ends_at);
-    put_str(j, "createdBy", s->created_by);
-    put_str(j, "comment", s->comment);
+    fw_json_field_str(j, "id", fw_str_of(s->id));
+    fw_json_field_str(j, "state",
+                      fw_str_of(silence_state_name(silence_state(s, now))));
+    fw_json_field_str(j, "matchers",
+                      add_matchers(s, &text) == FW_OK && text.len > 0
+                          ? (struct fw_str){text.data, text.len}
+                          : FW_STR(""));
+    fw_json_field_seconds(j, "startsAt", s->starts_at);
+    fw_json_field_seconds(j, "endsAt", s->ends_at);
+    fw_json_field_str(j, "createdBy", s->created_by);
+    fw_json_field_str(j, "comment", s->comment);
     fw_json_object_end(j);
     fw_buf_release(&text);
 }

@@ -43,34 +43,25 @@ static bool wanted(const struct listing *l, const struct audit_entry *e)
            (l->act == NULL || fw_str_eq(e->act, fw_str_of(l->act)));
 }
 
-static void put_str(struct fw_json *j, const char *key, struct fw_str text)
-{
-    fw_json_key(j, key);
-    fw_json_str(j, text);
-}
-
 static void put_entry(struct fw_json *j, uint64_t id,
                       const struct audit_entry *e)
 {
     char text[FW_SHA256_HEX_BYTES];
 
     fw_json_object(j);
-    fw_json_key(j, "id");
-    fw_json_int(j, (int64_t)id);
-    fw_json_key(j, "readable");
-    fw_json_bool(j, e != NULL);
+    fw_json_field_count(j, "id", id);
+    fw_json_field_bool(j, "readable", e != NULL);
     if (e != NULL) {
-        fw_json_key(j, "at");
-        fw_json_seconds(j, e->at);
-        put_str(j, "actor", e->actor);
-        put_str(j, "owner", e->owner);
-        put_str(j, "act", e->act);
-        put_str(j, "what", e->what);
-        put_str(j, "reason", e->reason);
-        put_str(j, "before", e->before);
-        put_str(j, "after", e->after);
+        fw_json_field_seconds(j, "at", e->at);
+        fw_json_field_str(j, "actor", e->actor);
+        fw_json_field_str(j, "owner", e->owner);
+        fw_json_field_str(j, "act", e->act);
+        fw_json_field_str(j, "what", e->what);
+        fw_json_field_str(j, "reason", e->reason);
+        fw_json_field_str(j, "before", e->before);
+        fw_json_field_str(j, "after", e->after);
         fw_sha256_hex(&e->previous, text);
-        put_str(j, "previous", fw_str_of(text));
+        fw_json_field_str(j, "previous", fw_str_of(text));
     }
     fw_json_object_end(j);
 }

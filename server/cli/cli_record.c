@@ -190,40 +190,29 @@ static fw_rc print_claims(struct alert_view *view, const struct claims *c,
 /* ---- JSON
  * ------------------------------------------------------------------------ */
 
-static void key_int(struct fw_json *j, const char *key, uint64_t v)
-{
-    fw_json_key(j, key);
-    fw_json_int(j, (int64_t)v);
-}
-
 static void put_totals(struct fw_json *j, const char *name,
                        const struct totals *totals)
 {
     struct fw_record r;
 
     totals_record(totals, &r);
-    fw_json_key(j, "watch");
-    fw_json_text(j, name);
-    key_int(j, "right", r.right);
-    key_int(j, "falseAlarms", r.false_alarms);
-    key_int(j, "missed", r.missed);
-    key_int(j, "predictions", r.predictions);
-    key_int(j, "void", totals->voided);
-    fw_json_key(j, "brier");
-    fw_json_double(j, r.brier);
-    fw_json_key(j, "medianLead");
-    if (r.median_lead < 0)
-        fw_json_null(j);
-    else
-        fw_json_seconds(j, r.median_lead);
+    fw_json_field_text(j, "watch", name);
+    fw_json_field_count(j, "right", r.right);
+    fw_json_field_count(j, "falseAlarms", r.false_alarms);
+    fw_json_field_count(j, "missed", r.missed);
+    fw_json_field_count(j, "predictions", r.predictions);
+    fw_json_field_count(j, "void", totals->voided);
+    fw_json_field_double(j, "brier", r.brier);
+    fw_json_field_span(j, "medianLead", r.median_lead);
     fw_json_key(j, "reliability");
     fw_json_array(j);
     for (int i = 0; i < TOTALS_BINS; i++) {
         fw_json_object(j);
-        fw_json_key(j, "meanProbability");
-        fw_json_double(j, totals->bins[i].sum / (double)totals->bins[i].count);
-        key_int(j, "breaches", totals->bins[i].breaches);
-        key_int(j, "count", totals->bins[i].count);
+        fw_json_field_double(j, "meanProbability",
+                             totals->bins[i].sum /
+                                 (double)totals->bins[i].count);
+        fw_json_field_count(j, "breaches", totals->bins[i].breaches);
+        fw_json_field_count(j, "count", totals->bins[i].count);
         fw_json_object_end(j);
     }
     fw_json_array_end(j);
@@ -233,14 +222,11 @@ static void put_values(struct fw_json *j, const struct totals *t)
 {
     fw_json_key(j, "values");
     fw_json_object(j);
-    key_int(j, "count", t->valued);
-    key_int(j, "inside", t->inside);
-    fw_json_key(j, "coverage");
-    fw_json_double(j, totals_coverage(t));
-    fw_json_key(j, "pinball");
-    fw_json_double(j, totals_loss(t));
-    fw_json_key(j, "skill");
-    fw_json_double(j, totals_skill(t));
+    fw_json_field_count(j, "count", t->valued);
+    fw_json_field_count(j, "inside", t->inside);
+    fw_json_field_double(j, "coverage", totals_coverage(t));
+    fw_json_field_double(j, "pinball", totals_loss(t));
+    fw_json_field_double(j, "skill", totals_skill(t));
     fw_json_object_end(j);
 }
 
@@ -251,15 +237,13 @@ static void put_standing(struct fw_json *j, const struct standing *s)
     standing_newest(s, &count, &right);
     fw_json_key(j, "standing");
     fw_json_object(j);
-    fw_json_key(j, "state");
-    fw_json_text(j, standing_name(s->state));
-    fw_json_key(j, "since");
-    fw_json_seconds(j, s->since);
-    key_int(j, "newest", count);
-    key_int(j, "newestRight", right);
-    key_int(j, "backtestRight", s->tested_right);
-    key_int(j, "backtestFalseAlarms", s->tested_false);
-    key_int(j, "backtestMissed", s->tested_missed);
+    fw_json_field_text(j, "state", standing_name(s->state));
+    fw_json_field_seconds(j, "since", s->since);
+    fw_json_field_count(j, "newest", count);
+    fw_json_field_count(j, "newestRight", right);
+    fw_json_field_count(j, "backtestRight", s->tested_right);
+    fw_json_field_count(j, "backtestFalseAlarms", s->tested_false);
+    fw_json_field_count(j, "backtestMissed", s->tested_missed);
     fw_json_object_end(j);
 }
 
@@ -267,44 +251,30 @@ static void put_calibration(struct fw_json *j, const struct calibration *c)
 {
     fw_json_key(j, "calibration");
     fw_json_object(j);
-    fw_json_key(j, "inForce");
-    fw_json_bool(j, c->in_force);
-    fw_json_key(j, "slope");
-    fw_json_double(j, c->a);
-    fw_json_key(j, "shift");
-    fw_json_double(j, c->b);
-    key_int(j, "trials", c->trials);
-    fw_json_key(j, "brierRaw");
-    fw_json_double(j, c->trials > 0 ? c->brier_raw : NAN);
-    fw_json_key(j, "brierCorrected");
-    fw_json_double(j, c->trials > 0 ? c->brier_mapped : NAN);
+    fw_json_field_bool(j, "inForce", c->in_force);
+    fw_json_field_double(j, "slope", c->a);
+    fw_json_field_double(j, "shift", c->b);
+    fw_json_field_count(j, "trials", c->trials);
+    fw_json_field_double(j, "brierRaw", c->trials > 0 ? c->brier_raw : NAN);
+    fw_json_field_double(j, "brierCorrected",
+                         c->trials > 0 ? c->brier_mapped : NAN);
     fw_json_object_end(j);
 }
 
 static void put_claim(struct fw_json *j, const struct claim *c)
 {
     fw_json_object(j);
-    fw_json_key(j, "firedAt");
-    fw_json_seconds(j, c->prediction.made_at);
-    fw_json_key(j, "probability");
-    fw_json_double(j, c->prediction.probability);
-    fw_json_key(j, "model");
-    fw_json_text(j, c->prediction.model);
-    fw_json_key(j, "valueP50");
-    fw_json_double(j, c->prediction.extreme[1]);
-    fw_json_key(j, "outcome");
-    fw_json_text(j, outcome_word(&c->score));
+    fw_json_field_seconds(j, "firedAt", c->prediction.made_at);
+    fw_json_field_double(j, "probability", c->prediction.probability);
+    fw_json_field_text(j, "model", c->prediction.model);
+    fw_json_field_double(j, "valueP50", c->prediction.extreme[1]);
+    fw_json_field_text(j, "outcome", outcome_word(&c->score));
     if (c->score.outcome == OUTCOME_BREACH) {
-        fw_json_key(j, "lead");
-        fw_json_seconds(j, c->score.breached_at - c->prediction.made_at);
+        fw_json_field_seconds(j, "lead",
+                              c->score.breached_at - c->prediction.made_at);
     }
     fw_json_key(j, "labels");
-    fw_json_object(j);
-    for (size_t i = 0; i < c->subject.labels.n; i++) {
-        fw_json_key_str(j, c->subject.labels.v[i].name);
-        fw_json_str(j, c->subject.labels.v[i].value);
-    }
-    fw_json_object_end(j);
+    fw_labels_json(j, &c->subject.labels);
     fw_json_object_end(j);
 }
 

@@ -103,12 +103,6 @@ static fw_rc print_table(struct alert_view *view,
     return text_table_print(&t, out);
 }
 
-static void key_text(struct fw_json *j, const char *key, const char *text)
-{
-    fw_json_key(j, key);
-    fw_json_text(j, text);
-}
-
 static void key_time(struct fw_json *j, const char *key, fw_ms t)
 {
     fw_json_key(j, key);
@@ -118,53 +112,35 @@ static void key_time(struct fw_json *j, const char *key, fw_ms t)
         fw_json_seconds(j, t);
 }
 
-/* Seconds, or null for "beyond the horizon". */
-static void key_span(struct fw_json *j, const char *key, fw_ms span)
-{
-    fw_json_key(j, key);
-    if (span < 0)
-        fw_json_null(j);
-    else
-        fw_json_seconds(j, span);
-}
-
 static void put_row(struct fw_json *j, struct alert_view *view,
                     const struct watched_row *row)
 {
     const struct outlook *o = &row->state.outlook;
 
     fw_json_object(j);
-    key_text(j, "watch", row->watch->name);
-    key_text(j, "expr", row->watch->expr);
-    key_text(j, "breach", row->watch->breach_text);
-    key_text(j, "owner", row->watch->owner);
-    key_text(j, "reason", row->watch->reason);
-    fw_json_key(j, "horizon");
-    fw_json_seconds(j, row->watch->horizon);
-    key_text(j, "standing", standing_word(view, row->watch));
-    key_text(j, "state", state_word(row));
+    fw_json_field_text(j, "watch", row->watch->name);
+    fw_json_field_text(j, "expr", row->watch->expr);
+    fw_json_field_text(j, "breach", row->watch->breach_text);
+    fw_json_field_text(j, "owner", row->watch->owner);
+    fw_json_field_text(j, "reason", row->watch->reason);
+    fw_json_field_seconds(j, "horizon", row->watch->horizon);
+    fw_json_field_text(j, "standing", standing_word(view, row->watch));
+    fw_json_field_text(j, "state", state_word(row));
     fw_json_key(j, "labels");
-    fw_json_object(j);
-    for (size_t i = 0; i < row->subject.labels.n; i++) {
-        fw_json_key_str(j, row->subject.labels.v[i].name);
-        fw_json_str(j, row->subject.labels.v[i].value);
-    }
-    fw_json_object_end(j);
+    fw_labels_json(j, &row->subject.labels);
     if (row->subject.id != 0) {
         key_time(j, "since", row->state.alert.since);
         key_time(j, "firedAt", row->state.alert.fired_at);
-        fw_json_key(j, "value");
-        fw_json_double(j, row->state.observed.value);
+        fw_json_field_double(j, "value", row->state.observed.value);
         key_time(j, "valueAt", row->state.observed.last_at);
         key_time(j, "lookedAt", o->at);
-        fw_json_key(j, "probability");
-        fw_json_double(j, o->told ? o->probability : NAN);
-        key_span(j, "timeToBreach", o->told ? o->p50 : -1);
-        key_span(j, "timeToBreachP10", o->told ? o->p10 : -1);
-        key_span(j, "timeToBreachP90", o->told ? o->p90 : -1);
-        key_text(j, "model", o->model);
+        fw_json_field_double(j, "probability", o->told ? o->probability : NAN);
+        fw_json_field_span(j, "timeToBreach", o->told ? o->p50 : -1);
+        fw_json_field_span(j, "timeToBreachP10", o->told ? o->p10 : -1);
+        fw_json_field_span(j, "timeToBreachP90", o->told ? o->p90 : -1);
+        fw_json_field_text(j, "model", o->model);
         if (!o->told && o->at != 0)
-            key_text(j, "cannotTell", fw_reason_name(o->reason));
+            fw_json_field_text(j, "cannotTell", fw_reason_name(o->reason));
     }
     fw_json_object_end(j);
 }

@@ -32,32 +32,6 @@ bool dispatch_get_labels(struct record_reader *r, struct fw_label *v,
     return !r->bad;
 }
 
-static void put_text(struct fw_json *j, const char *key, const char *text)
-{
-    fw_json_key(j, key);
-    fw_json_text(j, text);
-}
-
-static void put_labels(struct fw_json *j, const char *key,
-                       const struct fw_labels *labels)
-{
-    fw_json_key(j, key);
-    fw_json_object(j);
-    for (size_t i = 0; i < labels->n; i++) {
-        fw_json_key_str(j, labels->v[i].name);
-        fw_json_str(j, labels->v[i].value);
-    }
-    fw_json_object_end(j);
-}
-
-static void put_time(struct fw_json *j, const char *key, fw_ms t)
-{
-    char text[FW_TIME_TEXT_BYTES];
-
-    (void)fw_format_time(text, t);
-    put_text(j, key, t != 0 ? text : "0001-01-01T00:00:00Z");
-}
-
 static void put_alert(struct fw_json *j, const struct dispatch_alert *a)
 {
     char fingerprint[20];
@@ -65,13 +39,15 @@ static void put_alert(struct fw_json *j, const struct dispatch_alert *a)
     (void)snprintf(fingerprint, sizeof(fingerprint), "%016llx",
                    (unsigned long long)silence_fingerprint(a->labels));
     fw_json_object(j);
-    put_text(j, "status", a->ends_at != 0 ? "resolved" : "firing");
-    put_labels(j, "labels", a->labels);
-    put_labels(j, "annotations", a->annotations);
-    put_time(j, "startsAt", a->starts_at);
-    put_time(j, "endsAt", a->ends_at);
-    put_text(j, "generatorURL", "");
-    put_text(j, "fingerprint", fingerprint);
+    fw_json_field_text(j, "status", a->ends_at != 0 ? "resolved" : "firing");
+    fw_json_key(j, "labels");
+    fw_labels_json(j, a->labels);
+    fw_json_key(j, "annotations");
+    fw_labels_json(j, a->annotations);
+    fw_json_field_time(j, "startsAt", a->starts_at);
+    fw_json_field_time(j, "endsAt", a->ends_at);
+    fw_json_field_text(j, "generatorURL", "");
+    fw_json_field_text(j, "fingerprint", fingerprint);
     if (a->news != NULL) {
         fw_json_key(j, "forecast");
         news_forecast(a->news, j);
@@ -137,23 +113,23 @@ fw_rc dispatch_json(const struct dispatch_notice *n, struct fw_buf *out)
                               : fw_buf_adds(&key, "{}");
     fw_json_init(&j, out);
     fw_json_object(&j);
-    put_text(&j, "receiver", "webhook");
-    put_text(&j, "status", any_firing(n) ? "firing" : "resolved");
+    fw_json_field_text(&j, "receiver", "webhook");
+    fw_json_field_text(&j, "status", any_firing(n) ? "firing" : "resolved");
     fw_json_key(&j, "alerts");
     fw_json_array(&j);
     for (size_t i = 0; i < n->count; i++)
         put_alert(&j, &n->alerts[i]);
     fw_json_array_end(&j);
-    put_labels(&j, "groupLabels", n->labels);
+    fw_json_key(&j, "groupLabels");
+    fw_labels_json(&j, n->labels);
     if (n->count > 0) {
         put_common(&j, "commonLabels", n, false);
         put_common(&j, "commonAnnotations", n, true);
     }
-    put_text(&j, "externalURL", n->external_url);
-    put_text(&j, "version", "4");
-    put_text(&j, "groupKey", rc == FW_OK ? key.data : "");
-    fw_json_key(&j, "truncatedAlerts");
-    fw_json_int(&j, 0);
+    fw_json_field_text(&j, "externalURL", n->external_url);
+    fw_json_field_text(&j, "version", "4");
+    fw_json_field_text(&j, "groupKey", rc == FW_OK ? key.data : "");
+    fw_json_field_int(&j, "truncatedAlerts", 0);
     if (first_forecast(n) != NULL) {
         fw_json_key(&j, "forecast");
         news_forecast(first_forecast(n), &j);

@@ -164,9 +164,6 @@ bool api_select(struct call *call, const struct api_selector *asked,
                 size_t asked_count, fw_ms from, fw_ms to,
                 struct fw_series **series, size_t *count);
 
-/* Writes {"name":"value",...}. */
-void api_put_labels(struct fw_json *json, const struct fw_labels *labels);
-
 /* "warnings" and "infos", where there are any; behind "data". */
 void api_put_notes(struct fw_json *json, const char *key,
                    const struct fw_str *notes, size_t n);

@@ -66,10 +66,8 @@ void api_version(struct call *call)
     fw_buf_init(&call->reply.body, FW_MAX_REPLY_BYTES);
     fw_json_init(&json, &call->reply.body);
     fw_json_object(&json);
-    fw_json_key(&json, "name");
-    fw_json_text(&json, "forewarn");
-    fw_json_key(&json, "version");
-    fw_json_text(&json, FW_VERSION);
+    fw_json_field_text(&json, "name", "forewarn");
+    fw_json_field_text(&json, "version", FW_VERSION);
     fw_json_object_end(&json);
     if (fw_json_rc(&json) != FW_OK)
         call_error(call, 503, NULL, "out of memory");
@@ -127,8 +125,7 @@ static void answer_snapshot(struct call *call, const char *name)
 
     call_data_begin(call, &json);
     fw_json_object(&json);
-    fw_json_key(&json, "name");
-    fw_json_text(&json, name);
+    fw_json_field_text(&json, "name", name);
     fw_json_object_end(&json);
     call_data_end(call, &json);
 }

@@ -49,38 +49,6 @@ static void fail(struct call *call, fw_rc rc, const struct fw_err *err)
            err->text);
 }
 
-static void put_text(struct fw_json *j, const char *key, const char *text)
-{
-    fw_json_key(j, key);
-    fw_json_text(j, text);
-}
-
-static void put_str(struct fw_json *j, const char *key, struct fw_str text)
-{
-    fw_json_key(j, key);
-    fw_json_str(j, text);
-}
-
-static void put_time(struct fw_json *j, const char *key, fw_ms t)
-{
-    char text[FW_TIME_TEXT_BYTES];
-
-    (void)fw_format_time(text, t);
-    put_text(j, key, text);
-}
-
-static void put_labels(struct fw_json *j, const char *key,
-                       const struct fw_labels *labels)
-{
-    fw_json_key(j, key);
-    fw_json_object(j);
-    for (size_t i = 0; i < labels->n; i++) {
-        fw_json_key_str(j, labels->v[i].name);
-        fw_json_str(j, labels->v[i].value);
-    }
-    fw_json_object_end(j);
-}
-
 /* ---- what is asked for ---- */
 
 #define MAX_FILTERS 64
@@ -148,25 +116,25 @@ void api_manager_status(struct call *call)
     fw_json_object(&j);
     fw_json_key(&j, "cluster");
     fw_json_object(&j);
-    put_text(&j, "status", "disabled");
+    fw_json_field_text(&j, "status", "disabled");
     fw_json_key(&j, "peers");
     fw_json_array(&j);
     fw_json_array_end(&j);
     fw_json_object_end(&j);
     fw_json_key(&j, "versionInfo");
     fw_json_object(&j);
-    put_text(&j, "branch", "");
-    put_text(&j, "buildDate", "");
-    put_text(&j, "buildUser", "");
-    put_text(&j, "goVersion", "");
-    put_text(&j, "revision", "forewarn");
-    put_text(&j, "version", FW_VERSION);
+    fw_json_field_text(&j, "branch", "");
+    fw_json_field_text(&j, "buildDate", "");
+    fw_json_field_text(&j, "buildUser", "");
+    fw_json_field_text(&j, "goVersion", "");
+    fw_json_field_text(&j, "revision", "forewarn");
+    fw_json_field_text(&j, "version", FW_VERSION);
     fw_json_object_end(&j);
     fw_json_key(&j, "config");
     fw_json_object(&j);
-    put_text(&j, "original", "");
+    fw_json_field_text(&j, "original", "");
     fw_json_object_end(&j);
-    put_time(&j, "uptime", call->api->started);
+    fw_json_field_time(&j, "uptime", call->api->started);
     fw_json_object_end(&j);
     finish(call, &j);
 }
@@ -178,7 +146,7 @@ void api_manager_receivers(struct call *call)
     begin(call, &j);
     fw_json_array(&j);
     fw_json_object(&j);
-    put_text(&j, "name", "webhook");
+    fw_json_field_text(&j, "name", "webhook");
     fw_json_object_end(&j);
     fw_json_array_end(&j);
     finish(call, &j);
@@ -196,16 +164,17 @@ static void put_alert(struct fw_json *j, const struct alert_list *list,
     (void)snprintf(fingerprint, sizeof(fingerprint), "%016llx",
                    (unsigned long long)a->fingerprint);
     fw_json_object(j);
-    put_labels(j, "annotations", &a->annotations);
-    put_time(j, "endsAt", now + 5 * FW_MINUTE);
-    put_text(j, "fingerprint", fingerprint);
+    fw_json_key(j, "annotations");
+    fw_labels_json(j, &a->annotations);
+    fw_json_field_time(j, "endsAt", now + 5 * FW_MINUTE);
+    fw_json_field_text(j, "fingerprint", fingerprint);
     fw_json_key(j, "receivers");
     fw_json_array(j);
     fw_json_object(j);
-    put_text(j, "name", "webhook");
+    fw_json_field_text(j, "name", "webhook");
     fw_json_object_end(j);
     fw_json_array_end(j);
-    put_time(j, "startsAt", a->starts_at);
+    fw_json_field_time(j, "startsAt", a->starts_at);
     fw_json_key(j, "status");
     fw_json_object(j);
     fw_json_key(j, "inhibitedBy");
@@ -219,11 +188,12 @@ static void put_alert(struct fw_json *j, const struct alert_list *list,
     while ((s = alert_list_silence(list, a, now, &at)) != NULL)
         fw_json_text(j, s->id);
     fw_json_array_end(j);
-    put_text(j, "state", a->silenced ? "suppressed" : "active");
+    fw_json_field_text(j, "state", a->silenced ? "suppressed" : "active");
     fw_json_object_end(j);
-    put_time(j, "updatedAt", a->updated_at);
-    put_text(j, "generatorURL", "");
-    put_labels(j, "labels", &a->labels);
+    fw_json_field_time(j, "updatedAt", a->updated_at);
+    fw_json_field_text(j, "generatorURL", "");
+    fw_json_key(j, "labels");
+    fw_labels_json(j, &a->labels);
     fw_json_object_end(j);
 }
 
@@ -274,31 +244,31 @@ void api_manager_alerts(struct call *call)
 static void put_silence(struct fw_json *j, const struct silence *s, fw_ms now)
 {
     fw_json_object(j);
-    put_text(j, "id", s->id);
+    fw_json_field_text(j, "id", s->id);
     fw_json_key(j, "status");
     fw_json_object(j);
-    put_text(j, "state", silence_state_name(silence_state(s, now)));
+    fw_json_field_text(j, "state", silence_state_name(silence_state(s, now)));
     fw_json_object_end(j);
-    put_time(j, "updatedAt", s->updated_at);
-    put_str(j, "comment", s->comment);
-    put_str(j, "createdBy", s->created_by);
-    put_time(j, "endsAt", s->ends_at);
+    fw_json_field_time(j, "updatedAt", s->updated_at);
+    fw_json_field_str(j, "comment", s->comment);
+    fw_json_field_str(j, "createdBy", s->created_by);
+    fw_json_field_time(j, "endsAt", s->ends_at);
     fw_json_key(j, "matchers");
     fw_json_array(j);
     for (size_t i = 0; i < s->matcher_count; i++) {
         enum fw_match_op op = s->matchers[i].op;
 
         fw_json_object(j);
-        fw_json_key(j, "isEqual");
-        fw_json_bool(j, op == FW_MATCH_EQUAL || op == FW_MATCH_REGEX);
-        fw_json_key(j, "isRegex");
-        fw_json_bool(j, op == FW_MATCH_REGEX || op == FW_MATCH_NOT_REGEX);
-        put_str(j, "name", s->matchers[i].name);
-        put_str(j, "value", s->matchers[i].value);
+        fw_json_field_bool(j, "isEqual",
+                           op == FW_MATCH_EQUAL || op == FW_MATCH_REGEX);
+        fw_json_field_bool(j, "isRegex",
+                           op == FW_MATCH_REGEX || op == FW_MATCH_NOT_REGEX);
+        fw_json_field_str(j, "name", s->matchers[i].name);
+        fw_json_field_str(j, "value", s->matchers[i].value);
         fw_json_object_end(j);
     }
     fw_json_array_end(j);
-    put_time(j, "startsAt", s->starts_at);
+    fw_json_field_time(j, "startsAt", s->starts_at);
     fw_json_object_end(j);
 }
 
@@ -443,7 +413,7 @@ static void put_one(struct call *call)
     }
     begin(call, &j);
     fw_json_object(&j);
-    put_text(&j, "silenceID", silence.id);
+    fw_json_field_text(&j, "silenceID", silence.id);
     fw_json_object_end(&j);
     finish(call, &j);
 }

@@ -182,16 +182,6 @@ bool api_selectors(struct call *call, bool required, struct api_selector **out,
     return true;
 }
 
-void api_put_labels(struct fw_json *json, const struct fw_labels *labels)
-{
-    fw_json_object(json);
-    for (size_t i = 0; i < labels->n; i++) {
-        fw_json_key_str(json, labels->v[i].name);
-        fw_json_str(json, labels->v[i].value);
-    }
-    fw_json_object_end(json);
-}
-
 void api_put_notes(struct fw_json *json, const char *key,
                    const struct fw_str *notes, size_t n)
 {

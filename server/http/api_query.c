@@ -25,7 +25,7 @@ static void put_series(struct fw_json *json, const struct fw_result *result,
 {
     fw_json_object(json);
     fw_json_key(json, "metric");
-    api_put_labels(json, &series->labels);
+    fw_labels_json(json, &series->labels);
     if (result->type == FW_VECTOR) {
         fw_json_key(json, "value");
         fw_json_point(json, series->t[0], series->v[0]);
@@ -54,12 +54,10 @@ static void put_begin(struct answer *answer)
     struct fw_json *json = &answer->json;
 
     fw_json_object(json);
-    fw_json_key(json, "status");
-    fw_json_text(json, "success");
+    fw_json_field_text(json, "status", "success");
     fw_json_key(json, "data");
     fw_json_object(json);
-    fw_json_key(json, "resultType");
-    fw_json_text(json, type_name(answer->result.type));
+    fw_json_field_text(json, "resultType", type_name(answer->result.type));
     fw_json_key(json, "result");
     fw_json_array(json);
 }
@@ -84,8 +82,8 @@ static void put_stats(struct answer *answer)
     fw_json_object(json);
     fw_json_key(json, "samples");
     fw_json_object(json);
-    fw_json_key(json, "totalQueryableSamples");
-    fw_json_int(json, (int64_t)answer->result.samples_read);
+    fw_json_field_count(json, "totalQueryableSamples",
+                        answer->result.samples_read);
     fw_json_object_end(json);
     fw_json_object_end(json);
 }
@@ -317,8 +315,7 @@ void api_explain(struct call *call)
     } else {
         call_data_begin(call, &json);
         fw_json_object(&json);
-        fw_json_key(&json, "resultType");
-        fw_json_text(&json, "string");
+        fw_json_field_text(&json, "resultType", "string");
         fw_json_key(&json, "result");
         fw_json_array(&json);
         fw_json_seconds(&json, options.start);

@@ -103,8 +103,7 @@ static fw_rc list_more(void *self, struct fw_buf *out)
     json->out = out;
     if (!list->begun) {
         fw_json_object(json);
-        fw_json_key(json, "status");
-        fw_json_text(json, "success");
+        fw_json_field_text(json, "status", "success");
         fw_json_key(json, "data");
         fw_json_array(json);
         list->begun = true;
@@ -113,7 +112,7 @@ static fw_rc list_more(void *self, struct fw_buf *out)
         if (list->texts != NULL)
             fw_json_str(json, list->texts[list->next]);
         else
-            api_put_labels(json, &list->series[list->next].labels);
+            fw_labels_json(json, &list->series[list->next].labels);
         list->next++;
         return fw_json_rc(json);
     }

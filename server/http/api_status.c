@@ -14,41 +14,13 @@
 #define TOP_ENTRIES 10 /* of each list of status/tsdb */
 #define TOP_ENTRIES_MAX 10000
 
-static void put_pair(struct fw_json *json, const char *key, const char *value)
-{
-    fw_json_key(json, key);
-    fw_json_text(json, value);
-}
-
-static void put_number(struct fw_json *json, const char *key, int64_t value)
-{
-    fw_json_key(json, key);
-    fw_json_int(json, value);
-}
-
 /* Flags are texts in Prometheus, numbers too. */
 static void put_text_number(struct fw_json *json, const char *key, uint64_t v)
 {
     char text[24];
 
     (void)snprintf(text, sizeof(text), "%llu", (unsigned long long)v);
-    put_pair(json, key, text);
-}
-
-static void put_span(struct fw_json *json, const char *key, fw_ms span)
-{
-    char text[FW_DURATION_TEXT_BYTES];
-
-    (void)fw_format_duration(text, span);
-    put_pair(json, key, text);
-}
-
-static void put_time(struct fw_json *json, const char *key, fw_ms t)
-{
-    char text[FW_TIME_TEXT_BYTES];
-
-    (void)fw_format_time(text, t);
-    put_pair(json, key, text);
+    fw_json_field_text(json, key, text);
 }
 
 static void put_empty_array(struct fw_json *json, const char *key)
@@ -65,12 +37,12 @@ void api_buildinfo(struct call *call)
 
     call_data_begin(call, &json);
     fw_json_object(&json);
-    put_pair(&json, "version", FW_VERSION);
-    put_pair(&json, "revision", "");
-    put_pair(&json, "branch", "");
-    put_pair(&json, "buildUser", "");
-    put_pair(&json, "buildDate", "");
-    put_pair(&json, "goVersion", "");
+    fw_json_field_text(&json, "version", FW_VERSION);
+    fw_json_field_text(&json, "revision", "");
+    fw_json_field_text(&json, "branch", "");
+    fw_json_field_text(&json, "buildUser", "");
+    fw_json_field_text(&json, "buildDate", "");
+    fw_json_field_text(&json, "goVersion", "");
     fw_json_object_end(&json);
     call_data_end(call, &json);
 }
@@ -86,20 +58,20 @@ void api_runtimeinfo(struct call *call)
     fw_store_stats(api->store, &stats);
     call_data_begin(call, &json);
     fw_json_object(&json);
-    put_time(&json, "startTime", api->started);
-    put_pair(&json, "CWD", fw_store_dir(api->store));
-    put_pair(&json, "hostname", uname(&host) == 0 ? host.nodename : "");
-    put_time(&json, "serverTime", fw_clock_now(api->clock));
-    fw_json_key(&json, "reloadConfigSuccess");
-    fw_json_bool(&json, loaded.good);
-    put_time(&json, "lastConfigTime", loaded.since);
-    put_number(&json, "corruptionCount", (int64_t)stats.corrupt_found);
-    put_number(&json, "goroutineCount", 0);
-    put_number(&json, "GOMAXPROCS", sysconf(_SC_NPROCESSORS_ONLN));
-    put_number(&json, "GOMEMLIMIT", 0);
-    put_pair(&json, "GOGC", "");
-    put_pair(&json, "GODEBUG", "");
-    put_pair(&json, "storageRetention", api->retention_text);
+    fw_json_field_time(&json, "startTime", api->started);
+    fw_json_field_text(&json, "CWD", fw_store_dir(api->store));
+    fw_json_field_text(&json, "hostname",
+                       uname(&host) == 0 ? host.nodename : "");
+    fw_json_field_time(&json, "serverTime", fw_clock_now(api->clock));
+    fw_json_field_bool(&json, "reloadConfigSuccess", loaded.good);
+    fw_json_field_time(&json, "lastConfigTime", loaded.since);
+    fw_json_field_int(&json, "corruptionCount", (int64_t)stats.corrupt_found);
+    fw_json_field_int(&json, "goroutineCount", 0);
+    fw_json_field_int(&json, "GOMAXPROCS", sysconf(_SC_NPROCESSORS_ONLN));
+    fw_json_field_int(&json, "GOMEMLIMIT", 0);
+    fw_json_field_text(&json, "GOGC", "");
+    fw_json_field_text(&json, "GODEBUG", "");
+    fw_json_field_text(&json, "storageRetention", api->retention_text);
     fw_json_object_end(&json);
     call_data_end(call, &json);
 }
@@ -112,8 +84,7 @@ void api_config(struct call *call)
     if (loaded_yaml(call->api->loaded, &yaml) == FW_OK) {
         call_data_begin(call, &json);
         fw_json_object(&json);
-        fw_json_key(&json, "yaml");
-        fw_json_str(&json, (struct fw_str){yaml.data, yaml.len});
+        fw_json_field_str(&json, "yaml", (struct fw_str){yaml.data, yaml.len});
         fw_json_object_end(&json);
         call_data_end(call, &json);
     } else
@@ -130,16 +101,18 @@ void api_flags(struct call *call)
 
     call_data_begin(call, &json);
     fw_json_object(&json);
-    put_span(&json, "query.lookback-delta", limits.lookback);
+    fw_json_field_duration(&json, "query.lookback-delta", limits.lookback);
     put_text_number(&json, "query.max-samples", limits.max_samples);
-    put_span(&json, "query.timeout", limits.max_ms);
-    put_pair(&json, "storage.tsdb.path", fw_store_dir(call->api->store));
-    put_pair(&json, "storage.tsdb.retention.time", call->api->retention_text);
-    put_pair(&json, "web.enable-admin-api",
-             call->api->admin ? "true" : "false");
-    put_pair(&json, "web.enable-lifecycle",
-             call->api->reload != NULL ? "true" : "false");
-    put_pair(&json, "web.enable-remote-write-receiver", "true");
+    fw_json_field_duration(&json, "query.timeout", limits.max_ms);
+    fw_json_field_text(&json, "storage.tsdb.path",
+                       fw_store_dir(call->api->store));
+    fw_json_field_text(&json, "storage.tsdb.retention.time",
+                       call->api->retention_text);
+    fw_json_field_text(&json, "web.enable-admin-api",
+                       call->api->admin ? "true" : "false");
+    fw_json_field_text(&json, "web.enable-lifecycle",
+                       call->api->reload != NULL ? "true" : "false");
+    fw_json_field_text(&json, "web.enable-remote-write-receiver", "true");
     fw_json_object_end(&json);
     call_data_end(call, &json);
 }
@@ -150,9 +123,9 @@ void api_walreplay(struct call *call)
 
     call_data_begin(call, &json);
     fw_json_object(&json);
-    put_number(&json, "min", 0);
-    put_number(&json, "max", 0);
-    put_number(&json, "current", 0);
+    fw_json_field_int(&json, "min", 0);
+    fw_json_field_int(&json, "max", 0);
+    fw_json_field_int(&json, "current", 0);
     fw_json_object_end(&json);
     call_data_end(call, &json);
 }
@@ -186,7 +159,7 @@ static void put_top(struct fw_json *json, struct fw_arena *arena,
     for (size_t i = 0; i < n; i++) {
         fw_json_object(json);
         put_entry_name(json, arena, &v[i]);
-        put_number(json, "value", (int64_t)v[i].n);
+        fw_json_field_count(json, "value", v[i].n);
         fw_json_object_end(json);
     }
     fw_json_array_end(json);
@@ -217,11 +190,11 @@ void api_tsdb(struct call *call)
     fw_json_object(&json);
     fw_json_key(&json, "headStats");
     fw_json_object(&json);
-    put_number(&json, "numSeries", (int64_t)stats.series);
-    put_number(&json, "numLabelPairs", (int64_t)stats.pairs);
-    put_number(&json, "chunkCount", (int64_t)stats.blocks);
-    put_number(&json, "minTime", stats.oldest);
-    put_number(&json, "maxTime", stats.newest);
+    fw_json_field_int(&json, "numSeries", (int64_t)stats.series);
+    fw_json_field_int(&json, "numLabelPairs", (int64_t)stats.pairs);
+    fw_json_field_int(&json, "chunkCount", (int64_t)stats.blocks);
+    fw_json_field_int(&json, "minTime", stats.oldest);
+    fw_json_field_int(&json, "maxTime", stats.newest);
     fw_json_object_end(&json);
     put_top(&json, arena, "seriesCountByMetricName", stats.metrics,
             stats.metric_count);

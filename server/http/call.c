@@ -56,12 +56,10 @@ void call_error(struct call *call, int status, const char *type,
     fw_buf_init(&reply->body, FW_MAX_REPLY_BYTES);
     fw_json_init(&json, &reply->body);
     fw_json_object(&json);
-    fw_json_key(&json, "status");
-    fw_json_text(&json, "error");
-    fw_json_key(&json, "errorType");
-    fw_json_text(&json, type != NULL ? type : type_of(status));
-    fw_json_key(&json, "error");
-    fw_json_text(&json, text);
+    fw_json_field_text(&json, "status", "error");
+    fw_json_field_text(&json, "errorType",
+                       type != NULL ? type : type_of(status));
+    fw_json_field_text(&json, "error", text);
     fw_json_object_end(&json);
     if (fw_json_rc(&json) != FW_OK)
         fw_buf_clear(&reply->body);
@@ -100,8 +98,7 @@ void call_data_begin(struct call *call, struct fw_json *json)
     fw_buf_init(&call->reply.body, FW_MAX_REPLY_BYTES);
     fw_json_init(json, &call->reply.body);
     fw_json_object(json);
-    fw_json_key(json, "status");
-    fw_json_text(json, "success");
+    fw_json_field_text(json, "status", "success");
     fw_json_key(json, "data");
 }
 

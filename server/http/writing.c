@@ -65,11 +65,10 @@ void writing_reply(struct call *call, enum api_write_protocol protocol,
     fw_json_init(&json, &call->reply.body);
     fw_json_object(&json);
     if (v2) {
-        fw_json_key(&json, "code");
-        fw_json_text(&json, status >= 500 ? "unavailable" : "invalid");
+        fw_json_field_text(&json, "code",
+                           status >= 500 ? "unavailable" : "invalid");
     }
-    fw_json_key(&json, v2 ? "message" : "error");
-    fw_json_text(&json, text);
+    fw_json_field_text(&json, v2 ? "message" : "error", text);
     fw_json_object_end(&json);
     if (fw_json_rc(&json) != FW_OK)
         fw_buf_clear(&call->reply.body);

@@ -32,25 +32,6 @@ fw_rc rule_notice_link(struct fw_buf *out, const char *url, const char *expr)
     return rc == FW_OK ? fw_buf_adds(out, "&g0.tab=1") : rc;
 }
 
-static void put_labels(struct fw_json *j, const struct fw_labels *labels)
-{
-    fw_json_object(j);
-    for (size_t i = 0; i < labels->n; i++) {
-        fw_json_key_str(j, labels->v[i].name);
-        fw_json_str(j, labels->v[i].value);
-    }
-    fw_json_object_end(j);
-}
-
-static void put_time(struct fw_json *j, const char *key, fw_ms t)
-{
-    char text[FW_TIME_TEXT_BYTES];
-
-    (void)fw_format_time(text, t);
-    fw_json_key(j, key);
-    fw_json_text(j, text);
-}
-
 static fw_rc put_alert(struct fw_json *j, const struct rule_alert *a,
                        const struct fw_labels *labels, const char *expr,
                        const char *url)
@@ -60,14 +41,13 @@ static fw_rc put_alert(struct fw_json *j, const struct rule_alert *a,
 
     fw_json_object(j);
     fw_json_key(j, "annotations");
-    put_labels(j, &a->annotations);
-    put_time(j, "endsAt",
-             a->resolved_at != 0 ? a->resolved_at : a->valid_until);
-    put_time(j, "startsAt", a->fired_at);
-    fw_json_key(j, "generatorURL");
-    fw_json_text(j, rc == FW_OK ? link.data : "");
+    fw_labels_json(j, &a->annotations);
+    fw_json_field_time(j, "endsAt",
+                       a->resolved_at != 0 ? a->resolved_at : a->valid_until);
+    fw_json_field_time(j, "startsAt", a->fired_at);
+    fw_json_field_text(j, "generatorURL", rc == FW_OK ? link.data : "");
     fw_json_key(j, "labels");
-    put_labels(j, labels);
+    fw_labels_json(j, labels);
     fw_json_object_end(j);
     fw_buf_release(&link);
     return fw_json_rc(j);

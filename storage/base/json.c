@@ -235,3 +235,71 @@ void fw_json_point(struct fw_json *json, fw_ms t, double v)
     put(json, p, (size_t)(value - p));
     json->need_comma = true;
 }
+
+void fw_json_field_str(struct fw_json *json, const char *key,
+                       struct fw_str text)
+{
+    fw_json_key(json, key);
+    fw_json_str(json, text);
+}
+
+void fw_json_field_text(struct fw_json *json, const char *key, const char *text)
+{
+    fw_json_key(json, key);
+    fw_json_text(json, text);
+}
+
+void fw_json_field_int(struct fw_json *json, const char *key, int64_t v)
+{
+    fw_json_key(json, key);
+    fw_json_int(json, v);
+}
+
+void fw_json_field_count(struct fw_json *json, const char *key, uint64_t n)
+{
+    fw_json_key(json, key);
+    fw_json_int(json, n < INT64_MAX ? (int64_t)n : INT64_MAX);
+}
+
+void fw_json_field_bool(struct fw_json *json, const char *key, bool v)
+{
+    fw_json_key(json, key);
+    fw_json_bool(json, v);
+}
+
+void fw_json_field_double(struct fw_json *json, const char *key, double v)
+{
+    fw_json_key(json, key);
+    fw_json_double(json, v);
+}
+
+void fw_json_field_seconds(struct fw_json *json, const char *key, fw_ms span)
+{
+    fw_json_key(json, key);
+    fw_json_seconds(json, span);
+}
+
+void fw_json_field_span(struct fw_json *json, const char *key, fw_ms span)
+{
+    fw_json_key(json, key);
+    if (span < 0)
+        fw_json_null(json);
+    else
+        fw_json_seconds(json, span);
+}
+
+void fw_json_field_time(struct fw_json *json, const char *key, fw_ms t)
+{
+    char text[FW_TIME_TEXT_BYTES];
+
+    (void)fw_format_time(text, t);
+    fw_json_field_text(json, key, t > 0 ? text : "0001-01-01T00:00:00Z");
+}
+
+void fw_json_field_duration(struct fw_json *json, const char *key, fw_ms span)
+{
+    char text[FW_DURATION_TEXT_BYTES];
+
+    (void)fw_format_duration(text, span);
+    fw_json_field_text(json, key, text);
+}

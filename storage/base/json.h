@@ -47,4 +47,26 @@ void fw_json_seconds(struct fw_json *json, fw_ms t);
 /* [seconds,"value"], as Prometheus gives a sample. */
 void fw_json_point(struct fw_json *json, fw_ms t, double v);
 
+/* ---- fields of an object: a key and its value at once ---- */
+
+void fw_json_field_str(struct fw_json *json, const char *key,
+                       struct fw_str text);
+void fw_json_field_text(struct fw_json *json, const char *key,
+                        const char *text);
+void fw_json_field_int(struct fw_json *json, const char *key, int64_t v);
+void fw_json_field_count(struct fw_json *json, const char *key, uint64_t n);
+void fw_json_field_bool(struct fw_json *json, const char *key, bool v);
+void fw_json_field_double(struct fw_json *json, const char *key, double v);
+/* Seconds, as fw_json_seconds() writes them. */
+void fw_json_field_seconds(struct fw_json *json, const char *key, fw_ms span);
+/* The same, null for a span below 0: "not within the horizon", "never". */
+void fw_json_field_span(struct fw_json *json, const char *key, fw_ms span);
+/*
+ * A moment of time in the words of RFC 3339; one that never was (0 or before)
+ * is 0001-01-01T00:00:00Z, as in the interfaces of Prometheus.
+ */
+void fw_json_field_time(struct fw_json *json, const char *key, fw_ms t);
+/* A span as a duration of PromQL: "1h30m". */
+void fw_json_field_duration(struct fw_json *json, const char *key, fw_ms span);
+
 #endif

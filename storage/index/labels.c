@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 
+#include "storage/base/json.h"
 #include "storage/base/limits.h"
 
 static int by_name(const void *a, const void *b)
@@ -180,4 +181,14 @@ fw_rc fw_labels_print(struct fw_buf *out, const struct fw_labels *labels)
         first = false;
     }
     return rc == FW_OK ? fw_buf_addc(out, '}') : rc;
+}
+
+void fw_labels_json(struct fw_json *json, const struct fw_labels *labels)
+{
+    fw_json_object(json);
+    for (size_t i = 0; i < labels->n; i++) {
+        fw_json_key_str(json, labels->v[i].name);
+        fw_json_str(json, labels->v[i].value);
+    }
+    fw_json_object_end(json);
 }

@@ -24,10 +24,8 @@ static void nests_with_commas_in_the_right_places(void **state)
     fw_json_array_end(&json);
     fw_json_key(&json, "b");
     fw_json_quoted_double(&json, INFINITY);
-    fw_json_key(&json, "c");
-    fw_json_double(&json, NAN);
-    fw_json_key(&json, "d");
-    fw_json_seconds(&json, -1500);
+    fw_json_field_double(&json, "c", NAN);
+    fw_json_field_seconds(&json, "d", -1500);
     fw_json_object_end(&json);
     assert_int_equal(fw_json_rc(&json), FW_OK);
     assert_string_equal(out.data, "{\"a\":[-3,[],true,null],\"b\":\"+Inf\","
@@ -83,6 +81,38 @@ static void a_point_is_a_time_and_a_quoted_value(void **state)
     fw_buf_release(&out);
 }
 
+static void a_field_is_a_key_and_its_value(void **state)
+{
+    struct fw_buf out = FW_BUF_INIT(4096);
+    struct fw_json json;
+
+    (void)state;
+    fw_json_init(&json, &out);
+    fw_json_object(&json);
+    fw_json_field_str(&json, "name", FW_STR("disk \"a\""));
+    fw_json_field_text(&json, "state", "ok");
+    fw_json_field_int(&json, "less", -3);
+    fw_json_field_count(&json, "bytes", UINT64_MAX);
+    fw_json_field_bool(&json, "fires", true);
+    fw_json_field_double(&json, "loss", NAN);
+    fw_json_field_seconds(&json, "for", 1500);
+    fw_json_field_span(&json, "in", 0);
+    fw_json_field_span(&json, "never", -1);
+    fw_json_field_time(&json, "at", 1700000000000);
+    fw_json_field_time(&json, "resolved", 0);
+    fw_json_field_duration(&json, "horizon", 5400000);
+    fw_json_object_end(&json);
+    assert_int_equal(fw_json_rc(&json), FW_OK);
+    assert_string_equal(
+        out.data,
+        "{\"name\":\"disk \\\"a\\\"\",\"state\":\"ok\",\"less\":-3,"
+        "\"bytes\":9223372036854775807,\"fires\":true,\"loss\":null,"
+        "\"for\":1.5,\"in\":0,\"never\":null,"
+        "\"at\":\"2023-11-14T22:13:20Z\","
+        "\"resolved\":\"0001-01-01T00:00:00Z\",\"horizon\":\"1h30m\"}");
+    fw_buf_release(&out);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -90,6 +120,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(strings_are_always_valid),
         cmocka_unit_test(a_full_buffer_is_told_at_the_end),
         cmocka_unit_test(a_point_is_a_time_and_a_quoted_value),
+        cmocka_unit_test(a_field_is_a_key_and_its_value),
     };
 
     return fixture_main(argc, argv, tests);
