@@ -42,8 +42,7 @@ void alert_view_close(struct alert_view *view)
 {
     for (size_t i = 0; i < view->stored_count; i++)
         fw_zone_close(view->stored[i].zone);
-    if (view->txn != NULL)
-        fw_txn_abort(view->txn);
+    fw_txn_abort(view->txn);
     if (view->store != NULL)
         fw_cli_store_close(view->cli, view->store);
     fw_arena_free(view->arena);

@@ -580,13 +580,9 @@ static void audit_reload(struct serve *s, const struct config *fresh,
                    fresh->watch_count, fresh->watch_count == 1 ? "" : "es",
                    groups, groups == 1 ? "" : "s");
     entry.after = fw_str_of(after);
-    if (rc == FW_OK) {
+    if (rc == FW_OK)
         rc = audit_add(txn, &entry, &err);
-        if (rc == FW_OK)
-            rc = fw_txn_commit(txn, &err);
-        else
-            fw_txn_abort(txn);
-    }
+    rc = fw_txn_end(txn, rc, &err);
     if (rc != FW_OK)
         fw_log(FW_LOG_ERROR, "the audit log lacks this reload: %s", err.text);
 }

@@ -83,6 +83,14 @@ void fw_txn_abort(struct fw_txn *txn)
     free(txn);
 }
 
+fw_rc fw_txn_end(struct fw_txn *txn, fw_rc rc, struct fw_err *err)
+{
+    if (rc == FW_OK)
+        return fw_txn_commit(txn, err);
+    fw_txn_abort(txn);
+    return rc;
+}
+
 /* ---- Names ----------------------------------------------------------------
  */
 

@@ -408,7 +408,12 @@ FW_CHECK fw_rc fw_txn_begin(struct fw_store *store, bool write,
                             struct fw_txn **out, struct fw_err *err);
 /* Durable when it returns FW_OK; the transaction is gone either way. */
 FW_CHECK fw_rc fw_txn_commit(struct fw_txn *txn, struct fw_err *err);
-void fw_txn_abort(struct fw_txn *txn);
+void fw_txn_abort(struct fw_txn *txn); /* none at all may be NULL */
+/*
+ * Ends it as the work on it went: commits if `rc` is FW_OK, else aborts and
+ * returns `rc`.
+ */
+FW_CHECK fw_rc fw_txn_end(struct fw_txn *txn, fw_rc rc, struct fw_err *err);
 FW_CHECK fw_rc fw_txn_put(struct fw_txn *txn, const char *table,
                           struct fw_str key, struct fw_str value,
                           struct fw_err *err);

@@ -111,10 +111,7 @@ static fw_rc decide(struct runner *r, const struct turn *t,
                              t->now, err);
     if (rc == FW_OK)
         rc = action_book_put(txn, fw_str_of(t->action->name), book, err);
-    if (rc == FW_OK)
-        return fw_txn_commit(txn, err);
-    fw_txn_abort(txn);
-    return rc;
+    return fw_txn_end(txn, rc, err);
 }
 
 static fw_rc write_payload(const struct turn *t, struct fw_buf *out)
@@ -156,10 +153,7 @@ static fw_rc end_run(struct runner *r, const struct turn *t, const char *how,
         rc = audit_turn(txn, t, "action-ended", "it was begun", how, err);
     if (rc == FW_OK)
         rc = action_book_put(txn, fw_str_of(t->action->name), &book, err);
-    if (rc == FW_OK)
-        return fw_txn_commit(txn, err);
-    fw_txn_abort(txn);
-    return rc;
+    return fw_txn_end(txn, rc, err);
 }
 
 static fw_rc run(struct runner *r, const struct turn *t, struct fw_err *err)
@@ -270,8 +264,7 @@ static fw_rc read_news(struct runner *r, struct fw_arena *arena,
 
     if (rc == FW_OK)
         rc = news_all(txn, arena, out, count, err);
-    if (txn != NULL)
-        fw_txn_abort(txn);
+    fw_txn_abort(txn);
     return rc;
 }
 
@@ -307,11 +300,7 @@ static fw_rc prune(struct runner *r, fw_ms now, struct fw_err *err)
     rc = fw_txn_begin(r->o.store, true, &txn, err);
     if (rc == FW_OK)
         rc = action_cases_prune(txn, now - KEEP_CASES, err);
-    if (rc == FW_OK)
-        return fw_txn_commit(txn, err);
-    if (txn != NULL)
-        fw_txn_abort(txn);
-    return rc;
+    return fw_txn_end(txn, rc, err);
 }
 
 void runner_step(struct runner *r)
@@ -376,10 +365,7 @@ fw_rc runner_open(const struct runner_options *options, struct runner **out,
     rc = fw_txn_begin(r->o.store, true, &txn, err);
     if (rc == FW_OK)
         rc = define(r, txn, err);
-    if (rc == FW_OK)
-        rc = fw_txn_commit(txn, err);
-    else if (txn != NULL)
-        fw_txn_abort(txn);
+    rc = fw_txn_end(txn, rc, err);
     if (rc == FW_OK)
         *out = r;
     else
@@ -395,11 +381,7 @@ fw_rc runner_clear(struct fw_store *store, struct fw_err *err)
 
     if (rc == FW_OK)
         rc = action_books_keep(txn, &none, err);
-    if (rc == FW_OK)
-        return fw_txn_commit(txn, err);
-    if (txn != NULL)
-        fw_txn_abort(txn);
-    return rc;
+    return fw_txn_end(txn, rc, err);
 }
 
 void runner_close(struct runner *r)

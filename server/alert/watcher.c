@@ -445,10 +445,7 @@ static fw_rc store_all(struct watcher *w, struct watching *g, fw_ms now,
         rc = budgets_store(txn, &w->budgets, now, err);
     if (rc == FW_OK)
         rc = store_outgoing(w, txn, dropped, err);
-    if (rc == FW_OK)
-        return fw_txn_commit(txn, err);
-    fw_txn_abort(txn);
-    return rc;
+    return fw_txn_end(txn, rc, err);
 }
 
 static void clear_outgoing(struct watcher *w)
@@ -602,13 +599,9 @@ static fw_rc send_digest(struct watcher *w, struct budget *due, fw_ms now,
         rc = budgets_store(txn, &w->budgets, now, err);
     if (rc == FW_OK)
         rc = store_outgoing(w, txn, &dropped, err);
-    if (rc != FW_OK) {
-        fw_txn_abort(txn);
-        return rc; /* the body waits in memory for the next commit */
-    }
-    rc = fw_txn_commit(txn, err);
+    rc = fw_txn_end(txn, rc, err);
     if (rc != FW_OK)
-        return rc;
+        return rc; /* the body waits in memory for the next commit */
     budgets_settle(&w->budgets);
     if (w->outgoing_count > before && w->o.wake != NULL)
         w->o.wake(w->o.wake_self);

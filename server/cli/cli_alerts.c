@@ -251,15 +251,6 @@ fw_rc command_who(const struct fw_cli *cli, const struct fw_args *args,
     return FW_OK;
 }
 
-static fw_rc end_txn(struct fw_txn *txn, fw_rc rc, struct fw_err *err)
-{
-    if (rc == FW_OK)
-        return fw_txn_commit(txn, err);
-    if (txn != NULL)
-        fw_txn_abort(txn);
-    return rc;
-}
-
 static int answer(struct fw_cli *cli, fw_rc rc, const struct fw_err *err)
 {
     int code = rc == FW_OK ? FW_EXIT_OK : fw_cli_fail(cli, err);
@@ -320,7 +311,7 @@ int cmd_silence(struct fw_cli *cli, int argc, char **argv)
     if (rc == FW_OK)
         rc = fw_txn_begin(cli->store, true, &txn, &err);
     if (rc == FW_OK)
-        rc = end_txn(txn, silence_put(txn, &s, now, &err), &err);
+        rc = fw_txn_end(txn, silence_put(txn, &s, now, &err), &err);
     if (rc == FW_OK)
         (void)fprintf(cli->out, "%s\n", s.id);
     fw_arena_free(arena);
@@ -346,11 +337,11 @@ int cmd_unsilence(struct fw_cli *cli, int argc, char **argv)
     if (rc == FW_OK)
         rc = fw_txn_begin(cli->store, true, &txn, &err);
     if (rc == FW_OK)
-        rc = end_txn(txn,
-                     silence_expire(txn, fw_str_of(args.rest[0]),
-                                    fw_clock_now(cli->clock), actor, reason,
-                                    &err),
-                     &err);
+        rc = fw_txn_end(txn,
+                        silence_expire(txn, fw_str_of(args.rest[0]),
+                                       fw_clock_now(cli->clock), actor, reason,
+                                       &err),
+                        &err);
     return answer(cli, rc, &err);
 }
 
@@ -380,7 +371,7 @@ static fw_rc ack_all(struct fw_cli *cli, const struct alert_list *list,
         fw_buf_release(&what);
         (*count)++;
     }
-    return end_txn(txn, rc, err);
+    return fw_txn_end(txn, rc, err);
 }
 
 int cmd_ack(struct fw_cli *cli, int argc, char **argv)

@@ -74,10 +74,7 @@ static fw_rc store_override(struct alert_view *view,
         rc = standing_override_put(txn, fw_str_of(watch->name), override, err);
     if (rc == FW_OK)
         rc = audit_add(txn, &entry, err);
-    if (rc == FW_OK)
-        return fw_txn_commit(txn, err);
-    fw_txn_abort(txn);
-    return rc;
+    return fw_txn_end(txn, rc, err);
 }
 
 static int watch_state(struct fw_cli *cli, const struct fw_args *args)

@@ -29,6 +29,26 @@ struct builder {
     struct anchor *anchors; /* newest first */
 };
 
+const struct node *yaml_member(const struct node *map, const char *key)
+{
+    if (map == NULL || map->kind != NODE_MAP)
+        return NULL;
+    for (const struct node *item = map->first; item; item = item->next)
+        if (fw_str_eq(item->key->text, fw_str_of(key)))
+            return item;
+    return NULL;
+}
+
+struct fw_str yaml_member_text(const struct node *map, const char *key)
+{
+    const struct node *node = yaml_member(map, key);
+
+    return node != NULL && node->kind == NODE_TEXT &&
+                   (node->quoted || !fw_str_eq(node->text, FW_STR("null")))
+               ? node->text
+               : FW_STR("");
+}
+
 const char *yaml_kind_name(enum node_kind kind)
 {
     static const char *const names[] = {"a text", "a list", "a map"};

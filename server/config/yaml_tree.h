@@ -46,6 +46,12 @@ FW_CHECK fw_rc yaml_tree_read_aliases(struct fw_str text,
                                       const struct node **out,
                                       struct fw_err *err);
 
+/* The item of a map with this key; NULL where it (or the map) is none. */
+const struct node *yaml_member(const struct node *map, const char *key);
+
+/* The text of that item, empty where it is none; a bare null is none. */
+struct fw_str yaml_member_text(const struct node *map, const char *key);
+
 /* "a list", "a map", "a text": for sentences. Static. */
 const char *yaml_kind_name(enum node_kind kind);
 

@@ -295,11 +295,7 @@ static fw_rc store_notice(struct dispatch *d, const struct group *g,
         fw_log(FW_LOG_ERROR,
                "the outbox is full: %zu of the oldest notifications dropped",
                dropped);
-    if (rc == FW_OK)
-        return fw_txn_commit(txn, err);
-    if (txn != NULL)
-        fw_txn_abort(txn);
-    return rc;
+    return fw_txn_end(txn, rc, err);
 }
 
 static fw_rc tell(struct dispatch *d, struct group *g,
@@ -384,8 +380,7 @@ static fw_rc forget(struct dispatch *d, uint64_t key, struct fw_err *err)
         rc = fw_txn_delete(txn, T_GROUPS, record_key_str(&bytes), err);
     if (rc >= 0)
         return fw_txn_commit(txn, err);
-    if (txn != NULL)
-        fw_txn_abort(txn);
+    fw_txn_abort(txn);
     return rc;
 }
 
@@ -511,8 +506,7 @@ static fw_rc load(struct dispatch *d, struct fw_err *err)
     if (rc == FW_OK)
         rc = fw_txn_scan(txn, T_GROUPS, record_key_str(&from), load_group, &l,
                          err);
-    if (txn != NULL)
-        fw_txn_abort(txn);
+    fw_txn_abort(txn);
     if (rc >= 0 && l.rc != FW_OK)
         rc = fw_err_set(err, l.rc, "out of memory");
     return rc < 0 ? rc : FW_OK;

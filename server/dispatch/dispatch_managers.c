@@ -111,11 +111,7 @@ static fw_rc store(const struct manager_feed *f,
 
     if (rc == FW_OK)
         rc = managers_store(f->managers, txn, alerts, n, err);
-    if (rc == FW_OK)
-        return fw_txn_commit(txn, err);
-    if (txn != NULL)
-        fw_txn_abort(txn);
-    return rc;
+    return fw_txn_end(txn, rc, err);
 }
 
 fw_rc manager_feed_step(struct manager_feed *f, const struct news *news,

@@ -104,13 +104,9 @@ static bool write_down(struct call *call, struct audit_entry *entry)
 
     entry->at = fw_clock_now(call->api->clock);
     rc = fw_txn_begin(call->api->store, true, &txn, &err);
-    if (rc == FW_OK) {
+    if (rc == FW_OK)
         rc = audit_add(txn, entry, &err);
-        if (rc == FW_OK)
-            rc = fw_txn_commit(txn, &err);
-        else
-            fw_txn_abort(txn);
-    }
+    rc = fw_txn_end(txn, rc, &err);
     err.rc = rc;
     if (rc == FW_EINVAL || rc == FW_ETOOBIG)
         call_error(call, 400, NULL, "%s", err.text);

@@ -281,8 +281,7 @@ static fw_rc read_silences(struct call *call, struct silence **out,
 
     if (rc == FW_OK)
         rc = silence_all(txn, call->arena, out, count, err);
-    if (txn != NULL)
-        fw_txn_abort(txn);
+    fw_txn_abort(txn);
     return rc;
 }
 
@@ -311,35 +310,16 @@ static void list_silences(struct call *call)
     finish(call, &j);
 }
 
-/* JSON is YAML to our reader, which knows where it stands. */
-static const struct node *member(const struct node *map, const char *key)
-{
-    if (map == NULL || map->kind != NODE_MAP)
-        return NULL;
-    for (const struct node *item = map->first; item; item = item->next)
-        if (fw_str_eq(item->key->text, fw_str_of(key)))
-            return item;
-    return NULL;
-}
-
-static struct fw_str text_of(const struct node *map, const char *key)
-{
-    const struct node *node = member(map, key);
-
-    return node != NULL && node->kind == NODE_TEXT &&
-                   (node->quoted || !fw_str_eq(node->text, FW_STR("null")))
-               ? node->text
-               : FW_STR("");
-}
-
 static fw_rc read_matchers(const struct node *list, struct silence *s,
                            struct fw_err *err)
 {
     if (list == NULL || list->kind != NODE_LIST)
         return fw_err_set(err, FW_EINVAL, "matchers in body is required");
     for (const struct node *item = list->first; item; item = item->next) {
-        bool regex = fw_str_eq(text_of(item, "isRegex"), FW_STR("true"));
-        bool equal = !fw_str_eq(text_of(item, "isEqual"), FW_STR("false"));
+        bool regex =
+            fw_str_eq(yaml_member_text(item, "isRegex"), FW_STR("true"));
+        bool equal =
+            !fw_str_eq(yaml_member_text(item, "isEqual"), FW_STR("false"));
 
         if (s->matcher_count == SILENCE_MAX_MATCHERS)
             return fw_err_set(err, FW_ETOOBIG, "more than %d matchers",
@@ -348,12 +328,13 @@ static fw_rc read_matchers(const struct node *list, struct silence *s,
             .op = regex   ? equal ? FW_MATCH_REGEX : FW_MATCH_NOT_REGEX
                   : equal ? FW_MATCH_EQUAL
                           : FW_MATCH_DIFFERS,
-            .name = text_of(item, "name"),
-            .value = text_of(item, "value")};
+            .name = yaml_member_text(item, "name"),
+            .value = yaml_member_text(item, "value")};
     }
     return FW_OK;
 }
 
+/* JSON is YAML to our reader, which knows where it stands. */
 static fw_rc read_silence(struct call *call, struct silence *s,
                           struct fw_err *err)
 {
@@ -364,16 +345,19 @@ static fw_rc read_silence(struct call *call, struct silence *s,
 
     if (rc != FW_OK)
         return rc;
-    id = text_of(root, "id");
+    id = yaml_member_text(root, "id");
     if (id.n >= sizeof(s->id))
         return fw_err_set(err, FW_ENOTFOUND, "silence not found");
     memcpy(s->id, id.p, id.n);
-    s->created_by = text_of(root, "createdBy");
-    s->comment = text_of(root, "comment");
-    rc = fw_parse_time(text_of(root, "startsAt"), now, &s->starts_at, err);
+    s->created_by = yaml_member_text(root, "createdBy");
+    s->comment = yaml_member_text(root, "comment");
+    rc = fw_parse_time(yaml_member_text(root, "startsAt"), now, &s->starts_at,
+                       err);
     if (rc == FW_OK)
-        rc = fw_parse_time(text_of(root, "endsAt"), now, &s->ends_at, err);
-    return rc == FW_OK ? read_matchers(member(root, "matchers"), s, err) : rc;
+        rc = fw_parse_time(yaml_member_text(root, "endsAt"), now, &s->ends_at,
+                           err);
+    return rc == FW_OK ? read_matchers(yaml_member(root, "matchers"), s, err)
+                       : rc;
 }
 
 static bool is_json(const struct call *call)
@@ -401,12 +385,7 @@ static void put_one(struct call *call)
         rc = fw_txn_begin(call->api->store, true, &txn, &err);
     if (rc == FW_OK)
         rc = silence_put(txn, &silence, fw_clock_now(call->api->clock), &err);
-    if (rc == FW_OK) {
-        rc = fw_txn_commit(txn, &err);
-        txn = NULL;
-    }
-    if (txn != NULL)
-        fw_txn_abort(txn);
+    rc = fw_txn_end(txn, rc, &err);
     if (rc != FW_OK) {
         fail(call, rc, &err);
         return;
@@ -461,12 +440,7 @@ static void end_one(struct call *call)
         rc = silence_expire(txn, call->hole, fw_clock_now(call->api->clock),
                             FW_STR("api"),
                             FW_STR("DELETE /api/v2/silence by HTTP"), &err);
-    if (rc == FW_OK) {
-        rc = fw_txn_commit(txn, &err);
-        txn = NULL;
-    }
-    if (txn != NULL)
-        fw_txn_abort(txn);
+    rc = fw_txn_end(txn, rc, &err);
     if (rc != FW_OK) {
         fail(call, rc, &err);
         return;

@@ -23,23 +23,6 @@
 
 /* ---- composing ---- */
 
-static const struct node *member(const struct node *map, const char *key)
-{
-    if (map == NULL || map->kind != NODE_MAP)
-        return NULL;
-    for (const struct node *item = map->first; item; item = item->next)
-        if (fw_str_eq(item->key->text, fw_str_of(key)))
-            return item;
-    return NULL;
-}
-
-static struct fw_str text_of(const struct node *map, const char *key)
-{
-    const struct node *node = member(map, key);
-
-    return node != NULL && node->kind == NODE_TEXT ? node->text : FW_STR("");
-}
-
 /* RFC 2047, "B" encoding: safe for any text. */
 static fw_rc add_word(struct fw_buf *out, struct fw_str text)
 {
@@ -128,21 +111,22 @@ static fw_rc add_alerts(struct fw_buf *out, const struct node *alerts,
     fw_rc rc = FW_OK;
 
     for (const struct node *a = alerts->first; rc == FW_OK && a; a = a->next) {
-        if (!fw_str_eq(text_of(a, "status"), status))
+        if (!fw_str_eq(yaml_member_text(a, "status"), status))
             continue;
         rc = add_line(out, "", FW_STR("alert"),
-                      text_of(member(a, "labels"), "alertname"));
+                      yaml_member_text(yaml_member(a, "labels"), "alertname"));
         if (rc == FW_OK)
             rc = add_line(out, "  ", FW_STR("status"), status);
         if (rc == FW_OK)
-            rc = add_line(out, "  ", FW_STR("since"), text_of(a, "startsAt"));
+            rc = add_line(out, "  ", FW_STR("since"),
+                          yaml_member_text(a, "startsAt"));
         if (rc == FW_OK)
-            rc = add_map(out, member(a, "annotations"), "  ");
+            rc = add_map(out, yaml_member(a, "annotations"), "  ");
         if (rc == FW_OK)
-            rc = add_map(out, member(a, "labels"), "  label ");
-        if (rc == FW_OK && text_of(a, "generatorURL").n > 0)
-            rc =
-                add_line(out, "  ", FW_STR("link"), text_of(a, "generatorURL"));
+            rc = add_map(out, yaml_member(a, "labels"), "  label ");
+        if (rc == FW_OK && yaml_member_text(a, "generatorURL").n > 0)
+            rc = add_line(out, "  ", FW_STR("link"),
+                          yaml_member_text(a, "generatorURL"));
         if (rc == FW_OK)
             rc = fw_buf_adds(out, "\r\n");
     }
@@ -154,7 +138,7 @@ static size_t count(const struct node *alerts, struct fw_str status)
     size_t n = 0;
 
     for (const struct node *a = alerts->first; a; a = a->next)
-        n += fw_str_eq(text_of(a, "status"), status);
+        n += fw_str_eq(yaml_member_text(a, "status"), status);
     return n;
 }
 
@@ -167,7 +151,8 @@ static fw_rc add_header(struct fw_buf *out, const struct config_email *email,
     static const char *const months[] = {"Jan", "Feb", "Mar", "Apr",
                                          "May", "Jun", "Jul", "Aug",
                                          "Sep", "Oct", "Nov", "Dec"};
-    struct fw_str name = text_of(member(root, "groupLabels"), "alertname");
+    struct fw_str name =
+        yaml_member_text(yaml_member(root, "groupLabels"), "alertname");
     size_t firing = count(alerts, FW_STR("firing"));
     time_t seconds = (time_t)(now / 1000);
     char subject[MAX_SUBJECT + 40];
@@ -202,7 +187,7 @@ fw_rc email_compose(const struct config_email *email, struct fw_str payload,
     if (arena == NULL)
         return fw_err_set(err, FW_ENOMEM, "out of memory");
     rc = yaml_tree_read(payload, arena, &root, err);
-    alerts = member(root, "alerts");
+    alerts = yaml_member(root, "alerts");
     if (rc == FW_OK && (alerts == NULL || alerts->kind != NODE_LIST))
         rc = fw_err_set(err, FW_EINVAL, "the notification has no alerts");
     if (rc == FW_OK)

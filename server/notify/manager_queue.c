@@ -267,11 +267,7 @@ fw_rc manager_queue_forget(struct manager_queue *q, struct fw_store *store,
         if (!back)
             rc = remove_one(txn, gone[i], err);
     }
-    if (rc == FW_OK)
-        return fw_txn_commit(txn, err);
-    if (txn != NULL)
-        fw_txn_abort(txn);
-    return rc;
+    return fw_txn_end(txn, rc, err);
 }
 
 size_t manager_queue_length(struct manager_queue *q, uint64_t *dropped)

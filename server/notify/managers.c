@@ -525,11 +525,7 @@ static fw_rc load(struct managers *m, struct fw_err *err)
 
     if (rc == FW_OK)
         rc = manager_queue_load(&m->queue, txn, fw_clock_now(m->o.clock), err);
-    if (rc == FW_OK)
-        return fw_txn_commit(txn, err);
-    if (txn != NULL)
-        fw_txn_abort(txn);
-    return rc;
+    return fw_txn_end(txn, rc, err);
 }
 
 /* One for each of the configuration, NULL where it has no rules. */

@@ -182,11 +182,7 @@ static fw_rc remove_done(struct notifier *n, struct fw_err *err)
         return rc;
     for (size_t i = 0; rc == FW_OK && i < n->done_count; i++)
         rc = outbox_remove(txn, n->done[i], err);
-    if (rc != FW_OK) {
-        fw_txn_abort(txn);
-        return rc;
-    }
-    rc = fw_txn_commit(txn, err);
+    rc = fw_txn_end(txn, rc, err);
     if (rc == FW_OK)
         n->done_count = 0;
     return rc;

@@ -125,8 +125,8 @@ static fw_rc keep(struct turn *t, const struct label_set *set,
     return FW_OK;
 }
 
-static fw_rc make_candidate(struct turn *t, const struct fw_result_series *s,
-                            struct candidate *c)
+static fw_rc make_alert(struct turn *t, const struct fw_result_series *s,
+                        struct candidate *c)
 {
     const struct rule *rule = t->r->rule;
     struct label_set labels, annotations = {.n = 0};
@@ -174,7 +174,15 @@ static bool is_candidate(const void *self, uint32_t at, const void *key)
     return fw_labels_cmp(&candidates[at].labels, key) == 0;
 }
 
-static fw_rc make_candidates(struct turn *t, const struct fw_result *result)
+typedef fw_rc make_fn(struct turn *t, const struct fw_result_series *s,
+                      struct candidate *c);
+
+/*
+ * What the rule makes of each series of the result; no two may have the same
+ * labels. `of` names the labels that the rule adds, for the sentence.
+ */
+static fw_rc make_candidates(struct turn *t, const struct fw_result *result,
+                             make_fn *make, const char *of)
 {
     struct fw_index index = {0};
     fw_rc rc = FW_OK;
@@ -188,13 +196,14 @@ static fw_rc make_candidates(struct turn *t, const struct fw_result *result)
 
         if (result->series[i].n == 0)
             continue;
-        rc = make_candidate(t, &result->series[i], c);
+        rc = make(t, &result->series[i], c);
         if (rc == FW_OK &&
             fw_index_find(&index, c->hash, is_candidate, t->candidates,
                           &c->labels) != FW_INDEX_NONE)
             rc = fw_err_set(t->err, FW_EINVAL,
                             "vector contains metrics with the same labelset "
-                            "after applying alert labels");
+                            "after applying %s labels",
+                            of);
         if (rc == FW_OK)
             rc = fw_index_add(&index, c->hash, (uint32_t)t->count++);
     }
@@ -373,7 +382,7 @@ static fw_rc write_alerts(struct turn *t)
 
 static fw_rc run_alert(struct turn *t, const struct fw_result *result)
 {
-    fw_rc rc = make_candidates(t, result);
+    fw_rc rc = make_candidates(t, result, make_alert, "alert");
 
     if (rc != FW_OK)
         return rc;
@@ -404,38 +413,10 @@ static fw_rc make_recording(struct turn *t, const struct fw_result_series *s,
     return rc;
 }
 
-static fw_rc make_recordings(struct turn *t, const struct fw_result *result)
-{
-    struct fw_index index = {0};
-    fw_rc rc = FW_OK;
-
-    t->candidates =
-        fw_arena_calloc(t->arena, result->count + 1, sizeof(*t->candidates));
-    if (t->candidates == NULL)
-        return fw_arena_err(t->arena, t->err);
-    for (size_t i = 0; rc == FW_OK && i < result->count; i++) {
-        struct candidate *c = &t->candidates[t->count];
-
-        if (result->series[i].n == 0)
-            continue;
-        rc = make_recording(t, &result->series[i], c);
-        if (rc == FW_OK &&
-            fw_index_find(&index, c->hash, is_candidate, t->candidates,
-                          &c->labels) != FW_INDEX_NONE)
-            rc = fw_err_set(t->err, FW_EINVAL,
-                            "vector contains metrics with the same labelset "
-                            "after applying rule labels");
-        if (rc == FW_OK)
-            rc = fw_index_add(&index, c->hash, (uint32_t)t->count++);
-    }
-    fw_index_release(&index);
-    return rc;
-}
-
 static fw_rc run_recording(struct turn *t, const struct fw_result *result)
 {
     fw_ms at = t->ts - t->g->query_offset;
-    fw_rc rc = make_recordings(t, result);
+    fw_rc rc = make_candidates(t, result, make_recording, "rule");
 
     if (rc == FW_OK && t->g->group->limit > 0 &&
         t->count > (size_t)t->g->group->limit)

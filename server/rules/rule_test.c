@@ -62,14 +62,12 @@ static fw_rc wrong(struct suite *s, const struct node *at, const char *fmt, ...)
 
 static const struct node *get(const struct node *map, const char *key)
 {
-    if (map == NULL || map->kind != NODE_MAP)
-        return NULL;
-    for (const struct node *item = map->first; item; item = item->next)
-        if (fw_str_eq(item->key->text, fw_str_of(key)))
-            return item->kind == NODE_TEXT && item->text.n == 0 && !item->quoted
-                       ? NULL
-                       : item;
-    return NULL;
+    const struct node *item = yaml_member(map, key);
+
+    return item != NULL && item->kind == NODE_TEXT && item->text.n == 0 &&
+                   !item->quoted
+               ? NULL
+               : item;
 }
 
 static struct fw_str get_text(const struct node *map, const char *key)

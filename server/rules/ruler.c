@@ -213,12 +213,7 @@ static fw_rc store_news(struct news *n, struct fw_err *err)
 
     if (rc == FW_OK)
         rc = store_changes(n, txn, err);
-    if (rc != FW_OK) {
-        if (txn != NULL)
-            fw_txn_abort(txn);
-        return rc;
-    }
-    rc = fw_txn_commit(txn, err);
+    rc = fw_txn_end(txn, rc, err);
     for (size_t i = 0; rc == FW_OK && i < g->count; i++)
         for (size_t k = 0; k < g->rules[i].alert_count; k++)
             g->rules[i].alerts[k]->changed = false;
@@ -275,7 +270,7 @@ static void prune(struct ruler *r, fw_ms now)
         rc = rule_table_prune(txn, now, &removed, &err);
     if (rc == FW_OK && removed > 0)
         rc = fw_txn_commit(txn, &err);
-    else if (txn != NULL)
+    else
         fw_txn_abort(txn);
     if (rc != FW_OK)
         fw_log(FW_LOG_WARN, "old alerts of rules stay in the table: %s",
@@ -425,12 +420,7 @@ static fw_rc load_alerts(struct ruler *r, struct fw_err *err)
     if (rc == FW_OK)
         rc = rule_table_load(txn, runs, r->count, fw_clock_now(r->clock),
                              r->restore.outage_tolerance, &loaded, err);
-    if (rc == FW_OK) {
-        rc = fw_txn_commit(txn, err);
-        txn = NULL;
-    }
-    if (txn != NULL)
-        fw_txn_abort(txn);
+    rc = fw_txn_end(txn, rc, err);
     if (rc == FW_OK && loaded > 0)
         fw_log(FW_LOG_INFO, "%zu alerts of rules go on from before", loaded);
     free(runs);

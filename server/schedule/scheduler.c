@@ -153,11 +153,7 @@ static fw_rc store(struct scheduler *s, const struct config_schedule *schedule,
         rc = last_put(txn, schedule->name, now, true, err);
     if (rc == FW_OK)
         rc = audit_add(txn, &entry, err);
-    if (rc != FW_OK) {
-        fw_txn_abort(txn);
-        return rc;
-    }
-    rc = fw_txn_commit(txn, err);
+    rc = fw_txn_end(txn, rc, err);
     if (rc == FW_OK && tells && s->o.wake != NULL)
         s->o.wake(s->o.wake_self);
     return rc;
@@ -373,11 +369,7 @@ fw_rc scheduler_open(const struct scheduler_options *options,
         rc = fw_txn_begin(s->o.store, true, &txn, err);
     for (size_t i = 0; rc == FW_OK && i < s->o.schedule_count; i++)
         rc = plan_one(s, txn, i, err);
-    if (rc == FW_OK) {
-        rc = fw_txn_commit(txn, err);
-        txn = NULL;
-    }
-    fw_txn_abort(txn);
+    rc = fw_txn_end(txn, rc, err);
     if (rc == FW_OK)
         *out = s;
     else

@@ -90,6 +90,30 @@ static void what_is_given_up_is_gone(void **state)
     fw_store_close(store);
 }
 
+static void it_ends_as_the_work_on_it_went(void **state)
+{
+    struct fw_store *store = open_store(tmpdir_new(), false, 0);
+    struct fw_txn *txn = begin(store, true);
+    struct fw_str value;
+
+    (void)state;
+    assert_int_equal(
+        fw_txn_end(txn, fw_txn_put(txn, "a", FW_STR("kept"), FW_STR("v"), &err),
+                   &err),
+        FW_OK);
+    txn = begin(store, true);
+    assert_int_equal(fw_txn_put(txn, "a", FW_STR("lost"), FW_STR("v"), &err),
+                     FW_OK);
+    assert_int_equal(fw_txn_end(txn, FW_EINVAL, &err), FW_EINVAL);
+    assert_int_equal(fw_txn_end(NULL, FW_EIO, &err), FW_EIO);
+    txn = begin(store, false);
+    assert_int_equal(fw_txn_get(txn, "a", FW_STR("kept"), &value, &err), FW_OK);
+    assert_int_equal(fw_txn_get(txn, "a", FW_STR("lost"), &value, &err),
+                     FW_NONE);
+    fw_txn_abort(txn);
+    fw_store_close(store);
+}
+
 struct seen {
     char text[256];
     size_t stop_after, n;
@@ -299,6 +323,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(values_outlive_the_process),
         cmocka_unit_test(what_is_given_up_is_gone),
+        cmocka_unit_test(it_ends_as_the_work_on_it_went),
         cmocka_unit_test(a_table_is_ordered_and_alone),
         cmocka_unit_test(names_and_keys_have_limits),
         cmocka_unit_test(the_map_grows_by_itself),
