@@ -447,7 +447,7 @@ void report_html(struct report_page *page, const struct fw_report_row **rows,
 {
     char now[FW_TIME_TEXT_BYTES];
 
-    (void)fw_format_time(now, page->now);
+    (void)fw_format_second(now, page->now);
     report_put(page,
                "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta "
                "charset=\"utf-8\">\n<meta name=\"viewport\" "

@@ -256,7 +256,7 @@ void report_text(struct report_page *page, const struct fw_report_row **rows,
 {
     char now[FW_TIME_TEXT_BYTES];
 
-    (void)fw_format_time(now, page->now);
+    (void)fw_format_second(now, page->now);
     report_printf(page,
                   "Forecast report of %s, %zu row%s, most urgent first\n\n",
                   now, n, n == 1 ? "" : "s");

@@ -71,7 +71,7 @@ enum action_verdict action_judge(const struct config_action *a,
     forget_old(b, c->now);
     why[0] = '\0';
     if (a->expires_at != 0 && c->now >= a->expires_at) {
-        (void)fw_format_time(when, a->expires_at);
+        (void)fw_format_second(when, a->expires_at);
         (void)snprintf(why, ACTION_TEXT_BYTES, "it has expired at %s", when);
         return ACTION_REFUSE;
     }
@@ -134,7 +134,7 @@ static void describe_limits(struct action_book *b,
         join(b->limits, text, ", ");
     }
     if (a->expires_at != 0) {
-        (void)fw_format_time(when, a->expires_at);
+        (void)fw_format_second(when, a->expires_at);
         (void)snprintf(text, sizeof(text), "until %s", when);
         join(b->limits, text, ", ");
     }

@@ -223,7 +223,7 @@ static void write_falsifier(struct answer *a, struct card *card)
             card->wrong_at = f->t[i];
             card->wrong_value = bound;
             card->wrong_side = below == warns ? FW_ABOVE : FW_BELOW;
-            (void)fw_format_time(when, f->t[i]);
+            (void)fw_format_second(when, f->t[i]);
             say(a,
                 "If at %s the value is %s %s, it has left the interval that "
                 "should hold %.0f %% of outcomes, and the claim does not "
@@ -232,7 +232,7 @@ static void write_falsifier(struct answer *a, struct card *card)
                 number(value, bound), 100 * f->level);
         }
     }
-    (void)fw_format_time(when, in->now + in->watch->horizon);
+    (void)fw_format_second(when, in->now + in->watch->horizon);
     if (warns)
         say(a,
             "If no breach has begun by %s, it was a false alarm, and is "
@@ -280,7 +280,7 @@ static void write_record(struct answer *a)
             in->watch_record.brier,
             (unsigned long long)in->watch_record.predictions);
     if (in->last_false_alarm != 0) {
-        (void)fw_format_time(when, in->last_false_alarm);
+        (void)fw_format_second(when, in->last_false_alarm);
         say(a, "; its last false alarm was on %s", when);
     }
     say(a, ".\n");

@@ -86,7 +86,7 @@ fw_rc budget_hold(struct budgets *b, const char *owner, const char *sentence,
     }
     one->held_count++;
     one->changed = true;
-    (void)fw_format_time(when, now);
+    (void)fw_format_second(when, now);
     return fw_buf_printf(&one->held, "%s %s\n", when, sentence);
 }
 

@@ -76,7 +76,7 @@ enum standing_state standing_earned(const struct standing *s,
     if (override != NULL && now < override->until) {
         char until[FW_TIME_TEXT_BYTES];
 
-        (void)fw_format_time(until, override->until);
+        (void)fw_format_second(until, override->until);
         (void)snprintf(why, STANDING_WHY_BYTES, "%s says so until %s: %s",
                        override->actor, until, override->reason);
         return override->state;

@@ -148,7 +148,7 @@ static fw_rc print_silences(struct alert_view *view,
                                : FW_STR("?"));
         text_table_add(&t,
                        fw_str_of(silence_state_name(silence_state(s, now))));
-        (void)fw_format_time(ends, s->ends_at);
+        (void)fw_format_second(ends, s->ends_at);
         text_table_add(&t, fw_str_of(ends));
         text_table_add(&t, s->created_by);
         text_table_add(&t, s->comment);

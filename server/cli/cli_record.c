@@ -151,7 +151,7 @@ static void add_claim(struct text_table *t, const struct claim *c)
     struct fw_buf labels = FW_BUF_INIT(FW_MAX_SERIES_BYTES * 4);
     char when[FW_TIME_TEXT_BYTES];
 
-    (void)fw_format_time(when, c->prediction.made_at);
+    (void)fw_format_second(when, c->prediction.made_at);
     text_table_add(t, fw_str_of(when));
     text_table_printf(t, "%.2f", c->prediction.probability);
     add_span(t, c->prediction.p50);

@@ -48,7 +48,7 @@ static void add_time(struct text_table *t, fw_ms at)
     char text[FW_TIME_TEXT_BYTES] = "never";
 
     if (at > 0 && at != INT64_MAX)
-        (void)fw_format_time(text, at);
+        (void)fw_format_second(text, at);
     text_table_add(t, fw_str_of(text));
 }
 

@@ -490,7 +490,7 @@ size_t fw_format_short(char out[FW_DOUBLE_TEXT_BYTES], double v, int digits)
     return (size_t)snprintf(out, FW_DOUBLE_TEXT_BYTES, "%.*g", digits, v);
 }
 
-size_t fw_format_time(char out[FW_TIME_TEXT_BYTES], fw_ms t)
+static size_t put_time(char out[FW_TIME_TEXT_BYTES], fw_ms t, bool parts)
 {
     fw_ms ms = ((t % FW_DAY) + FW_DAY) % FW_DAY;
     int64_t days = (t - ms) / FW_DAY;
@@ -503,11 +503,21 @@ size_t fw_format_time(char out[FW_TIME_TEXT_BYTES], fw_ms t)
     n = snprintf(out, FW_TIME_TEXT_BYTES, "%04lld-%02d-%02dT%02d:%02d:%02d",
                  (long long)y, m, d, (int)(ms / FW_HOUR),
                  (int)(ms / FW_MINUTE % 60), (int)(ms / FW_SECOND % 60));
-    if (ms % FW_SECOND != 0)
+    if (parts)
         n += snprintf(out + n, FW_TIME_TEXT_BYTES - (size_t)n, ".%03d",
                       (int)(ms % FW_SECOND));
     n += snprintf(out + n, FW_TIME_TEXT_BYTES - (size_t)n, "Z");
     return (size_t)n;
+}
+
+size_t fw_format_time(char out[FW_TIME_TEXT_BYTES], fw_ms t)
+{
+    return put_time(out, t, t % FW_SECOND != 0);
+}
+
+size_t fw_format_second(char out[FW_TIME_TEXT_BYTES], fw_ms t)
+{
+    return put_time(out, t, false);
 }
 
 size_t fw_format_duration(char out[FW_DURATION_TEXT_BYTES], fw_ms span)

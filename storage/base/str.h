@@ -101,6 +101,9 @@ size_t fw_format_short(char out[FW_DOUBLE_TEXT_BYTES], double v, int digits);
 /* "2026-11-23T05:00:00.250Z"; milliseconds only where there are any. */
 size_t fw_format_time(char out[FW_TIME_TEXT_BYTES], fw_ms t);
 
+/* The same to the second, for sentences and tables that people read. */
+size_t fw_format_second(char out[FW_TIME_TEXT_BYTES], fw_ms t);
+
 /* "1d2h", "1h30m", "47s", "250ms", "0s": the exact span, as Prometheus. */
 size_t fw_format_duration(char out[FW_DURATION_TEXT_BYTES], fw_ms span);
 

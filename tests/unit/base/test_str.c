@@ -162,7 +162,14 @@ static void times_print_and_read_back(void **state)
         (void)fw_format_time(text, t);
         assert_int_equal(fw_parse_time(fw_str_of(text), 0, &back, NULL), FW_OK);
         assert_true(back == t);
+        (void)fw_format_second(text, t);
+        assert_null(strchr(text, '.'));
+        assert_int_equal(fw_parse_time(fw_str_of(text), 0, &back, NULL), FW_OK);
+        assert_true(back <= t && t - back < FW_SECOND);
     }
+    assert_int_equal(fw_format_second(text, 999), 20);
+    assert_string_equal(text, "1970-01-01T00:00:00Z");
+    assert_true(fw_format_second(text, INT64_MIN) > 20);
 }
 
 static void doubles_print_as_go_prints_them(void **state)
