@@ -12,6 +12,7 @@ fw_rc head_init(struct head *h, uint32_t max_series, uint64_t plain_bytes)
     for (size_t i = 0; i < HEAD_STRIPES; i++)
         (void)pthread_mutex_init(&h->locks[i], NULL);
     (void)pthread_mutex_init(&h->grow_lock, NULL);
+    head_slabs_init(&h->slabs);
     /* Ids never come again, so there are more of them than series. The table
      * takes address space, and memory where ids have been. */
     h->states_max = UINT32_MAX / HEAD_STATES + 1;
@@ -25,12 +26,9 @@ fw_rc head_init(struct head *h, uint32_t max_series, uint64_t plain_bytes)
 
 void head_drop_memory(struct head *h, struct head_series *s)
 {
-    if (s->data != NULL)
-        head_area_unref(head_area(s), s->area_bytes);
-    s->area_bytes = 0;
     head_empty(h, s);
     free(s->late);
-    free(s->blocks);
+    head_slabs_free(&h->slabs, s->blocks, s->block_cap * sizeof(*s->blocks));
     s->late = NULL;
     s->blocks = NULL;
     s->block_cap = 0;
@@ -53,6 +51,7 @@ void head_release(struct head *h)
     h->states = NULL;
     head_recent_release(&h->recent);
     head_packer_release(&h->packer);
+    head_slabs_release(&h->slabs);
     for (size_t i = 0; i < HEAD_STRIPES; i++)
         (void)pthread_mutex_destroy(&h->locks[i]);
     (void)pthread_mutex_destroy(&h->grow_lock);

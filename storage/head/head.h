@@ -25,6 +25,7 @@
 #include <stdatomic.h>
 
 #include "storage/head/head_chunk.h"
+#include "storage/head/head_slab.h"
 #include "storage/storage.h"
 
 #define HEAD_STRIPES 256
@@ -60,7 +61,7 @@ struct head_late {
 };
 
 struct head_series {
-    char *data; /* tail_cap values, then the area of chunks; owned */
+    char *data;                 /* the tail, then the area of chunks; owned */
     struct head_column *column; /* times of the tail; NULL without one */
     struct head_late *late;     /* owned; NULL for none */
     struct block_ref *blocks;   /* owned, by t_min then by age */
@@ -76,6 +77,8 @@ struct head_series {
     uint32_t block_count, block_cap;
     uint32_t saved; /* the oldest so many of chunks and tail are in the ring */
     uint32_t ring_first; /* from this record on; 0: none are; checkpoint.h */
+    uint16_t due;        /* samples of its next block; 0: not decided yet */
+    uint8_t tail_form;   /* of the tail: head_tail.h */
     uint8_t flags;
     atomic_bool made; /* somebody has the id; before it is used anywhere */
     bool defined;     /* its labels are in the journal or in meta; committer */
@@ -97,6 +100,7 @@ struct head {
     _Atomic size_t groups_used; /* one more than the highest there was */
     struct head_grave *graves, *old_graves; /* grow_lock */
     pthread_mutex_t grow_lock;
+    struct head_slabs slabs;     /* what series own */
     _Atomic uint64_t samples;    /* in memory */
     _Atomic int64_t full;        /* of those, in runs long enough for a block */
     _Atomic int64_t plain_bytes; /* room of tails and of open columns */
@@ -139,21 +143,34 @@ static inline uint32_t head_count(const struct head_series *s)
     return s->packed + s->tail_n + head_late_count(s);
 }
 
+/* How long a run must be for the next block. */
+static inline uint32_t head_due(const struct head_series *s)
+{
+    return s->due != 0 ? s->due : HEAD_BLOCK_SAMPLES;
+}
+
 /* Of those, in runs long enough for a block. */
 static inline uint32_t head_full(const struct head_series *s)
 {
-    return (s->packed + s->tail_n) / HEAD_BLOCK_SAMPLES * HEAD_BLOCK_SAMPLES;
+    uint32_t run = s->packed + s->tail_n, due = head_due(s);
+
+    return run < due
+               ? 0
+               : due + (run - due) / HEAD_BLOCK_SAMPLES * HEAD_BLOCK_SAMPLES;
 }
 
-static inline uint64_t *head_tail(const struct head_series *s)
+/* What a tail of so many samples takes; head_tail.h. */
+static inline size_t head_tail_bytes(uint8_t form, uint32_t cap)
 {
-    return (uint64_t *)(void *)s->data;
+    return form == 0 ? (size_t)cap * sizeof(uint64_t)
+                     : sizeof(uint64_t) + (size_t)cap * sizeof(int16_t);
 }
 
 static inline char *head_area(const struct head_series *s)
 {
-    return s->data == NULL ? NULL
-                           : s->data + (size_t)s->tail_cap * sizeof(uint64_t);
+    return s->data == NULL
+               ? NULL
+               : s->data + head_tail_bytes(s->tail_form, s->tail_cap);
 }
 
 /*
@@ -207,7 +224,8 @@ enum head_verdict head_stage(struct head_hold *hold, uint32_t id, fw_ms t,
  * time in [from, to]. How many that are; the next one needs head_stage().
  */
 size_t head_stage_run(struct head_hold *hold, const uint32_t *ids,
-                      const fw_ms *t, size_t n, fw_ms from, fw_ms to);
+                      const fw_ms *t, const double *v, size_t n, fw_ms from,
+                      fw_ms to);
 
 /* Takes back all that is staged of a series, whose commit failed. */
 void head_unstage(struct head_hold *hold, uint32_t id);
@@ -359,7 +377,7 @@ FW_CHECK fw_rc head_snap_take(struct head_snap *snap,
                               const struct head_series *s, fw_ms from,
                               fw_ms to);
 
-/* The same of whole runs of HEAD_BLOCK_SAMPLES, nearly: chunks stay whole. */
+/* The same of runs long enough for blocks, nearly: chunks stay whole. */
 FW_CHECK fw_rc head_snap_take_full(struct head_snap *snap,
                                    const struct head_series *s);
 

@@ -7,9 +7,28 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "storage/base/buf.h"
-
 #define BLOCKS_MAX ((uint32_t)1 << 24)
+
+/* Room for `more`; series are many, so it is not much more than that. */
+static fw_rc grow_blocks(struct head *h, struct head_series *s, size_t more)
+{
+    size_t need = s->block_count + more, cap = need + need / 4;
+    struct block_ref *blocks;
+
+    if (need <= s->block_cap)
+        return FW_OK;
+    if (cap > BLOCKS_MAX)
+        return FW_ETOOBIG;
+    blocks = head_slabs_new(&h->slabs, cap * sizeof(*blocks));
+    if (blocks == NULL)
+        return FW_ENOMEM;
+    if (s->block_count > 0)
+        memcpy(blocks, s->blocks, s->block_count * sizeof(*blocks));
+    head_slabs_free(&h->slabs, s->blocks, s->block_cap * sizeof(*blocks));
+    s->blocks = blocks;
+    s->block_cap = (uint32_t)cap;
+    return FW_OK;
+}
 
 static void add_ref(struct head_series *s, const struct block_ref *ref)
 {
@@ -60,18 +79,15 @@ fw_rc head_publish(struct head *h, uint32_t id, const struct block_ref *refs,
 {
     struct head_series *s = head_get(h, id);
     uint32_t before;
-    size_t cap, gone;
+    size_t gone;
     int64_t full;
     fw_rc rc;
 
     head_lock(h, id);
     head_fetch_ahead(h, id);
-    cap = s->block_cap;
     full = head_full(s);
     before = head_count(s);
-    rc = fw_grow(&s->blocks, &cap, s->block_count + ref_count,
-                 sizeof(*s->blocks), BLOCKS_MAX);
-    s->block_cap = (uint32_t)cap;
+    rc = grow_blocks(h, s, ref_count);
     if (rc == FW_OK && leaving != NULL && leaving->run > 0)
         rc = head_drop_run(h, s, leaving->run);
     if (rc == FW_OK) {
@@ -82,6 +98,7 @@ fw_rc head_publish(struct head *h, uint32_t id, const struct block_ref *refs,
             s->saved -=
                 (uint32_t)(leaving->run < s->saved ? leaving->run : s->saved);
             s->hint = leaving->hint;
+            s->due = (s->flags & HEAD_LEAVES) != 0 ? 0 : HEAD_BLOCK_SAMPLES;
         }
         if (s->saved == 0)
             s->ring_first = 0;
@@ -146,15 +163,10 @@ static void forget_locked(struct head_series *s, uint16_t part)
 fw_rc head_reserve_blocks(struct head *h, uint32_t id, size_t more)
 {
     struct head_series *s = head_get(h, id);
-    size_t cap;
     fw_rc rc;
 
     head_lock(h, id);
-    cap = s->block_cap;
-    rc = fw_grow(&s->blocks, &cap, s->block_count + more, sizeof(*s->blocks),
-                 UINT32_MAX);
-    if (rc == FW_OK)
-        s->block_cap = (uint32_t)cap;
+    rc = grow_blocks(h, s, more);
     head_unlock(h, id);
     return rc;
 }

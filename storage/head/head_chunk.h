@@ -15,9 +15,6 @@
 #include "storage/codec/values.h"
 #include "storage/head/head_times.h"
 
-#ifndef HEAD_TAIL
-#define HEAD_TAIL 16 /* samples of a tail before it is packed */
-#endif
 #define HEAD_CHUNK_MIDDLE 64
 #define HEAD_CHUNK_SAMPLES 256 /* of a big chunk; others have less */
 #define HEAD_TIMES_ROOM (1024 + 16 * HEAD_CHUNK_SAMPLES)

@@ -3,6 +3,8 @@
  * head_parts.h - what the files of the head share among themselves.
  *
  *   head         states, their locks, what all of them have
+ *   head_slab    memory for the pieces they own
+ *   head_tail    the newest samples, plain or narrow
  *   head_stage   samples come: staged, then shown
  *   head_run     chunks and tail: packing them, cutting off the oldest
  *   head_blocks  blocks come, and the samples they have leave
@@ -12,7 +14,7 @@
 #ifndef STORAGE_HEAD_PARTS_H
 #define STORAGE_HEAD_PARTS_H
 
-#include "storage/head/head.h"
+#include "storage/head/head_tail.h"
 
 #define HEAD_STRIPE_SHIFT                                                      \
     6 /* neighbours share a lock: batches run over them                        \
@@ -39,7 +41,8 @@ static inline void head_hold_series(struct head_hold *hold, uint32_t id)
 /* A sample of this time is there. */
 void head_see_newest(struct head *h, fw_ms t);
 
-/* Chunks stay, the tail gets room for `cap`. False without memory. */
+/* Chunks stay, the tail gets room for `cap` plain ones. False without memory.
+ */
 bool head_set_tail_cap(struct head *h, struct head_series *s, uint32_t cap);
 
 /*
@@ -53,7 +56,11 @@ FW_CHECK fw_rc head_cut_chunk(const struct head_chunk *chunk, size_t cut,
                               char room[HEAD_CHUNK_HEADER + HEAD_VALUES_ROOM],
                               struct fw_str *out);
 
-/* Gives back what a series without samples does not need. */
+/* Another piece of memory for tail and chunks: `bytes` of it are chunks. */
+void head_take_data(struct head *h, struct head_series *s, char *data,
+                    const struct head_form *form, size_t bytes);
+
+/* Gives back chunks, tail and times. */
 void head_empty(struct head *h, struct head_series *s);
 
 /* All that it has, blocks too. */

@@ -92,7 +92,8 @@ fw_rc head_restore(struct head *h, uint32_t id, const struct head_chunk *chunk,
         bytes.n = head_chunk_put(room, head_times_ref(chunk->times),
                                  chunk->values, chunk->bytes);
     }
-    data = malloc(place + bytes.n); /* there is no tail yet */
+    /* There is no tail yet. */
+    data = head_slabs_new(&h->slabs, place + bytes.n);
     if (data == NULL) {
         head_area_unref(bytes.p, bytes.n);
         return FW_ENOMEM;
@@ -102,9 +103,7 @@ fw_rc head_restore(struct head *h, uint32_t id, const struct head_chunk *chunk,
     memcpy(data + place, bytes.p, bytes.n);
     if (place < s->area_bytes)
         head_area_unref(s->data + place, s->area_bytes - place);
-    free(s->data);
-    s->data = data;
-    s->area_bytes = (uint32_t)(place + bytes.n);
+    head_take_data(h, s, data, &(struct head_form){0}, place + bytes.n);
     s->packed += (uint32_t)(n - cut) - replaced;
     s->saved = s->packed;
     s->ring_first = s->ring_first == 0 ? ring : s->ring_first;

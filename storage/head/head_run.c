@@ -9,39 +9,45 @@
 
 #define FETCH_AHEAD 4    /* series: about as long as memory takes */
 #define PACKS_AT_ONCE 64 /* a lock is held for: some tens of microseconds */
+#define NEIGHBOURS 1024  /* series that have their blocks together */
+#define FIRST_DUES 16    /* so many lengths of first blocks */
 
-static void count_room(struct head *h, struct head_series *s, uint32_t cap)
+void head_take_data(struct head *h, struct head_series *s, char *data,
+                    const struct head_form *form, size_t bytes)
 {
-    int64_t more = (int64_t)cap - (int64_t)s->tail_cap;
+    size_t had = head_tail_bytes(s->tail_form, s->tail_cap);
+    size_t has = head_tail_bytes(form->form, form->cap);
 
-    s->tail_cap = cap;
-    (void)atomic_fetch_add_explicit(&h->plain_bytes,
-                                    more * (int64_t)sizeof(uint64_t),
-                                    memory_order_relaxed);
+    head_slabs_free(&h->slabs, s->data, had + s->area_bytes);
+    s->data = data;
+    s->area_bytes = (uint32_t)bytes;
+    s->tail_form = form->form;
+    s->tail_cap = form->cap;
+    if (has != had)
+        (void)atomic_fetch_add_explicit(
+            &h->plain_bytes, (int64_t)has - (int64_t)had, memory_order_relaxed);
 }
 
 bool head_set_tail_cap(struct head *h, struct head_series *s, uint32_t cap)
 {
-    size_t tail_bytes = (size_t)cap * sizeof(uint64_t);
-    char *data = malloc(tail_bytes + s->area_bytes);
+    struct head_form form = {.cap = cap};
+    size_t tail_bytes = head_tail_bytes(form.form, cap);
+    char *data = head_slabs_new(&h->slabs, tail_bytes + s->area_bytes);
 
     if (data == NULL)
         return false;
-    if (s->tail_n > 0)
-        memcpy(data, s->data, s->tail_n * sizeof(uint64_t));
+    head_tail_get(s, 0, s->tail_n, (uint64_t *)(void *)data);
     if (s->area_bytes > 0)
         memcpy(data + tail_bytes, head_area(s), s->area_bytes);
-    free(s->data);
-    s->data = data;
-    count_room(h, s, cap);
+    head_take_data(h, s, data, &form, s->area_bytes);
     return true;
 }
 
 void head_empty(struct head *h, struct head_series *s)
 {
-    free(s->data);
-    s->data = NULL;
-    count_room(h, s, 0);
+    if (s->data != NULL)
+        head_area_unref(head_area(s), s->area_bytes);
+    head_take_data(h, s, NULL, &(struct head_form){0}, 0);
     head_column_unref(s->column);
     s->column = NULL;
     s->column_at = 0;
@@ -51,39 +57,79 @@ void head_empty(struct head *h, struct head_series *s)
  */
 
 /* The chunks that stay, then the fresh ones, behind an empty tail. */
-static bool take_fresh(struct head *h, struct head_series *s, size_t keep)
+static bool take_fresh(struct head *h, struct head_series *s, size_t keep,
+                       const struct head_form *form)
 {
     const struct head_packer *p = &h->packer;
-    size_t tail_bytes = HEAD_TAIL * sizeof(uint64_t);
-    char *data = malloc(tail_bytes + keep + p->fresh_bytes);
+    size_t tail_bytes = head_tail_bytes(form->form, form->cap);
+    char *data = head_slabs_new(&h->slabs, tail_bytes + keep + p->fresh_bytes);
 
     if (data == NULL)
         return false;
+    if (form->form != 0)
+        memcpy(data, &form->units, sizeof(form->units));
     if (keep > 0)
         memcpy(data + tail_bytes, head_area(s), keep);
     memcpy(data + tail_bytes + keep, p->fresh, p->fresh_bytes);
     head_area_unref(head_area(s) + keep, s->area_bytes - keep);
-    free(s->data);
-    s->data = data;
-    count_room(h, s, HEAD_TAIL);
-    s->area_bytes = (uint32_t)(keep + p->fresh_bytes);
+    head_take_data(h, s, data, form, keep + p->fresh_bytes);
     return true;
 }
 
-/* Packs the tail of a series; where there is no memory it stays. */
-static void pack_locked(struct head *h, struct head_series *s)
+/*
+ * Series that came together would all have the longest run at one time. So the
+ * first block of one that is packed is shorter than others, by its id;
+ * neighbours, which may share their times on disk, stay together.
+ */
+static uint16_t first_due(uint32_t id)
 {
+    uint32_t group = id / NEIGHBOURS % FIRST_DUES, mirrored = 0;
+
+    for (uint32_t bit = 1; bit < FIRST_DUES; bit *= 2) {
+        mirrored = mirrored * 2 + group % 2;
+        group /= 2;
+    }
+    return (uint16_t)(HEAD_BLOCK_SAMPLES / FIRST_DUES *
+                      (FIRST_DUES - mirrored));
+}
+
+static void decide_due(struct head_hold *hold, struct head_series *s,
+                       uint32_t id)
+{
+    int64_t full = head_full(s);
+
+    if (s->due != 0)
+        return;
+    s->due = first_due(id);
+    hold->full += head_full(s) - full;
+}
+
+/* Packs the tail of a series; where there is no memory it stays. */
+static void pack_locked(struct head_hold *hold, uint32_t id)
+{
+    struct head *h = hold->head;
+    struct head_series *s = head_get(h, id);
     struct head_packer *p = &h->packer;
+    uint64_t narrow[HEAD_NARROW];
+    const uint64_t *tail = head_tail(s);
+    struct head_form form;
     size_t keep = 0;
 
-    if (s->tail_n < HEAD_TAIL || s->staged > 0 ||
-        head_pack(p, head_area(s), s->area_bytes, s->column, s->column_at,
-                  head_tail(s), s->tail_n, &s->hint, &keep) != FW_OK)
+    if (s->tail_n < HEAD_TAIL || s->staged > 0)
         return;
-    if (!take_fresh(h, s, keep)) {
+    if (s->tail_form != 0) {
+        head_tail_get(s, 0, s->tail_n, narrow);
+        tail = narrow;
+    }
+    if (head_pack(p, head_area(s), s->area_bytes, s->column, s->column_at, tail,
+                  s->tail_n, &s->hint, &keep) != FW_OK)
+        return;
+    form = head_form_behind(tail, s->tail_n, &s->hint);
+    if (!take_fresh(h, s, keep, &form)) {
         head_area_unref(p->fresh, p->fresh_bytes);
         return;
     }
+    decide_due(hold, s, id);
     s->packed += s->tail_n;
     s->tail_n = 0;
     head_column_unref(s->column);
@@ -104,7 +150,7 @@ void head_pack_tails(struct head_hold *hold)
         if (i % PACKS_AT_ONCE == 0)
             head_let_go(hold);
         head_hold_series(hold, hold->tails[i]);
-        pack_locked(h, head_get(h, hold->tails[i]));
+        pack_locked(hold, hold->tails[i]);
     }
     head_let_go(hold);
     hold->tail_count = 0;
@@ -142,23 +188,28 @@ void head_fetch_ahead(struct head *h, uint32_t id)
     if (s == NULL || s->data == NULL)
         return;
     for (size_t at = 0; at < s->area_bytes + 64; at += 64)
-        __builtin_prefetch(s->data + (size_t)s->tail_cap * 8 + at);
+        __builtin_prefetch(head_area(s) + at);
 }
 
-/* Drops samples off the tail, where nothing is in chunks. */
+/*
+ * Drops samples off the tail, where nothing is in chunks. Those that a commit
+ * has staged stand in a narrow one already.
+ */
 static void cut_tail(struct head_series *s, uint32_t cut)
 {
     FW_ASSERT(cut <= s->tail_n);
     s->tail_n -= cut;
     s->column_at += cut;
-    memmove(head_tail(s), head_tail(s) + cut, s->tail_n * sizeof(uint64_t));
+    if (s->tail_form == 0)
+        memmove(head_tail(s), head_tail(s) + cut, s->tail_n * sizeof(uint64_t));
+    else
+        memmove(head_narrow(s), head_narrow(s) + cut,
+                (s->tail_n + s->staged) * sizeof(int16_t));
 }
 
 /* Drops all of them, where no commit has been promised room. */
 static void empty_run(struct head *h, struct head_series *s)
 {
-    head_area_unref(head_area(s), s->area_bytes);
-    s->area_bytes = 0;
     s->packed = 0;
     s->tail_n = 0;
     head_empty(h, s);
@@ -171,6 +222,7 @@ fw_rc head_drop_run(struct head *h, struct head_series *s, size_t run)
     struct head_chunk chunk;
     uint32_t left = (uint32_t)run, tail_cut;
     size_t at = 0, next = 0;
+    struct head_form form;
     char *old, *data;
     size_t tail_bytes, rest;
 
@@ -197,23 +249,23 @@ fw_rc head_drop_run(struct head *h, struct head_series *s, size_t run)
         next = at;
     }
     rest = s->area_bytes - next;
-    tail_bytes = (size_t)s->tail_cap * sizeof(uint64_t);
-    data = malloc(tail_bytes + cut.n + rest);
+    form = (struct head_form){.form = s->tail_form, .cap = s->tail_cap};
+    tail_bytes = head_tail_bytes(form.form, form.cap);
+    data = head_slabs_new(&h->slabs, tail_bytes + cut.n + rest);
     if (data == NULL) {
         head_area_unref(cut.p, cut.n);
         return FW_ENOMEM;
     }
     old = head_area(s);
-    cut_tail(s, tail_cut);
-    memcpy(data, s->data, s->tail_n * sizeof(uint64_t));
+    if (tail_cut > 0)
+        cut_tail(s, tail_cut);
+    memcpy(data, s->data, tail_bytes);
     if (cut.n > 0)
         memcpy(data + tail_bytes, cut.p, cut.n);
     if (rest > 0)
         memcpy(data + tail_bytes + cut.n, old + next, rest);
     head_area_unref(old, next);
-    free(s->data);
-    s->data = data;
-    s->area_bytes = (uint32_t)(cut.n + rest);
+    head_take_data(h, s, data, &form, cut.n + rest);
     s->packed -= (uint32_t)run - tail_cut;
     return FW_OK;
 }

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "storage/base/bytes.h"
-#include "storage/head/head.h"
+#include "storage/head/head_tail.h"
 
 void head_snap_clear(struct head_snap *snap)
 {
@@ -95,7 +95,7 @@ static fw_rc take_tail(struct head_snap *snap, const struct head_series *s,
     }
     memcpy(snap->tail_t, s->column->t + s->column_at + from,
            n * sizeof(*snap->tail_t));
-    memcpy(snap->tail_bits, head_tail(s) + from, n * sizeof(uint64_t));
+    head_tail_get(s, from, n, snap->tail_bits);
     snap->tail_n = n;
     snap->run += n;
     return FW_OK;
@@ -158,13 +158,13 @@ fw_rc head_snap_take_full(struct head_snap *snap, const struct head_series *s)
     while (end < s->area_bytes) {
         size_t next = head_chunk_get(head_area(s), end, &chunk);
 
-        if (samples + chunk.n > want)
+        if (samples + chunk.n > want && samples > 0)
             break;
         samples += chunk.n;
         end = next;
     }
     rc = take_area(snap, s, 0, end, samples);
-    if (rc == FW_OK && end == s->area_bytes)
+    if (rc == FW_OK && end == s->area_bytes && samples < want)
         rc = take_tail(snap, s, 0, want - samples);
     if (rc != FW_OK)
         head_snap_clear(snap);

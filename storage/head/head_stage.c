@@ -49,19 +49,36 @@ static bool renew_column(struct head *h, struct head_series *s)
     return true;
 }
 
-/* Promises room in the tail, and has the time there already. */
-static enum head_verdict reserve(struct head *h, struct head_series *s, fw_ms t)
+/* Room in a plain tail, which it may become by that. */
+static bool reserve_plain(struct head *h, struct head_series *s, uint32_t need)
 {
-    uint32_t need = s->tail_n + s->staged + 1;
-    uint32_t cap = s->tail_cap == 0 ? FIRST_CAP : s->tail_cap;
+    uint32_t cap = s->tail_cap == 0    ? FIRST_CAP
+                   : s->tail_form != 0 ? HEAD_TAIL
+                                       : s->tail_cap;
 
     if (need > TAIL_MAX)
-        return HEAD_NO_MEMORY;
+        return false;
     while (cap < need)
         cap *= 2;
     if (need > FIRST_CAP && cap < HEAD_TAIL)
         cap = HEAD_TAIL;
-    if (cap != s->tail_cap && !head_set_tail_cap(h, s, cap))
+    return (s->tail_form == 0 && cap == s->tail_cap) ||
+           head_set_tail_cap(h, s, cap);
+}
+
+static bool reserve_narrow(struct head_series *s, uint32_t need, uint64_t bits)
+{
+    return s->tail_form != 0 && need <= s->tail_cap &&
+           head_narrow_put(s, need - 1, bits);
+}
+
+/* Promises room in the tail, and has the time there already. */
+static enum head_verdict reserve(struct head *h, struct head_series *s, fw_ms t,
+                                 uint64_t bits)
+{
+    uint32_t need = s->tail_n + s->staged + 1;
+
+    if (!reserve_narrow(s, need, bits) && !reserve_plain(h, s, need))
         return HEAD_NO_MEMORY;
     if (need == 1)
         s->column_at = 0;
@@ -161,7 +178,7 @@ static bool find_in_memory(const struct head_series *s, fw_ms t, uint64_t *bits)
     at = head_lower_bound(times, s->tail_n, t);
     if (at == s->tail_n || times[at] != t)
         return false;
-    *bits = head_tail(s)[at];
+    head_tail_get(s, at, 1, bits);
     return true;
 }
 
@@ -174,7 +191,7 @@ static enum head_verdict stage_locked(struct head *h, struct head_series *s,
     uint64_t there = 0;
 
     if (!any || t > newest)
-        return reserve(h, s, t);
+        return reserve(h, s, t, bits);
     if (find_in_memory(s, t, &there))
         return there == bits ? HEAD_DUPLICATE : HEAD_CONFLICT;
     if (!asked && s->block_count > 0 && t <= s->sealed_max && block_spans(s, t))
@@ -199,7 +216,7 @@ enum head_verdict head_stage(struct head_hold *hold, uint32_t id, fw_ms t,
 }
 
 /* The same, if nothing is to be thought about. */
-static inline bool stage_next(struct head_series *s, fw_ms t)
+static inline bool stage_next(struct head_series *s, fw_ms t, double v)
 {
     struct head_column *c = s->column;
     uint32_t before = s->tail_n + s->staged;
@@ -210,6 +227,8 @@ static inline bool stage_next(struct head_series *s, fw_ms t)
         return false;
     if (at < c->n ? c->t[at] != t : at >= c->cap)
         return false;
+    if (s->tail_form != 0 && !head_narrow_put(s, before, fw_double_bits(v)))
+        return false;
     if (at == c->n)
         c->t[c->n++] = t;
     s->staged++;
@@ -217,7 +236,8 @@ static inline bool stage_next(struct head_series *s, fw_ms t)
 }
 
 size_t head_stage_run(struct head_hold *hold, const uint32_t *ids,
-                      const fw_ms *t, size_t n, fw_ms from, fw_ms to)
+                      const fw_ms *t, const double *v, size_t n, fw_ms from,
+                      fw_ms to)
 {
     size_t i;
 
@@ -227,7 +247,7 @@ size_t head_stage_run(struct head_hold *hold, const uint32_t *ids,
         if (s == NULL || t[i] < from || t[i] > to)
             break;
         head_hold_series(hold, ids[i]);
-        if (!stage_next(s, t[i]))
+        if (!stage_next(s, t[i], v[i]))
             break;
     }
     return i;
@@ -280,18 +300,28 @@ static void note_tail(struct head_hold *hold, uint32_t id)
     hold->tails[hold->tail_count++] = id;
 }
 
-/* Shows a staged sample that is the newest. */
+static inline void count_full(struct head_hold *hold,
+                              const struct head_series *s)
+{
+    uint32_t run = s->packed + s->tail_n, due = head_due(s);
+
+    if (run >= due && (run - due) % HEAD_BLOCK_SAMPLES == 0)
+        hold->full += run == due ? due : HEAD_BLOCK_SAMPLES;
+}
+
+/* Shows a staged sample that is the newest; a narrow tail has it already. */
 static inline void append(struct head_hold *hold, struct head_series *s,
                           uint32_t id, fw_ms t, uint64_t bits)
 {
     FW_ASSERT(s->column->t[s->column_at + s->tail_n] == t);
     s->staged--;
     s->newest = t;
-    head_tail(s)[s->tail_n++] = bits;
-    if (s->tail_n % HEAD_TAIL == 0)
+    if (s->tail_form == 0)
+        head_tail(s)[s->tail_n] = bits;
+    s->tail_n++;
+    if (s->tail_n % (s->tail_form == 0 ? HEAD_TAIL : HEAD_NARROW) == 0)
         note_tail(hold, id);
-    if ((s->packed + s->tail_n) % HEAD_BLOCK_SAMPLES == 0)
-        hold->full += HEAD_BLOCK_SAMPLES;
+    count_full(hold, s);
     if (hold->shown++ == 0 || t > hold->newest)
         hold->newest = t;
 }

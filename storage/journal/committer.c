@@ -197,8 +197,8 @@ static fw_rc stage_run(struct committer *c, struct pending *p)
     size_t to = p->accepted, from = p->at, most = b->n - from, n;
 
     most = most < RUN_SAMPLES ? most : RUN_SAMPLES;
-    n = head_stage_run(&c->hold, b->series + from, b->t + from, most, c->edge,
-                       c->latest);
+    n = head_stage_run(&c->hold, b->series + from, b->t + from, b->v + from,
+                       most, c->edge, c->latest);
     if (n == 0)
         return FW_END;
     if (to < from) {

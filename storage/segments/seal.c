@@ -24,7 +24,7 @@
 #include "storage/index/registry_page.h"
 #include "storage/meta.h"
 
-#define STEP_BYTES ((size_t)16 << 20) /* of blocks before a commit */
+#define STEP_BYTES ((size_t)4 << 20) /* of blocks before a commit */
 
 /* The samples of one series that this step seals. */
 struct item {

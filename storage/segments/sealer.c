@@ -11,6 +11,7 @@
 
 #define TICK_MS 200
 #define FULL_ENOUGH (64 * HEAD_BLOCK_SAMPLES) /* a segment or so */
+#define FULL_SHARE 128 /* of the series, for a round looks at all of them */
 #define FULL_WAIT_NS ((uint64_t)30 * 1000000000u)
 #define AGE_NS ((uint64_t)3 * 3600 * 1000000000u)
 #define MARK_NS ((uint64_t)60 * 1000000000u)
@@ -91,6 +92,13 @@ static uint64_t older_half(struct journal *j, uint64_t last, uint64_t most)
     return first + (last - first) / 2;
 }
 
+static int64_t full_enough(const struct head *head)
+{
+    int64_t share = (int64_t)head_limit(head) / FULL_SHARE * HEAD_BLOCK_SAMPLES;
+
+    return share > FULL_ENOUGH ? share : FULL_ENOUGH;
+}
+
 static bool round_is_due(struct sealer *s, uint64_t now_ns,
                          struct seal_order *order)
 {
@@ -102,7 +110,7 @@ static bool round_is_due(struct sealer *s, uint64_t now_ns,
 
     *order =
         (struct seal_order){any_old ? SEAL_OLD : SEAL_FULL, old.seq, old.ring};
-    return any_old || full >= FULL_ENOUGH ||
+    return any_old || full >= full_enough(&store->head) ||
            (full > 0 && now_ns - s->last_round_ns > FULL_WAIT_NS);
 }
 

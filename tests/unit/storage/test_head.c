@@ -13,7 +13,8 @@
 #include "tests/support/synth.h"
 
 #define START ((fw_ms)1700000000000)
-#define SERIES 70 /* so that two locks are needed */
+#define SERIES 70  /* so that two locks are needed */
+#define COMMITS 10 /* of them get samples in commits of several */
 #define MAX 8000
 
 #define ALL_PLAIN ((uint64_t)1 << 30)
@@ -33,6 +34,7 @@ struct model {
 };
 
 static struct model *models;
+static bool sealing; /* something has been copied and is about to leave */
 
 static bool model_add(struct model *m, fw_ms t, uint64_t bits)
 {
@@ -69,10 +71,11 @@ static bool add_by_run(uint32_t id, fw_ms t, uint64_t bits)
     double v;
 
     memcpy(&v, &bits, sizeof(v));
-    if (head_stage_run(&hold, &id, &t, 1, INT64_MIN, INT64_MAX) == 0)
+    if (head_stage_run(&hold, &id, &t, &v, 1, INT64_MIN, INT64_MAX) == 0)
         return false;
-    assert_int_equal(head_stage_run(&hold, &id, &t, 1, INT64_MIN, INT64_MAX),
-                     0); /* a time is taken once */
+    assert_int_equal(
+        head_stage_run(&hold, &id, &t, &v, 1, INT64_MIN, INT64_MAX),
+        0); /* a time is taken once */
     assert_int_equal(head_apply_run(&hold, &id, &t, &v, 1, 1), 1);
     assert_true(model_add(&models[id], t, bits));
     return true;
@@ -140,13 +143,71 @@ static void compare_part(struct head_snap *snap, uint32_t id)
                     fw_double_bits(snap->v[at + i - a]) == m->bits[i]);
 }
 
+/* Mostly tenths near each other, as a narrow tail takes them; id decides. */
+static uint64_t some_bits(uint32_t id)
+{
+    static const uint64_t odd[] = {0x7ff0000000000002, 0x8000000000000000,
+                                   0x3fb999999999999b, 0x7ff0000000000000,
+                                   0x40f86a0000000000, 0x0000000000000001};
+    double v = (double)(synth_u64(&rng) % 200) / 10;
+
+    if (synth_u64(&rng) % (id % 2 == 0 ? 100 : 10) == 0)
+        return odd[synth_u64(&rng) % (sizeof(odd) / sizeof(odd[0]))];
+    return fw_double_bits(v);
+}
+
+/* Several of one series in a commit, which may fail; some leave meanwhile. */
+static void add_commit(uint32_t id, fw_ms t)
+{
+    struct head_series *s = head_get(&head, id);
+    uint64_t bits[4];
+    size_t n = 1 + synth_u64(&rng) % 4;
+    bool fails = synth_u64(&rng) % 20 == 0;
+
+    if ((s->flags & HEAD_HAS_SAMPLES) != 0 && t <= s->newest)
+        return;
+    for (size_t i = 0; i < n; i++) {
+        double v;
+        fw_ms at = t + (fw_ms)i;
+
+        bits[i] = some_bits(id);
+        memcpy(&v, &bits[i], sizeof(v));
+        if (head_stage_run(&hold, &id, &at, &v, 1, INT64_MIN, INT64_MAX) == 0)
+            assert_int_equal(head_stage(&hold, id, at, bits[i], -1, true),
+                             HEAD_ACCEPTED);
+    }
+    if (!sealing && synth_u64(&rng) % 20 == 0 && models[id].n > 0) {
+        size_t run = 1 + synth_u64(&rng) % (s->packed + s->tail_n + 1);
+        struct head_leaving leaving = {0};
+
+        head_let_go(&hold);
+        leaving.run = run <= s->packed + s->tail_n ? run : run - 1;
+        if (head_late_count(s) == 0 && leaving.run > 0) {
+            assert_int_equal(head_publish(&head, id, NULL, 0, &leaving), FW_OK);
+            model_drop(&models[id], models[id].t, leaving.run);
+        }
+    }
+    if (fails) {
+        head_unstage(&hold, id);
+        return;
+    }
+    for (size_t i = 0; i < n; i++) {
+        assert_int_equal(head_apply(&hold, id, t + (fw_ms)i, bits[i], 1),
+                         HEAD_ACCEPTED);
+        assert_true(model_add(&models[id], t + (fw_ms)i, bits[i]));
+    }
+}
+
 static void rows(size_t n)
 {
     static fw_ms now = START;
 
     for (size_t k = 0; k < n; k++) {
         now += 1 + (fw_ms)(synth_u64(&rng) % 3);
-        for (uint32_t id = 0; id < SERIES; id++) {
+        for (uint32_t id = 0; id < COMMITS; id++)
+            if (synth_u64(&rng) % 3 == 0)
+                add_commit(id, now);
+        for (uint32_t id = COMMITS; id < SERIES; id++) {
             uint64_t dice = synth_u64(&rng) % 1000;
             fw_ms t = dice < 990   ? now
                       : dice < 995 ? now - (fw_ms)(synth_u64(&rng) % 300)
@@ -177,7 +238,9 @@ static void seal(struct head_snap *snap, uint32_t id, bool whole)
     assert_int_equal(head_snap_unpack(snap), FW_OK);
     if (snap->n == 0)
         return;
+    sealing = true;
     rows(synth_u64(&rng) % 40);
+    sealing = false;
     head_pack_tails(&hold);
     ref =
         (struct block_ref){.t_min = snap->t[0], .t_max = snap->t[snap->n - 1]};
@@ -312,6 +375,94 @@ static void columns_do_not_grow_for_ever(void **state)
     end_head();
 }
 
+/* ---- Blocks are not all due at once
+ * ---------------------------------------------------- */
+
+#define GROUPS 16
+#define APART 1024 /* ids of one group */
+
+static void add_next(uint32_t id, fw_ms t)
+{
+    assert_int_equal(head_stage(&hold, id, t, fw_double_bits(1), -1, false),
+                     HEAD_ACCEPTED);
+    assert_int_equal(head_apply(&hold, id, t, fw_double_bits(1), 1),
+                     HEAD_ACCEPTED);
+    head_pack_tails(&hold);
+}
+
+/* Takes what is full of a series; how much that is. */
+static size_t seal_full(uint32_t id, bool whole)
+{
+    struct head_series *s = head_get(&head, id);
+    struct head_snap snap = {0};
+    struct block_ref ref = {0};
+    struct head_leaving leaving = {0};
+
+    head_lock(&head, id);
+    assert_int_equal(whole ? head_snap_take(&snap, s, INT64_MIN, INT64_MAX)
+                           : head_snap_take_full(&snap, s),
+                     FW_OK);
+    s->flags |= whole ? HEAD_LEAVES : 0;
+    head_unlock(&head, id);
+    assert_int_equal(head_snap_unpack(&snap), FW_OK);
+    leaving.run = snap.run;
+    ref.t_min = snap.t[0];
+    ref.t_max = snap.t[snap.n - 1];
+    assert_int_equal(head_publish(&head, id, &ref, 1, &leaving), FW_OK);
+    head_snap_release(&snap);
+    return leaving.run;
+}
+
+/*
+ * Adds samples until a series is full, seals it, and says how many there were;
+ * `behind` more come before it is sealed.
+ */
+static size_t until_full(uint32_t id, fw_ms *t, size_t behind)
+{
+    size_t n = 0;
+
+    while (head_full(head_get(&head, id)) == 0) {
+        add_next(id, ++*t);
+        n++;
+    }
+    for (size_t i = 0; i < behind; i++)
+        add_next(id, ++*t);
+    while (head_full(head_get(&head, id)) > 0)
+        assert_true(seal_full(id, false) > 0);
+    assert_int_equal(atomic_load(&head.full), 0);
+    return n;
+}
+
+static void first_blocks_differ_in_length(void **state)
+{
+    const size_t step = HEAD_BLOCK_SAMPLES / GROUPS;
+    bool seen[GROUPS] = {false};
+    fw_ms t = START;
+
+    (void)state;
+    assert_int_equal(head_init(&head, 100000, 1), FW_OK);
+    hold = (struct head_hold){.head = &head};
+    for (uint32_t g = 0; g < GROUPS; g++) {
+        uint32_t id = g * APART;
+        size_t n;
+
+        assert_int_equal(head_make(&head, id), FW_OK);
+        n = until_full(id, &t, 0);
+        assert_true(n % step == 0 && n > 0 && n <= HEAD_BLOCK_SAMPLES);
+        assert_false(seen[n / step - 1]);
+        seen[n / step - 1] = true;
+        n = until_full(id, &t, g * 50); /* the next is a whole one */
+        assert_true(n + 256 > HEAD_BLOCK_SAMPLES && n <= HEAD_BLOCK_SAMPLES);
+        n = head_count(head_get(&head, id));
+        assert_true(until_full(id, &t, 0) + n == HEAD_BLOCK_SAMPLES);
+        add_next(id, ++t);
+        (void)seal_full(id, true); /* and now it begins anew */
+        assert_int_equal(head_count(head_get(&head, id)), 0);
+        assert_int_equal(head_get(&head, id)->due, 0);
+    }
+    end_head();
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -320,6 +471,7 @@ int main(int argc, char **argv)
         cmocka_unit_test_prestate(a_snap_has_what_a_list_has, &all_plain),
         cmocka_unit_test(neighbours_share_their_times),
         cmocka_unit_test(columns_do_not_grow_for_ever),
+        cmocka_unit_test(first_blocks_differ_in_length),
     };
 
     return fixture_main(argc, argv, tests);
