@@ -92,6 +92,7 @@ static fw_rc ask(const struct laid *l, struct passage *p, size_t o, size_t h,
     struct passage_answer a;
     fw_rc rc = passage_ask(p, o, limit, bounds, &a);
 
+    *out = (struct ladder_answer){0};
     if (rc == FW_NONE) {
         struct segments segments;
 
@@ -105,9 +106,17 @@ static fw_rc ask(const struct laid *l, struct passage *p, size_t o, size_t h,
     return rc;
 }
 
+/* What a rung has said, for the next question that asks the same of it. */
+struct heard {
+    bool valid, none;
+    fw_ms as_of;
+    double threshold;
+    struct ladder_answer answer;
+};
+
 static fw_rc answer(struct work *w, struct asked *q, size_t rung,
                     const struct laid *l, struct passage *p, size_t o, size_t h,
-                    struct fw_arena *arena)
+                    struct heard *heard, struct fw_arena *arena)
 {
     const struct csv_task *task = &w->tasks[q->task];
     double limit = limit_of(l, task), features[PASSAGE_FEATURES];
@@ -124,9 +133,17 @@ static fw_rc answer(struct work *w, struct asked *q, size_t rung,
         w->answers[q->task] = (struct breach_answer){true, 1.0, 0.0};
         return FW_OK;
     }
-    rc = ask(l, p, o, h, limit, &q->bounds, arena, &a);
-    if (rc != FW_OK && rc != FW_NONE)
-        return rc;
+    if (heard->valid && heard->as_of == task->as_of &&
+        heard->threshold == task->threshold) {
+        a = heard->answer;
+        rc = heard->none ? FW_NONE : FW_OK;
+    } else {
+        rc = ask(l, p, o, h, limit, &q->bounds, arena, &a);
+        if (rc != FW_OK && rc != FW_NONE)
+            return rc;
+        *heard = (struct heard){true, rc == FW_NONE, task->as_of,
+                                task->threshold, a};
+    }
     if (self && rc == FW_OK)
         ladder_times(&q->bounds, &a);
     if (!self)
@@ -155,7 +172,7 @@ static size_t samples_until(const struct csv_series *s, fw_ms as_of)
 
 /* One rung of one question by itself: the series cut off at its moment. */
 static fw_rc ask_alone(struct work *w, struct asked *q, size_t rung,
-                       struct fw_err *err)
+                       struct heard *heard, struct fw_err *err)
 {
     const struct csv_task *task = &w->tasks[q->task];
     struct fw_arena *arena = fw_arena_new(SCRATCH_BYTES);
@@ -171,7 +188,7 @@ static fw_rc ask_alone(struct work *w, struct asked *q, size_t rung,
         rc = passage_new(l.y, l.raw, l.grid.n, l.grid.ahead, &l.season, arena,
                          &p);
     if (rc == FW_OK)
-        rc = answer(w, q, rung, &l, p, l.grid.n, l.grid.ahead, arena);
+        rc = answer(w, q, rung, &l, p, l.grid.n, l.grid.ahead, heard, arena);
     fw_arena_free(arena);
     return rc == FW_NONE ? FW_OK : rc;
 }
@@ -211,11 +228,20 @@ struct group {
     struct ladder ladder;
 };
 
+/* A rung of a question, in the order in which they are asked. */
+struct turn {
+    struct asked *asked;
+    size_t rung;
+    fw_ms as_of;
+    double threshold;
+};
+
 /* All questions of one side about one series. */
 struct batch {
     struct group *groups;
     size_t n;
-    fw_ms interval; /* 0: its samples do not stand on a grid */
+    struct turn *turns; /* room for all questions */
+    fw_ms interval;     /* 0: its samples do not stand on a grid */
 };
 
 /* Where a ladder has this rung; its length if nowhere. */
@@ -229,25 +255,56 @@ static size_t rung_of(const struct ladder *l, const struct ladder_rung *what)
     return i;
 }
 
+static int by_moment(const void *a, const void *b)
+{
+    const struct turn *x = a, *y = b;
+
+    if (x->as_of != y->as_of)
+        return x->as_of < y->as_of ? -1 : 1;
+    if (x->threshold != y->threshold)
+        return x->threshold < y->threshold ? -1 : 1;
+    return x->asked->task < y->asked->task ? -1 : 1;
+}
+
+/* All who ask this rung among groups [from, to), by their moments. */
+static size_t line_up(const struct work *w, const struct batch *b, size_t from,
+                      size_t to, const struct ladder_rung *what,
+                      struct turn *out)
+{
+    size_t n = 0;
+
+    for (size_t g = from; g < to; g++) {
+        const struct group *group = &b->groups[g];
+        size_t rung = rung_of(&group->ladder, what);
+
+        for (size_t i = 0; rung < group->ladder.n && i < group->n; i++) {
+            const struct csv_task *task = &w->tasks[group->asked[i].task];
+
+            out[n++] = (struct turn){&group->asked[i], rung, task->as_of,
+                                     task->threshold};
+        }
+    }
+    qsort(out, n, sizeof(*out), by_moment);
+    return n;
+}
+
 /*
  * One rung for all groups [from, to) that have it. Where the grid is that of
- * the samples, one preparation serves them all.
+ * the samples, one preparation serves them all. Questions about one limit as
+ * of one moment have been asked the same before this rung, and hear the same.
  */
 static fw_rc ask_together(struct work *w, const struct batch *b, size_t from,
                           size_t to, const struct ladder_rung *what,
                           struct fw_err *err)
 {
     const struct csv_task *first = &w->tasks[b->groups[from].asked[0].task];
+    struct heard heard = {.valid = false};
     struct fw_arena *arena = NULL;
     struct passage *p = NULL;
     struct laid l = {0};
-    size_t h = 0, n = 0;
+    size_t h = 0, n = line_up(w, b, from, to, what, b->turns);
     fw_rc rc = FW_OK;
 
-    for (size_t g = from; g < to; g++)
-        n += rung_of(&b->groups[g].ladder, what) < b->groups[g].ladder.n
-                 ? b->groups[g].n
-                 : 0;
     if (n > 2 && b->interval > 0 &&
         what->horizon / b->interval <= HORIZON_STEPS &&
         what->horizon % b->interval == 0) {
@@ -260,18 +317,12 @@ static fw_rc ask_together(struct work *w, const struct batch *b, size_t from,
         if (rc == FW_OK && l.grid.step == b->interval)
             rc = passage_new(l.y, l.raw, l.grid.n, h, &l.season, arena, &p);
     }
-    for (size_t g = from; rc == FW_OK && g < to; g++) {
-        struct group *group = &b->groups[g];
-        size_t rung = rung_of(&group->ladder, what);
+    for (size_t i = 0; rc == FW_OK && i < n; i++) {
+        const struct turn *t = &b->turns[i];
+        size_t o = p != NULL ? place(&l, t->as_of) : 0;
 
-        for (size_t i = 0;
-             rc == FW_OK && rung < group->ladder.n && i < group->n; i++) {
-            struct asked *q = &group->asked[i];
-            size_t o = p != NULL ? place(&l, w->tasks[q->task].as_of) : 0;
-
-            rc = o > 0 ? answer(w, q, rung, &l, p, o, h, arena)
-                       : ask_alone(w, q, rung, err);
-        }
+        rc = o > 0 ? answer(w, t->asked, t->rung, &l, p, o, h, &heard, arena)
+                   : ask_alone(w, t->asked, t->rung, &heard, err);
     }
     fw_arena_free(arena);
     return rc == FW_NONE ? FW_OK : rc;
@@ -354,9 +405,9 @@ static bool named(const void *self, uint32_t value, const void *key)
 /* The questions keys[0 .. n), all of one series and side. */
 static fw_rc ask_keys(struct work *w, const struct key *keys, size_t n,
                       struct asked *asked, struct group *groups,
-                      struct fw_err *err)
+                      struct turn *turns, struct fw_err *err)
 {
-    struct batch b = {.groups = groups};
+    struct batch b = {.groups = groups, .turns = turns};
     fw_ms interval = samples_interval(w->series->t, w->series->v, w->series->n);
 
     if (regular(w->series, interval))
@@ -416,10 +467,11 @@ static fw_rc run(const struct csv_series *series, size_t series_count,
     struct key *keys = calloc(count + 1, sizeof(*keys));
     struct asked *asked = calloc(count + 1, sizeof(*asked));
     struct group *groups = calloc(count + 1, sizeof(*groups));
+    struct turn *turns = calloc(count + 1, sizeof(*turns));
     size_t n = 0, to;
     fw_rc rc = FW_OK;
 
-    if (keys == NULL || asked == NULL || groups == NULL)
+    if (keys == NULL || asked == NULL || groups == NULL || turns == NULL)
         rc = fw_err_set(err, FW_ENOMEM, "out of memory for %zu questions",
                         count);
     if (rc == FW_OK)
@@ -431,11 +483,12 @@ static fw_rc run(const struct csv_series *series, size_t series_count,
              to++)
             continue;
         w->series = &series[keys[from].series];
-        rc = ask_keys(w, keys + from, to - from, asked, groups, err);
+        rc = ask_keys(w, keys + from, to - from, asked, groups, turns, err);
     }
     free(keys);
     free(asked);
     free(groups);
+    free(turns);
     return rc;
 }
 
