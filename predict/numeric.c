@@ -221,66 +221,108 @@ void numeric_sort(double *v, size_t n)
         }
 }
 
-/* Compares each value with the one j farther on, in blocks of 2 * j; or each
- * block of k from both ends. Lengths known here let them go side by side. */
-static inline __attribute__((always_inline)) void halves(double *v, size_t j)
+/* Puts the smaller of each two keys into `a`. */
+static inline __attribute__((always_inline)) void
+order(int32_t *restrict a, int32_t *restrict b, size_t n)
 {
-    for (size_t from = 0; from < NUMERIC_FEW; from += 2 * j)
-        for (size_t i = from; i < from + j; i++) {
-            double a = v[i], b = v[i + j];
+    for (size_t i = 0; i < n; i++) {
+        int32_t x = a[i], y = b[i];
 
-            v[i] = a < b ? a : b;
-            v[i + j] = a > b ? a : b;
+        a[i] = x < y ? x : y;
+        b[i] = x < y ? y : x;
+    }
+}
+
+/* Odd-even merging [Batcher 1968] of many columns at a time: no branch to guess
+ * wrong, and what is compared lies in one piece. */
+NUMERIC_WIDE
+void numeric_sort_beside(int32_t v[NUMERIC_FEW][NUMERIC_LANES])
+{
+    for (size_t p = 1; p < NUMERIC_FEW; p *= 2)
+        for (size_t k = p; k > 0; k /= 2)
+            for (size_t j = k % p; j + k < NUMERIC_FEW; j += 2 * k)
+                if (j % (2 * p) + 2 * k <= 2 * p)
+                    order(v[j], v[j + k], k * NUMERIC_LANES);
+}
+
+#define DIGIT 256 /* values of a byte */
+
+/* By their bytes, the lowest first: no comparison at all. */
+void numeric_order(const double *v, size_t n, uint16_t *order)
+{
+    uint64_t key[2][NUMERIC_RANKED];
+    uint16_t count[sizeof(int32_t)][DIGIT] = {{0}};
+
+    n = n < NUMERIC_RANKED ? n : NUMERIC_RANKED;
+    for (size_t i = 0; i < n; i++) {
+        uint32_t k = (uint32_t)numeric_key((float)v[i]) ^ 0x80000000u;
+
+        key[0][i] = (uint64_t)k << 32 | i;
+        for (size_t b = 0; b < sizeof(k); b++)
+            count[b][k >> 8 * b & 0xff]++;
+    }
+    for (size_t b = 0; b < sizeof(int32_t); b++) {
+        uint64_t *from = key[b % 2], *to = key[1 - b % 2];
+        uint16_t at[DIGIT], sum = 0;
+
+        for (size_t d = 0; d < DIGIT; d++) {
+            at[d] = sum;
+            sum = (uint16_t)(sum + count[b][d]);
         }
+        for (size_t i = 0; i < n; i++)
+            to[at[from[i] >> (32 + 8 * b) & 0xff]++] = from[i];
+    }
+    for (size_t i = 0; i < n; i++)
+        order[i] = (uint16_t)(key[0][i] & 0xffff);
 }
 
-static inline __attribute__((always_inline)) void ends(double *v, size_t k)
+/* How many keys are at most `most`. */
+NUMERIC_WIDE
+static size_t count_up_to(const int32_t *key, size_t n, int32_t most)
 {
-    for (size_t from = 0; from < NUMERIC_FEW; from += k)
-        for (size_t i = 0; i < k / 2; i++) {
-            double a = v[from + i], b = v[from + k - 1 - i];
+    int32_t some[NUMERIC_LANES] = {0};
+    size_t count = 0;
 
-            v[from + i] = a < b ? a : b;
-            v[from + k - 1 - i] = a > b ? a : b;
-        }
+    for (size_t i = 0; i < n; i += NUMERIC_LANES)
+        for (size_t j = 0; j < NUMERIC_LANES; j++)
+            some[j] += key[i + j] <= most ? 1 : 0;
+    for (size_t j = 0; j < NUMERIC_LANES; j++)
+        count += (size_t)some[j];
+    return count;
 }
 
-/* A bitonic network [Batcher 1968]: no branch to guess wrong. */
-void numeric_sort_few(double *v, size_t n)
+/* By halving the range of keys: as many rounds as a key has bits, each a few
+ * dozen instructions. */
+float numeric_ranked(const float *v, size_t n, size_t k, float *next)
 {
-    for (size_t i = n; i < NUMERIC_FEW; i++)
-        v[i] = INFINITY;
-    ends(v, 2);
-    ends(v, 4);
-    halves(v, 1);
-    ends(v, 8);
-    halves(v, 2);
-    halves(v, 1);
-    ends(v, 16);
-    halves(v, 4);
-    halves(v, 2);
-    halves(v, 1);
-    ends(v, 32);
-    halves(v, 8);
-    halves(v, 4);
-    halves(v, 2);
-    halves(v, 1);
-    ends(v, 64);
-    halves(v, 16);
-    halves(v, 8);
-    halves(v, 4);
-    halves(v, 2);
-    halves(v, 1);
-}
+    int32_t key[NUMERIC_RANKED + NUMERIC_LANES], lo = INT32_MAX, hi = INT32_MIN;
+    int32_t above = INT32_MAX;
 
-double numeric_smallest(const double *v, size_t n, size_t k)
-{
-    double least[64];
+    n = n < NUMERIC_RANKED ? n : NUMERIC_RANKED;
+    k = k < n ? k : n - 1;
+    for (size_t i = 0; i < n; i++) {
+        key[i] = numeric_key(v[i]);
+        lo = key[i] < lo ? key[i] : lo;
+        hi = key[i] > hi ? key[i] : hi;
+    }
+    for (size_t i = n; i < n + NUMERIC_LANES; i++)
+        key[i] = INT32_MAX;
+    while (lo < hi) {
+        int32_t mid = (int32_t)(((int64_t)lo + (int64_t)hi) >> 1);
 
-    k = k < n ? k : n;
-    k = k < 64 ? k : 64;
-    (void)gsl_sort_smallest(least, k, v, 1, n);
-    return least[k - 1];
+        if (count_up_to(key, n, mid) > k)
+            hi = mid;
+        else
+            lo = mid + 1;
+    }
+    if (k + 1 == n || count_up_to(key, n, lo) > k + 1) {
+        *next = numeric_value(lo);
+        return *next;
+    }
+    for (size_t i = 0; i < n; i++)
+        above = key[i] > lo && key[i] < above ? key[i] : above;
+    *next = numeric_value(above);
+    return numeric_value(lo);
 }
 
 double numeric_quantile(const double *sorted, size_t n, double q)

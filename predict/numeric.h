@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "storage/base/err.h"
 
@@ -26,6 +27,29 @@
 #else
 #define NUMERIC_WIDE
 #endif
+
+/* Sums and loops kept side by side, in single precision: n is rounded up to a
+ * multiple of it. */
+#define NUMERIC_LANES 16
+
+/* Integers in the order of the values, since they are compared side by side;
+ * NaN has no place in it. */
+static inline int32_t numeric_key(float v)
+{
+    int32_t bits;
+
+    memcpy(&bits, &v, sizeof(bits));
+    return bits ^ (int32_t)((uint32_t)(bits >> 31) >> 1);
+}
+
+static inline float numeric_value(int32_t key)
+{
+    int32_t bits = key ^ (int32_t)((uint32_t)(key >> 31) >> 1);
+    float v;
+
+    memcpy(&v, &bits, sizeof(v));
+    return v;
+}
 
 /* Switches GSL's aborting handler off; any number of times, from any thread. */
 void numeric_start(void);
@@ -68,12 +92,16 @@ double numeric_normal_share(double x);
 double numeric_normal_quantile(double share);
 
 void numeric_sort(double *v, size_t n);
-/* The k-th smallest of n values, or the largest if there are fewer; k is 1 ...
- * 64. */
-double numeric_smallest(const double *v, size_t n, size_t k);
-/* The same for up to 64 values in a buffer of 64. */
+/* Sorts each of the columns of a block of keys. */
 #define NUMERIC_FEW 64
-void numeric_sort_few(double *v, size_t n);
+void numeric_sort_beside(int32_t v[NUMERIC_FEW][NUMERIC_LANES]);
+#define NUMERIC_RANKED 512
+/* Where the values lie in rising order, as far as single precision tells them
+ * apart; at most NUMERIC_RANKED. */
+void numeric_order(const double *v, size_t n, uint16_t *order);
+/* The value before which k of n would lie if they were sorted (1 <= n <=
+ * NUMERIC_RANKED), and in *next the one behind it, or itself if it is last. */
+float numeric_ranked(const float *v, size_t n, size_t k, float *next);
 /* The q-quantile of sorted values (n > 0), linear between them (type 7). */
 double numeric_quantile(const double *sorted, size_t n, double q);
 /* The median; reorders v. */

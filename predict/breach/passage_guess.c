@@ -375,70 +375,6 @@ static void remember(struct passage *p, size_t o)
         p->pool_count++;
 }
 
-static fw_rc make_columns(struct passage *p, struct fw_arena *arena)
-{
-    struct columns *c = &p->columns;
-    double **more[] = {&c->level, &c->scale, &c->outcome, &c->place}, *at;
-    const size_t mores = sizeof(more) / sizeof(*more);
-
-    c->room =
-        p->pool_count < 2 * PASSAGE_POOL ? p->pool_count : 2 * PASSAGE_POOL;
-    at =
-        fw_arena_alloc(arena, (2 * SAID + mores) * (c->room + 1) * sizeof(*at));
-    if (at == NULL)
-        return FW_ENOMEM;
-    for (int i = 0; i < SAID; i++, at += 2 * (c->room + 1)) {
-        c->said[i] = at;
-        c->off[i] = at + c->room + 1;
-    }
-    for (size_t i = 0; i < mores; i++, at += c->room + 1)
-        *more[i] = at;
-    return FW_OK;
-}
-
-static void columns_shift(struct columns *c, size_t by)
-{
-    double *all[2 * SAID + 4] = {c->level, c->scale, c->outcome, c->place};
-
-    for (int i = 0; i < SAID; i++) {
-        all[4 + 2 * i] = c->said[i];
-        all[5 + 2 * i] = c->off[i];
-    }
-    for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
-        memmove(all[i], all[i] + by, (c->to - c->from - by) * sizeof(double));
-    c->from += by;
-}
-
-/* Origins come in rising order mostly: then only the new ones are laid on. */
-void guess_columns(struct passage *p, size_t first, size_t end)
-{
-    struct columns *c = &p->columns;
-
-    if (first < c->from || first > c->to || end < c->to) {
-        memset(c->silent, 0, sizeof(c->silent));
-        c->from = c->to = first;
-    } else if (end - c->from > c->room) {
-        columns_shift(c, first - c->from);
-    }
-    for (; c->to < end; c->to++) {
-        const struct origin *o = &p->pool[c->to];
-        size_t at = c->to - c->from;
-
-        for (int i = 0; i < SAID; i++) {
-            double said = i == SAID_STAYS ? o->now : o->guess[i];
-
-            c->said[i][at] = said;
-            c->off[i][at] = o->outcome - said;
-            if (isnan(said))
-                c->silent[i] = c->to + 1;
-        }
-        c->level[at] = o->level;
-        c->scale[at] = o->scale;
-        c->outcome[at] = o->outcome;
-        c->place[at] = p->day > 0 ? (double)(o->at % p->day) : 0.0;
-    }
-}
-
 fw_rc passage_new(const double *y, const double *raw, size_t n, size_t h,
                   const struct season *season, struct fw_arena *arena,
                   struct passage **out)
@@ -456,7 +392,7 @@ fw_rc passage_new(const double *y, const double *raw, size_t n, size_t h,
         return rc;
     for (size_t o = p->stride; o + h <= n; o += p->stride)
         remember(p, o);
-    rc = make_columns(p, arena);
+    rc = lesson_room(p, arena);
     if (rc == FW_OK)
         *out = p;
     return rc;
@@ -489,7 +425,7 @@ fw_rc passage_resume(const double *y, const double *raw, size_t n, size_t h,
         looked = o;
     }
     p->looked = looked;
-    rc = make_columns(p, arena);
+    rc = lesson_room(p, arena);
     if (rc == FW_OK)
         *out = p;
     return rc;

@@ -8,12 +8,9 @@
 
 #include <assert.h>
 
-#include "predict/breach/passage.h"
+#include "predict/breach/passage_lesson.h"
 #include "predict/models/lagfit.h"
 #include "predict/models/sawtooth.h"
-
-#define PASSAGE_POOL 480 /* newest earlier origins whose errors are used */
-#define PASSAGE_SHAPE 5  /* numbers that tell what led up to an origin */
 
 enum candidate_id {
     LINE_12,
@@ -57,39 +54,6 @@ struct refit {
     bool solved[ALL_SETS];
 };
 
-/*
- * The newest earlier origins once more, by columns: a question goes over each
- * of them some dozen times. `from` and `to` count in the pool.
- */
-#define SAID (PASSAGE_CANDIDATES + 1) /* the last one says "it stays" */
-#define SAID_STAYS PASSAGE_CANDIDATES
-struct columns {
-    size_t room, from, to;
-    double *said[SAID], *off[SAID]; /* and by how much it was wrong */
-    double *level, *scale, *outcome;
-    double *place;       /* in the day, in steps */
-    size_t silent[SAID]; /* no guess somewhere before this origin */
-};
-
-/* The earlier origins a question may learn from. */
-struct lesson {
-    const struct origin *pool;
-    size_t first, n;
-    double weight[PASSAGE_POOL], phase[PASSAGE_POOL];
-    double ratio[PASSAGE_POOL];  /* of today's scatter to that then */
-    double alike[PASSAGE_POOL];  /* weights by likeness to today */
-    double analog[PASSAGE_POOL]; /* and by what led up to it */
-    double bent[PASSAGE_POOL];   /* outcomes on the bent scale (passage.c): */
-    double usual, per_width;
-};
-
-/* Where a guess would have led to with each earlier error (passage.c). */
-struct cases {
-    double x[PASSAGE_POOL], some_w[PASSAGE_POOL];
-    const double *w;
-    size_t n;
-};
-
 struct passage {
     const double *y, *raw;
     size_t n, h, day, week, stride;
@@ -111,8 +75,9 @@ struct passage {
     double saw_drop;
     double *path; /* h */
     struct columns columns;
-    struct lesson lesson; /* of the question at hand */
-    struct cases cases;
+    struct lesson lesson;    /* of the question at hand */
+    float age[LESSON_ROOM];  /* weights by age, the newest origin's last */
+    float ones[LESSON_ROOM]; /* what nothing is scaled by */
 };
 
 /* Steps between the earlier origins that are looked at. */
@@ -133,9 +98,6 @@ FW_CHECK fw_rc passage_resume(const double *y, const double *raw, size_t n,
 /* Everything about origin o that is known before its outcome, and that too
  * where it is in the series. */
 void guess_look(struct passage *p, size_t o, struct origin *out);
-
-/* Makes the columns hold the origins [first, end) of the pool. */
-void guess_columns(struct passage *p, size_t first, size_t end);
 
 /* The path of h values that a candidate foresees from y[0 .. o); false if it
  * has none from here. */

@@ -20,7 +20,8 @@ static double lag_one(const double *y, size_t n)
     double mean = 0.0, xx = 0.0, xy = 0.0;
 
     for (size_t i = 0; i < n; i++)
-        mean += y[i] / (double)n;
+        mean += y[i];
+    mean /= (double)n;
     for (size_t i = 0; i < n; i++) {
         xx += (y[i] - mean) * (y[i] - mean);
         xy += i > 0 ? (y[i] - mean) * (y[i - 1] - mean) : 0.0;
@@ -28,64 +29,59 @@ static double lag_one(const double *y, size_t n)
     return xx > 0.0 ? xy / xx : 1.0;
 }
 
-static double lagged(const double *r, size_t n, size_t lag)
+/* Sum of r[i] * r[i + lag]; behind the n values there are zeros. */
+NUMERIC_WIDE
+static double lagged(const float *r, size_t n, size_t lag)
 {
-    double sum = 0.0;
+    float sum[NUMERIC_LANES] = {0};
+    double all = 0.0;
 
-    for (size_t i = lag; i < n; i++)
-        sum += r[i] * r[i - lag];
-    return sum;
+    for (size_t i = 0; i + lag < n; i += NUMERIC_LANES)
+        for (size_t j = 0; j < NUMERIC_LANES; j++)
+            sum[j] += r[i + j] * r[i + j + lag];
+    for (size_t j = 0; j < NUMERIC_LANES; j++)
+        all += (double)sum[j];
+    return all;
 }
 
-/* The share of sorted values below v, of equal ones half: -1/2 ... 1/2. */
-static double rank_of(const double *sorted, size_t n, double v)
+/* The share of values below each one, of equal ones half: -1/2 ... 1/2. */
+static void find_ranks(const double *y, const uint16_t *order, size_t n,
+                       float *out)
 {
-    size_t lo = 0, hi = n, below, to = n;
-
-    while (lo < hi) {
-        size_t mid = (lo + hi) / 2;
-
-        if (sorted[mid] < v)
-            lo = mid + 1;
-        else
-            hi = mid;
+    for (size_t from = 0, to; from < n; from = to) {
+        to = from + 1;
+        while (to < n && (float)y[order[to]] == (float)y[order[from]])
+            to++;
+        for (size_t i = from; i < to; i++)
+            out[order[i]] =
+                (float)(0.5 * (double)(from + to) / (double)n - 0.5);
     }
-    below = lo;
-    while (lo < to) {
-        size_t mid = (lo + to) / 2;
-
-        if (sorted[mid] <= v)
-            lo = mid + 1;
-        else
-            to = mid;
-    }
-    return 0.5 * (double)(below + lo) / (double)n - 0.5;
 }
 
 /*
  * The portmanteau statistic [Box & Pierce 1970] over its degrees, of ranks
  * [Dufour & Roy 1986] and of how far they lie from the middle: the one sees
- * levels that last, the other unrest that does.
+ * levels that last, the other unrest that does. No lag more is looked at once
+ * it is BOUND at the least.
  */
-static double dependence(const double *y, const double *sorted, size_t n,
+static double dependence(const double *y, const uint16_t *order, size_t n,
                          size_t day)
 {
-    double rank[VALUES_MOST], size[VALUES_MOST], rr = 0.0, ss = 0.0;
-    double mean = 0.0, sum_r = 0.0, sum_s = 0.0;
-    size_t lags = 0;
+    float rank[VALUES_MOST + NUMERIC_LANES] = {0};
+    float size[VALUES_MOST + NUMERIC_LANES] = {0}, mean = 0.0F;
+    double rr, ss, sum_r = 0.0, sum_s = 0.0, lags = LAGS;
 
-    for (size_t i = 0; i < n; i++) {
-        rank[i] = rank_of(sorted, n, y[i]);
-        size[i] = fabs(rank[i]);
-        mean += size[i] / (double)n;
-    }
-    for (size_t i = 0; i < n; i++) {
-        size[i] -= mean;
-        rr += rank[i] * rank[i];
-        ss += size[i] * size[i];
-    }
-    if (!(rr > 0.0) || !(ss > 0.0))
+    find_ranks(y, order, n, rank);
+    for (size_t i = 0; i < n; i++)
+        mean += fabsf(rank[i]) / (float)n;
+    for (size_t i = 0; i < n; i++)
+        size[i] = fabsf(rank[i]) - mean;
+    rr = lagged(rank, n, 0);
+    ss = lagged(size, n, 0);
+    /* Deviations that are all alike leave nothing but rounding. */
+    if (!(rr > 0.0) || !(ss > 1e-9 * rr))
         return INFINITY;
+    lags += day > 0 && 3 * day <= n ? 1.0 : 0.0;
     for (size_t i = 1; i <= LAGS + 1; i++) {
         size_t lag = i <= LAGS ? i : day;
         double r, s;
@@ -96,9 +92,10 @@ static double dependence(const double *y, const double *sorted, size_t n,
         s = lagged(size, n, lag) / ss;
         sum_r += r * r * (double)n;
         sum_s += s * s * (double)n;
-        lags++;
+        if (fmax(sum_r, sum_s) >= BOUND * lags)
+            return INFINITY;
     }
-    return fmax(sum_r, sum_s) / (double)lags;
+    return fmax(sum_r, sum_s) / lags;
 }
 
 /*
@@ -144,18 +141,19 @@ void noise_ask(const double *y, size_t o, size_t h, size_t day, double limit,
 {
     size_t n = o < VALUES_MOST ? o : VALUES_MOST;
     double sorted[VALUES_MOST], q;
+    uint16_t order[VALUES_MOST];
 
     *out = (struct noise_answer){0};
     if (n < VALUES_LEAST || fabs(lag_one(y + o - (n < QUICK ? n : QUICK),
                                          n < QUICK ? n : QUICK)) > QUICK_MOST)
         return;
     y += o - n;
-    for (size_t i = 0; i < n; i++)
-        sorted[i] = y[i];
-    numeric_sort(sorted, n);
-    q = dependence(y, sorted, n, day);
+    numeric_order(y, n, order);
+    q = dependence(y, order, n, day);
     if (!(q < BOUND))
         return;
+    for (size_t i = 0; i < n; i++)
+        sorted[i] = y[order[i]];
     out->weight = fmin((BOUND - q) / (BOUND - FREE), 1.0);
     out->beyond = beyond(sorted, n, limit);
     out->probability = -expm1((double)h * log1p(-out->beyond));

@@ -3,6 +3,7 @@
 
 #include <math.h>
 
+#include "predict/breach/passage_guess.h"
 #include "predict/numeric.h"
 
 #define TINY 1e-13
@@ -11,8 +12,8 @@
 #define SHARE_NEAR 8      /* the nearest eighth of the origins counts, */
 #define NEAR_LEAST 5
 #define NEAR_MOST 40
-#define PHASE_APART 0.1 /* of a day: as far as a usual difference in shape */
-#define PHASE_WEIGHS 1.5
+#define PHASE_APART 0.1F /* of a day: as far as a usual difference in shape */
+#define PHASE_WEIGHS 1.5F
 
 size_t past_day(const struct passage *p)
 {
@@ -64,56 +65,6 @@ void past_shape(const struct passage *p, size_t o, double out[PASSAGE_SHAPE])
     out[4] = mean_back(p, o, 0, past_day(p)) - now;
 }
 
-/* One over the variance of each of the shapes' numbers. */
-static void find_units(const struct lesson *l, double out[PASSAGE_SHAPE])
-{
-    double sum[PASSAGE_SHAPE] = {0}, sq[PASSAGE_SHAPE] = {0};
-    double n = (double)l->n;
-
-    for (size_t i = 0; i < l->n; i++)
-        for (size_t j = 0; j < PASSAGE_SHAPE; j++) {
-            double v = l->pool[i].shape[j];
-
-            sum[j] += v;
-            sq[j] += v * v;
-        }
-    for (size_t j = 0; j < PASSAGE_SHAPE; j++)
-        out[j] = 1.0 / (fmax(sq[j] - sum[j] * sum[j] / n, 0.0) / n + TINY);
-}
-
-/*
- * Analogs [Lorenz 1969]: the distance is that of the shapes in their usual
- * differences and that of the phases; weights fall
- * with its fourth power, the unit being the distance of the last that is near.
- */
-void past_weigh(struct passage *p, const struct origin *q)
-{
-    struct lesson *l = &p->lesson;
-    const double *place = p->columns.place + (l->first - p->columns.from);
-    double day = p->day > 0 ? (double)p->day : 1.0;
-    double here = p->day > 0 ? (double)(q->at % p->day) : 0.0;
-    double unit[PASSAGE_SHAPE], near, *apart = p->cases.x;
-    size_t k = l->n / SHARE_NEAR;
-
-    find_units(l, unit);
-    for (size_t i = 0; i < l->n; i++) {
-        const double *shape = l->pool[i].shape;
-        double d = 0.0, phase = fabs(place[i] - here);
-
-        for (size_t j = 0; j < PASSAGE_SHAPE; j++)
-            d += unit[j] * (shape[j] - q->shape[j]) * (shape[j] - q->shape[j]);
-        phase = (phase > day - phase ? day - phase : phase) / day / PHASE_APART;
-        apart[i] = d / PASSAGE_SHAPE + PHASE_WEIGHS * phase * phase;
-    }
-    k = k < NEAR_LEAST ? NEAR_LEAST : k > NEAR_MOST ? NEAR_MOST : k;
-    near = 1.0 / (numeric_smallest(apart, l->n, k) + 1e-9);
-    for (size_t i = 0; i < l->n; i++) {
-        double d = apart[i] * near, w = 1.0 / (1.0 + d * d);
-
-        l->analog[i] = w * w;
-    }
-}
-
 struct sums {
     double x, y, xx, yy, xy, n;
 };
@@ -136,6 +87,95 @@ static double correlation(const struct sums *s)
     if (!(s->n > 10.0) || !(xx > TINY) || !(yy > TINY))
         return 0.0;
     return r < -1.0 ? -1.0 : r > 1.0 ? 1.0 : r;
+}
+
+/* One over the variance of each of the shapes' numbers. */
+static void find_units(struct lesson *l)
+{
+    double sum[PASSAGE_SHAPE] = {0}, sq[PASSAGE_SHAPE] = {0};
+    double n = (double)l->n;
+
+    for (size_t i = 0; i < l->n; i++)
+        for (size_t j = 0; j < PASSAGE_SHAPE; j++) {
+            double v = l->pool[i].shape[j];
+
+            sum[j] += v;
+            sq[j] += v * v;
+        }
+    for (size_t j = 0; j < PASSAGE_SHAPE; j++)
+        l->unit[j] = 1.0 / (fmax(sq[j] - sum[j] * sum[j] / n, 0.0) / n + TINY);
+}
+
+void past_learn(struct passage *p)
+{
+    struct lesson *l = &p->lesson;
+    struct sums repeats = {0}, stays = {0};
+
+    find_units(l);
+    for (size_t i = 0; i < l->n; i++) {
+        const struct origin *then = &l->pool[i];
+
+        if (!isnan(then->guess[DAY_0]))
+            sums_add(&repeats, then->guess[DAY_0], then->outcome);
+        sums_add(&stays, then->now, then->outcome);
+    }
+    l->repeats = correlation(&repeats);
+    l->stays = correlation(&stays);
+}
+
+/* How far the shape of each origin is from q's, and its phase. */
+NUMERIC_WIDE
+static void find_distances(const struct columns *c, const struct lesson *l,
+                           const float *unit, const float *q, float *out)
+{
+    const float *x[PASSAGE_SHAPE], *apart = l->apart;
+
+    for (size_t k = 0; k < PASSAGE_SHAPE; k++)
+        x[k] = lesson_column(c, l, c->shape[k]);
+    for (size_t i = 0; i < l->n; i += NUMERIC_LANES)
+        for (size_t j = i; j < i + NUMERIC_LANES; j++) {
+            float d = apart[j] * apart[j] *
+                      (PHASE_WEIGHS / PHASE_APART / PHASE_APART);
+
+            for (size_t k = 0; k < PASSAGE_SHAPE; k++)
+                d += unit[k] * (x[k][j] - q[k]) * (x[k][j] - q[k]);
+            out[j] = d;
+        }
+}
+
+NUMERIC_WIDE
+static void weights_by(const float *d, size_t n, float near, float *out)
+{
+    for (size_t i = 0; i < n; i += NUMERIC_LANES)
+        for (size_t j = i; j < i + NUMERIC_LANES; j++) {
+            float x = d[j] * near, w = 1.0F / (1.0F + x * x);
+
+            out[j] = w * w;
+        }
+    for (size_t i = n; i < n + NUMERIC_LANES; i++)
+        out[i] = 0.0F;
+}
+
+/*
+ * Analogs [Lorenz 1969]: the distance is that of the shapes in their usual
+ * differences and that of the phases; weights fall
+ * with its fourth power, the unit being the distance of the last that is near.
+ */
+void past_weigh(struct passage *p, const struct origin *q)
+{
+    struct lesson *l = &p->lesson;
+    float unit[PASSAGE_SHAPE], shape[PASSAGE_SHAPE], d[LESSON_ROOM], next;
+    size_t k = l->n / SHARE_NEAR;
+
+    for (size_t j = 0; j < PASSAGE_SHAPE; j++) {
+        unit[j] = (float)(l->unit[j] / PASSAGE_SHAPE);
+        shape[j] = (float)q->shape[j];
+    }
+    find_distances(&p->columns, l, unit, shape, d);
+    k = k < NEAR_LEAST ? NEAR_LEAST : k > NEAR_MOST ? NEAR_MOST : k;
+    weights_by(d, l->n, 1.0F / (numeric_ranked(d, l->n, k - 1, &next) + 1e-9F),
+               l->analog.of);
+    lesson_sum(l, &l->analog);
 }
 
 /* All values beside those of a day before. */
@@ -162,20 +202,13 @@ void past_place(const struct passage *p, const struct origin *q,
     double days = (double)o / (double)day, scatter = past_scatter(p, o);
     double steps = steps_back(p, o, 7 * day), lower = 0.0;
     double today = mean_back(p, o, 0, day);
-    struct sums repeats = {0}, stays = {0};
 
-    for (size_t i = 0; i < l->n; i++) {
-        const struct origin *then = &l->pool[i];
-
-        if (!isnan(then->guess[DAY_0]))
-            sums_add(&repeats, then->guess[DAY_0], then->outcome);
-        sums_add(&stays, then->now, then->outcome);
-        lower += then->now < q->now ? 1.0 : 0.0;
-    }
+    for (size_t i = 0; i < l->n; i++)
+        lower += l->pool[i].now < q->now ? 1.0 : 0.0;
     out[PAST_KNOWN] = log(fmin(fmax(days, 1.0), DAYS_MOST));
     out[PAST_SEASON] = by_the_day(p, o, day);
-    out[PAST_REPEATS] = correlation(&repeats);
-    out[PAST_STAYS] = correlation(&stays);
+    out[PAST_REPEATS] = l->repeats;
+    out[PAST_STAYS] = l->stays;
     out[PAST_UNREST] =
         log((steps_back(p, o, day) + 1e-3 * steps + TINY) / (steps + TINY));
     out[PAST_ROUGHNESS] = log(steps / (scatter + TINY) + 1e-3);

@@ -31,6 +31,9 @@ size_t past_day(const struct passage *p);
  * value. Of what is missing at the old end, what there is. */
 void past_shape(const struct passage *p, size_t o, double out[PASSAGE_SHAPE]);
 
+/* What the lesson says of questions in general: unit, repeats, stays. */
+void past_learn(struct passage *p);
+
 /* Fills lesson.analog: how near each earlier origin is in its shape and in the
  * phase of the day, the nearest few counting. */
 void past_weigh(struct passage *p, const struct origin *q);
