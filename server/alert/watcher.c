@@ -5,7 +5,8 @@
  * One thread does it all: a look is mostly a query and a forecast, and those
  * bring their own workers. Whatever a look changes is committed at once and
  * together: scores, new predictions, states, and the notifications that tell
- * of them. Until then the notifications wait in memory (`outgoing`).
+ * of them. Until then the news waits with its series (teller.h), word of our
+ * own in outgoing.h; how a series is stored stands in watch_books.h.
  */
 #include "server/alert/watcher.h"
 
@@ -14,34 +15,25 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/action/action_book.h"
 #include "server/alert/alert_series.h"
-#include "server/alert/card.h"
 #include "server/alert/follow.h"
 #include "server/alert/look.h"
+#include "server/alert/outgoing.h"
 #include "server/alert/page_budget.h"
 #include "server/alert/record_codec.h"
 #include "server/alert/store_sight.h"
+#include "server/alert/teller.h"
 #include "server/alert/testing.h"
+#include "server/alert/watch_books.h"
 #include "server/alert/watch_load.h"
 #include "server/alert/watch_news.h"
-#include "server/notify/outbox.h"
 #include "server/stepper.h"
 #include "storage/base/limits.h"
 #include "storage/base/log.h"
 
-#define MAX_OUTGOING 10000 /* notes that wait for a disk to take them */
 #define PRUNE_EVERY FW_HOUR
 #define PRUNE_ROUNDS 64
-#define FORGET_AFTER FW_DAY /* a series that has gone quiet and is settled */
 #define LONGEST_WAIT FW_MINUTE
-
-/* Word of our own to the receivers (alerts are told by the dispatcher). */
-struct outgoing {
-    char *payload; /* owned */
-    size_t n;
-    fw_ms created_at;
-};
 
 struct watcher {
     struct watcher_options o;
@@ -50,196 +42,15 @@ struct watcher {
     struct watching *watches; /* owned */
     struct testing testing;
     struct calibration_pool pools[CALIBRATION_POOLS];
-    struct budgets budgets;
+    struct teller teller;
     struct alert_series alert_series;
-    struct outgoing *outgoing; /* owned */
-    size_t outgoing_count, outgoing_cap;
+    struct outgoing outgoing;
     struct fw_txn *loading; /* while the watches are loaded */
     fw_ms pruned_at;
     _Atomic uint64_t looks, failures, series, active, predictions, scores;
-    _Atomic uint64_t silent, held, backtests_refused, bytes, told;
+    _Atomic uint64_t backtests_refused, bytes;
     struct stepper stepper;
 };
-
-/* ---- telling
- * ---------------------------------------------------------------------- */
-
-/* Takes the body; `rc` is what building it gave. */
-static void keep_body(struct watcher *w, fw_rc rc, struct fw_buf *body,
-                      const char *watch, fw_ms now)
-{
-    if (rc == FW_OK && w->o.webhook_count == 0) {
-        fw_buf_release(body);
-        return;
-    }
-    if (rc == FW_OK)
-        rc = fw_grow(&w->outgoing, &w->outgoing_cap, w->outgoing_count + 1,
-                     sizeof(*w->outgoing), MAX_OUTGOING);
-    if (rc != FW_OK) {
-        fw_log(FW_LOG_ERROR,
-               "a notification of '%s' is lost: too many wait "
-               "for the disk, or memory ran out",
-               watch);
-        fw_buf_release(body);
-        return;
-    }
-    w->outgoing[w->outgoing_count++] =
-        (struct outgoing){body->data, body->len, now};
-}
-
-/* What is to be told of a series waits with it until it is stored. */
-static void keep_news(struct watcher *w, struct watched *s,
-                      const struct alert_note *note)
-{
-    struct fw_buf record = FW_BUF_INIT(FW_MAX_RECORD_BYTES);
-    struct fw_err err = {0};
-
-    if (news_write(note, &record, &err) != FW_OK) {
-        fw_log(FW_LOG_ERROR, "%s", err.text);
-        fw_buf_release(&record);
-        return;
-    }
-    free(s->news);
-    s->news = record.data;
-    s->news_n = record.len;
-    atomic_fetch_add(&w->told, 1);
-}
-
-/* `silent`: nobody is told, and the log says so. */
-static void log_change(const struct alert_note *note, const char *silent)
-{
-    struct fw_buf text = FW_BUF_INIT(65536);
-    enum fw_log_level level =
-        note->change == ALERT_TO_PENDING || note->change == ALERT_TO_QUIET
-            ? FW_LOG_DEBUG
-            : FW_LOG_WARN;
-
-    if (alert_note_sentence(note, &text) == FW_OK)
-        fw_log(level, "alert %s; owner %s%s%s", text.data, note->watch->owner,
-               silent[0] != '\0' ? "; told nobody: " : "", silent);
-    fw_buf_release(&text);
-}
-
-struct telling {
-    struct watcher *w;
-    struct watching *g;
-};
-
-/* What is done by itself, for the card; NULL: nothing, or it is not known. */
-static const char *actions_of(const struct watcher *w, const char *watch,
-                              struct fw_arena *arena)
-{
-    struct fw_buf words = FW_BUF_INIT(65536);
-    struct fw_txn *txn = NULL;
-    const char *text = NULL;
-
-    if (fw_txn_begin(w->o.store, false, &txn, NULL) != FW_OK)
-        return NULL;
-    if (action_words(txn, watch, &words, NULL) == FW_OK && words.len > 0)
-        text = fw_arena_strndup(arena, words.data, words.len);
-    fw_txn_abort(txn);
-    fw_buf_release(&words);
-    return text;
-}
-
-/* The card of an alert that is told; without one it is told all the same. */
-static const struct card *write_card(const struct watcher *w,
-                                     const struct watching *g,
-                                     const struct watched *s,
-                                     const struct alert_note *note,
-                                     struct fw_arena *arena)
-{
-    struct card *card = fw_arena_calloc(arena, 1, sizeof(*card));
-    const struct fw_forecast_series *foreseen = s->foreseen;
-    struct fw_forecast_series *made = NULL;
-    char why[STANDING_WHY_BYTES];
-    struct card_input in = {.watch = g->watch,
-                            .labels = &s->labels,
-                            .state = &s->state,
-                            .now = note->now,
-                            .watch_record = note->record,
-                            .standing = &g->standing,
-                            .standing_why = why};
-
-    if (foreseen == NULL && w->sight.fetch != NULL &&
-        follow_forecast(g, s, &w->sight, note->now, arena, &made, NULL) ==
-            FW_OK)
-        foreseen = made;
-    if (card == NULL || foreseen == NULL || foreseen->forecast == NULL)
-        return NULL;
-    in.forecast = foreseen->forecast;
-    in.current = foreseen->current;
-    in.current_at = foreseen->current_at;
-    in.spacing = foreseen->spacing;
-    (void)standing_earned(&g->standing, NULL, g->watch, note->now, why);
-    in.calibration = &g->calibration;
-    in.actions = actions_of(w, g->watch->name, arena);
-    return card_write(&in, arena, card, NULL) == FW_OK ? card : NULL;
-}
-
-/* Beyond the budget of its owner a prediction waits for the digest. */
-static bool within_budget(struct watcher *w, const struct alert_note *note)
-{
-    const char *owner = note->watch->owner;
-    struct fw_buf text = FW_BUF_INIT(65536);
-    bool takes = budget_takes(&w->budgets, owner, note->now);
-
-    if (!takes &&
-        (alert_note_sentence(note, &text) != FW_OK ||
-         budget_hold(&w->budgets, owner, text.data, note->now) != FW_OK))
-        fw_log(FW_LOG_WARN, "the digest for %s has no room for '%s'", owner,
-               note->watch->name);
-    if (!takes)
-        atomic_fetch_add(&w->held, 1);
-    fw_buf_release(&text);
-    return takes;
-}
-
-/* Notes in the state of the series what it was told. */
-static bool may_tell(struct telling *t, struct watched *s,
-                     const struct alert_note *note)
-{
-    enum told told = s->state.told;
-    fw_ms told_at = s->state.told_at;
-
-    if (!standing_tells(t->g->standing.state, &s->state, note->change,
-                        note->now, t->g->watch->horizon))
-        return false;
-    if (note->change != ALERT_TO_FIRING || told != TOLD_NOBODY ||
-        within_budget(t->w, note))
-        return true;
-    /* Nobody heard of it: its breach will be news. */
-    s->state.told = told;
-    s->state.told_at = told_at;
-    return false;
-}
-
-static void tell(void *self, struct watched *s, const struct alert_note *note,
-                 struct fw_arena *arena)
-{
-    struct telling *t = self;
-    struct alert_note whole = *note;
-
-    enum standing_state state = t->g->standing.state;
-    uint64_t held = atomic_load(&t->w->held);
-    bool tells = may_tell(t, s, note);
-    bool passing =
-        note->change == ALERT_TO_PENDING || note->change == ALERT_TO_QUIET;
-
-    totals_record(&t->g->totals, &whole.record);
-    log_change(&whole, tells || passing ? ""
-                       : held != atomic_load(&t->w->held)
-                           ? "page budget"
-                           : standing_name(state));
-    if (tells) {
-        whole.card = write_card(t->w, t->g, s, &whole, arena);
-        keep_news(t->w, s, &whole);
-    }
-    if (!tells && !passing)
-        atomic_fetch_add(&t->w->silent, 1);
-    if (note->change == ALERT_TO_RESOLVED)
-        s->state.told = TOLD_NOBODY;
-}
 
 /* ---- storing
  * ------------------------------------------------------------------------ */
@@ -267,117 +78,6 @@ out:
     fw_buf_release(&name);
 }
 
-/* What is worked out beside the present before it is committed. */
-struct books {
-    struct totals totals;
-    struct standing standing;
-    bool settled; /* the standing changed; `why` says why */
-    char why[STANDING_WHY_BYTES];
-};
-
-static fw_rc store_scores(struct fw_txn *txn, struct watched *s,
-                          struct books *books, struct fw_err *err)
-{
-    fw_rc rc = FW_OK;
-
-    for (size_t i = 0; rc == FW_OK && i < s->open_count; i++) {
-        if (s->values[i].id != 0) {
-            rc = ledger_score_value(txn, &s->values[i], err);
-            totals_add_value(&books->totals, &s->open[i], &s->values[i]);
-        }
-        if (rc != FW_OK || s->scores[i].outcome == OUTCOME_OPEN)
-            continue;
-        rc = ledger_score(txn, &s->scores[i], err);
-        totals_add(&books->totals, &s->open[i], &s->scores[i]);
-        if (s->open[i].kind == PREDICTION_ALERT &&
-            s->scores[i].outcome != OUTCOME_VOID)
-            standing_event(&books->standing,
-                           s->scores[i].outcome == OUTCOME_BREACH);
-    }
-    if (s->missed)
-        books->totals.missed++;
-    return rc;
-}
-
-/* A change, or the numbers of now for an alert that somebody was told of. */
-static fw_rc store_news(struct fw_txn *txn, const struct watching *g,
-                        const struct watched *s, fw_ms now, struct fw_err *err)
-{
-    const struct alert *alert = &s->state.alert;
-    struct alert_note note = {.watch = g->watch,
-                              .labels = &s->labels,
-                              .state = &s->state,
-                              .change = alert->phase == ALERT_BREACHED
-                                            ? ALERT_TO_BREACHED
-                                            : ALERT_TO_FIRING,
-                              .fired_at = alert->fired_at,
-                              .now = now};
-
-    if (s->news != NULL)
-        return news_put(txn, s->state.subject,
-                        (struct fw_str){s->news, s->news_n}, err);
-    if (!alert_is_active(alert) || s->state.told == TOLD_NOBODY)
-        return FW_OK;
-    totals_record(&g->totals, &note.record);
-    return news_refresh(txn, &note, s->state.subject, err);
-}
-
-static fw_rc store_series(struct fw_txn *txn, const struct watching *g,
-                          struct watched *s, fw_ms now, struct books *books,
-                          struct fw_err *err)
-{
-    fw_rc rc = FW_OK;
-
-    if (!s->known)
-        rc = ledger_subject(txn, fw_str_of(g->watch->name), &s->labels, true,
-                            &s->state.subject, err);
-    if (rc == FW_OK)
-        rc = store_scores(txn, s, books, err);
-    s->routine.subject = s->claim.subject = s->state.subject;
-    if (rc == FW_OK && s->has_routine) {
-        rc = ledger_add(txn, &s->routine, err);
-        s->state.routine_at = s->routine.made_at;
-    }
-    if (rc == FW_OK && s->has_claim)
-        rc = ledger_add(txn, &s->claim, err);
-    if (rc == FW_OK)
-        rc = store_news(txn, g, s, now, err);
-    if (rc == FW_OK)
-        rc = watched_put(txn, &s->state, err);
-    return rc;
-}
-
-static fw_rc store_outgoing(struct watcher *w, struct fw_txn *txn,
-                            size_t *dropped, struct fw_err *err)
-{
-    fw_rc rc = FW_OK;
-
-    for (size_t i = 0; i < w->outgoing_count; i++)
-        for (size_t k = 0; rc == FW_OK && k < w->o.webhook_count; k++) {
-            struct note note = {
-                .url = fw_str_of(w->o.webhooks[k].url),
-                .created_at = w->outgoing[i].created_at,
-                .payload = {w->outgoing[i].payload, w->outgoing[i].n},
-            };
-            size_t one = 0;
-
-            rc = outbox_add(txn, &note, &one, err);
-            *dropped += one;
-        }
-    return rc;
-}
-
-static bool forgotten(const struct watched *s, fw_ms now)
-{
-    fw_ms newest = s->state.observed.last_at;
-
-    if (newest < s->state.outlook.at)
-        newest = s->state.outlook.at;
-    return s->known && s->open_count == 0 && !s->has_claim && s->news == NULL &&
-           s->state.alert.phase == ALERT_INACTIVE &&
-           now - newest > FORGET_AFTER;
-}
-
 /* The standing that the books give, and word of it to the owner. */
 static fw_rc store_standing(struct watcher *w, struct fw_txn *txn,
                             const struct watching *g, fw_ms now,
@@ -391,7 +91,7 @@ static fw_rc store_standing(struct watcher *w, struct fw_txn *txn,
     if (rc == FW_OK && books->settled) {
         rc = standing_tell(txn, watch, g->standing.state, &books->standing,
                            books->why, &body, err);
-        keep_body(w, rc, &body, watch->name, now);
+        outgoing_keep(&w->outgoing, rc, &body, watch->name, now);
     }
     if (rc == FW_OK)
         rc = standing_put(txn, fw_str_of(watch->name), &books->standing, err);
@@ -427,14 +127,8 @@ static fw_rc store_all(struct watcher *w, struct watching *g, fw_ms now,
 
     if (rc != FW_OK)
         return rc;
-    for (size_t i = 0; rc == FW_OK && i < g->count; i++) {
-        struct watched *s = g->series[i];
-
-        if (forgotten(s, now))
-            rc = watched_delete(txn, s->state.subject, err);
-        else
-            rc = store_series(txn, g, s, now, books, err);
-    }
+    for (size_t i = 0; rc == FW_OK && i < g->count; i++)
+        rc = books_series(books, txn, g, g->series[i], now, err);
     if (rc == FW_OK)
         rc = totals_put(txn, fw_str_of(g->watch->name), &books->totals, err);
     if (rc == FW_OK)
@@ -442,17 +136,10 @@ static fw_rc store_all(struct watcher *w, struct watching *g, fw_ms now,
     if (rc == FW_OK)
         rc = store_standing(w, txn, g, now, books, err);
     if (rc == FW_OK)
-        rc = budgets_store(txn, &w->budgets, now, err);
+        rc = budgets_store(txn, &w->teller.budgets, now, err);
     if (rc == FW_OK)
-        rc = store_outgoing(w, txn, dropped, err);
+        rc = outgoing_store(&w->outgoing, txn, dropped, err);
     return fw_txn_end(txn, rc, err);
-}
-
-static void clear_outgoing(struct watcher *w)
-{
-    for (size_t i = 0; i < w->outgoing_count; i++)
-        free(w->outgoing[i].payload);
-    w->outgoing_count = 0;
 }
 
 /*
@@ -520,23 +207,22 @@ static fw_rc store_look(struct watcher *w, struct watching *g, fw_ms now,
                         struct fw_err *err)
 {
     struct books books = {.totals = g->totals, .standing = g->standing};
-    size_t before = w->outgoing_count, waiting, dropped = 0;
+    size_t before = w->outgoing.count, waiting, dropped = 0;
     fw_rc rc = store_all(w, g, now, &books, &dropped, err);
 
     if (rc != FW_OK) {
         /* Word of a standing that was not stored is not sent either. */
-        while (w->outgoing_count > before)
-            free(w->outgoing[--w->outgoing_count].payload);
+        outgoing_cut(&w->outgoing, before);
         return rc;
     }
-    waiting = w->outgoing_count;
+    waiting = w->outgoing.count;
     if (books.settled)
         fw_log(FW_LOG_WARN, "watch '%s' is now %s (was %s): %s; owner %s",
                g->watch->name, standing_name(books.standing.state),
                standing_name(g->standing.state), books.why, g->watch->owner);
     g->totals = books.totals;
     g->standing = books.standing;
-    budgets_settle(&w->budgets);
+    budgets_settle(&w->teller.budgets);
     g->calibration.changed = false;
     for (size_t i = 0; i < CALIBRATION_POOLS; i++)
         w->pools[i].calibration.changed = false;
@@ -544,8 +230,8 @@ static fw_rc store_look(struct watcher *w, struct watching *g, fw_ms now,
         settle_series(w, g, g->series[i]);
     alert_series_look(&w->alert_series, g, now);
     alert_series_store(&w->alert_series);
-    watching_sweep(g, forgotten, now);
-    clear_outgoing(w);
+    watching_sweep(g, books_forget, now);
+    outgoing_cut(&w->outgoing, 0);
     if (dropped > 0)
         fw_log(FW_LOG_ERROR,
                "the outbox is full: %zu of the oldest notifications dropped",
@@ -560,9 +246,9 @@ static fw_rc store_look(struct watcher *w, struct watching *g, fw_ms now,
 
 static void look_once(struct watcher *w, struct watching *g, fw_ms now)
 {
-    struct telling telling = {w, g};
+    struct telling telling = {&w->teller, g};
     struct fw_err err = {0};
-    fw_rc rc = look_at(g, &w->sight, now, tell, &telling, &err);
+    fw_rc rc = look_at(g, &w->sight, now, teller_tell, &telling, &err);
 
     if (rc == FW_OK)
         rc = store_look(w, g, now, &err);
@@ -584,28 +270,28 @@ static fw_rc send_digest(struct watcher *w, struct budget *due, fw_ms now,
                          struct fw_err *err)
 {
     struct fw_buf body = FW_BUF_INIT(FW_MAX_RECORD_BYTES / 2);
-    size_t before = w->outgoing_count, dropped = 0;
+    size_t before = w->outgoing.count, dropped = 0;
     struct fw_txn *txn = NULL;
     fw_rc rc = fw_txn_begin(w->o.store, true, &txn, err);
 
     if (rc != FW_OK)
         return rc;
-    rc = budget_tell(txn, &w->budgets, due, now, &body, err);
-    keep_body(w, rc, &body, due->owner, now);
+    rc = budget_tell(txn, &w->teller.budgets, due, now, &body, err);
+    outgoing_keep(&w->outgoing, rc, &body, due->owner, now);
     fw_log(FW_LOG_WARN, "digest for %s: %llu predictions were held back",
            due->owner, (unsigned long long)due->held_count);
     budget_empty(due);
     if (rc == FW_OK)
-        rc = budgets_store(txn, &w->budgets, now, err);
+        rc = budgets_store(txn, &w->teller.budgets, now, err);
     if (rc == FW_OK)
-        rc = store_outgoing(w, txn, &dropped, err);
+        rc = outgoing_store(&w->outgoing, txn, &dropped, err);
     rc = fw_txn_end(txn, rc, err);
     if (rc != FW_OK)
         return rc; /* the body waits in memory for the next commit */
-    budgets_settle(&w->budgets);
-    if (w->outgoing_count > before && w->o.wake != NULL)
+    budgets_settle(&w->teller.budgets);
+    if (w->outgoing.count > before && w->o.wake != NULL)
         w->o.wake(w->o.wake_self);
-    clear_outgoing(w);
+    outgoing_cut(&w->outgoing, 0);
     return FW_OK;
 }
 
@@ -614,7 +300,7 @@ static void send_digests(struct watcher *w, fw_ms now)
     struct fw_err err = {0};
     struct budget *due;
 
-    while ((due = budget_due(&w->budgets, now)) != NULL)
+    while ((due = budget_due(&w->teller.budgets, now)) != NULL)
         if (send_digest(w, due, now, &err) != FW_OK) {
             fw_log(FW_LOG_ERROR, "a digest is not stored yet: %s", err.text);
             return;
@@ -735,7 +421,7 @@ static void settle_gone(void *self, const struct alert_note *note)
     struct fw_err err = {0};
     fw_rc rc = news_write(note, &record, &err);
 
-    log_change(note, "");
+    teller_log(note, "");
     alert_series_end(&w->alert_series, note);
     if (rc == FW_OK)
         rc = news_put(w->loading, note->state->subject,
@@ -743,7 +429,7 @@ static void settle_gone(void *self, const struct alert_note *note)
     if (rc != FW_OK)
         fw_log(FW_LOG_ERROR, "the end of an alert cannot be told: %s",
                err.text);
-    atomic_fetch_add(&w->told, 1);
+    atomic_fetch_add(&w->teller.told, 1);
     fw_buf_release(&record);
 }
 
@@ -767,8 +453,12 @@ fw_rc watcher_open(const struct watcher_options *options, struct watcher **out,
     w->sight = options->sight != NULL ? *options->sight
                                       : store_sight_of(&w->own_sight);
     w->pruned_at = fw_clock_now(w->o.clock);
-    w->budgets.per_day = w->o.page_budget;
-    w->budgets.digest = w->o.page_digest;
+    w->teller.store = w->o.store;
+    w->teller.sight = &w->sight;
+    w->outgoing.webhooks = w->o.webhooks;
+    w->outgoing.webhook_count = w->o.webhook_count;
+    w->teller.budgets.per_day = w->o.page_budget;
+    w->teller.budgets.digest = w->o.page_digest;
     stepper_init(&w->stepper);
     w->watches = calloc(w->o.watch_count + 1, sizeof(*w->watches));
     if (w->watches == NULL) {
@@ -786,21 +476,17 @@ fw_rc watcher_open(const struct watcher_options *options, struct watcher **out,
     if (rc == FW_OK)
         rc = load_calibrations(w, txn, err);
     if (rc == FW_OK)
-        rc = budgets_load(txn, &w->budgets, err);
+        rc = budgets_load(txn, &w->teller.budgets, err);
     if (rc == FW_OK)
-        rc = store_outgoing(w, txn, &dropped, err);
-    if (rc == FW_OK) {
-        rc = fw_txn_commit(txn, err);
-        txn = NULL;
-    }
+        rc = outgoing_store(&w->outgoing, txn, &dropped, err);
+    rc = fw_txn_end(txn, rc, err);
     if (rc != FW_OK)
         goto out;
-    clear_outgoing(w);
+    outgoing_cut(&w->outgoing, 0);
     alert_series_store(&w->alert_series);
     for (size_t i = 0; i < w->o.watch_count; i++)
         alert_series_resume(&w->alert_series, &w->watches[i]);
 out:
-    fw_txn_abort(txn);
     if (rc == FW_OK)
         *out = w;
     else
@@ -815,11 +501,10 @@ void watcher_close(struct watcher *w)
     for (size_t i = 0; w->watches != NULL && i < w->o.watch_count; i++)
         watching_release(&w->watches[i]);
     testing_release(&w->testing);
-    budgets_release(&w->budgets);
+    budgets_release(&w->teller.budgets);
     alert_series_release(&w->alert_series);
-    clear_outgoing(w);
+    outgoing_release(&w->outgoing);
     stepper_release(&w->stepper);
-    free(w->outgoing);
     free(w->watches);
     free(w);
 }
@@ -865,9 +550,9 @@ void watcher_stats(struct watcher *w, struct watcher_stats *out)
         .active = atomic_load(&w->active),
         .predictions = atomic_load(&w->predictions),
         .scores = atomic_load(&w->scores),
-        .silent = atomic_load(&w->silent),
-        .held = atomic_load(&w->held),
-        .told = atomic_load(&w->told),
+        .silent = atomic_load(&w->teller.silent),
+        .held = atomic_load(&w->teller.held),
+        .told = atomic_load(&w->teller.told),
         .forecaster_bytes = atomic_load(&w->bytes),
         .backtests_refused = atomic_load(&w->backtests_refused),
     };
