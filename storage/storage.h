@@ -204,6 +204,9 @@ void fw_batch_release(struct fw_batch *batch);
 FW_CHECK fw_rc fw_batch_add(struct fw_batch *batch, uint32_t series, fw_ms t,
                             double v);
 
+/* Room for so many in all, or as many as a batch may have; FW_ENOMEM. */
+FW_CHECK fw_rc fw_batch_reserve(struct fw_batch *batch, size_t samples);
+
 /* What became of the samples of one batch. */
 struct fw_append_result {
     fw_rc rc; /* FW_OK: those stored are durable; else none is */

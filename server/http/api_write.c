@@ -96,11 +96,13 @@ static bool write_series(struct writing *w, const struct rw_series *series)
 static bool write_points(struct writing *w, struct fw_str body)
 {
     struct series_cache *cache = w->call->api->cache;
-    struct series_key scope = series_cache_scope(cache, &KEY_REMOTE_WRITE, 1);
-    struct series_key keys[POINTS_AT_ONCE];
+    struct series_walk walk =
+        series_cache_walk(series_cache_scope(cache, &KEY_REMOTE_WRITE, 1));
+    struct fw_str names[POINTS_AT_ONCE];
     struct rw_point points[POINTS_AT_ONCE];
     uint32_t ids[POINTS_AT_ONCE];
     enum rw_step step = RW_POINT;
+    size_t whole = body.n;
     bool taken = true;
 
     while (taken && step == RW_POINT) {
@@ -108,10 +110,15 @@ static bool write_points(struct writing *w, struct fw_str body)
 
         while (n < POINTS_AT_ONCE &&
                (step = rw_next_point(&body, &points[n])) == RW_POINT) {
-            keys[n] = series_cache_key(scope, points[n].name);
+            names[n] = points[n].name;
             n++;
         }
-        taken = step != RW_OTHER && series_cache_find_all(cache, keys, n, ids);
+        taken = step != RW_OTHER &&
+                series_cache_walk_on(cache, &walk, names, n, ids);
+        if (taken && n > 0 &&
+            w->batch.cap == 0) /* as if all were as long as these */
+            taken = fw_batch_reserve(
+                        &w->batch, n * (whole / (whole - body.n) + 1)) == FW_OK;
         for (size_t i = 0; i < n && taken; i++)
             taken = fw_batch_add(&w->batch, ids[i], points[i].t, points[i].v) ==
                     FW_OK;

@@ -4,8 +4,9 @@
  *
  * Senders over HTTP come and go, but name the same series for ever. One cache
  * for all of them remembers each name as it was sent by its 128-bit hash under
- * a random seed, so that a repeated series costs a hash and no parsing. Any
- * thread; ids hold for the store's epoch.
+ * a random seed, so that a repeated series costs a hash and no parsing; of some
+ * names it keeps the text and what came next (name_trail.h), and they cost a
+ * comparison. Any thread; ids hold for the store's epoch.
  */
 #ifndef SERVER_INGEST_SERIES_CACHE_H
 #define SERVER_INGEST_SERIES_CACHE_H
@@ -42,6 +43,22 @@ bool series_cache_find(struct series_cache *cache, struct series_key key,
 bool series_cache_find_all(struct series_cache *cache,
                            const struct series_key *keys, size_t n,
                            uint32_t *ids);
+
+/* Where one who looks up many names of one scope, in order, stands. */
+struct series_walk {
+    struct series_key scope;
+    uint64_t round; /* of the trail */
+    uint32_t step;  /* of the last name */
+};
+
+struct series_walk series_cache_walk(struct series_key scope);
+
+/*
+ * The ids of the next names, under one lock; false unless all of them are
+ * there. Only names of the scope that walked first are kept as text.
+ */
+bool series_cache_walk_on(struct series_cache *cache, struct series_walk *walk,
+                          const struct fw_str *names, size_t n, uint32_t *ids);
 
 /* Without memory, or with the cache full, it only forgets. */
 void series_cache_put(struct series_cache *cache, struct series_key key,

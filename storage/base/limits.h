@@ -52,6 +52,8 @@
 #define FW_MAX_SYNC_TOKEN_BYTES 256
 #define FW_MAX_SERIES_CACHE 262144         /* series one sender is known by */
 #define FW_MAX_SERIES_CACHE_BYTES 67108864 /* and their text */
+#define FW_MAX_NAME_TRAIL 131072           /* names over HTTP kept as sent */
+#define FW_MAX_NAME_TRAIL_BYTES 16777216   /* and their text */
 #define FW_MAX_CONNECTIONS 1024            /* --max-connections */
 #define FW_MAX_LOCAL_CONNECTIONS 64        /* commands at the local socket */
 #define FW_MAX_LOCAL_REQUEST_BYTES 1048576

@@ -20,15 +20,10 @@ void fw_batch_release(struct fw_batch *batch)
 }
 
 /* The three arrays grow together; `cap` is that of the shortest. */
-static fw_rc room(struct fw_batch *b)
+static fw_rc grow(struct fw_batch *b, size_t cap)
 {
-    size_t cap = b->cap == 0 ? FIRST_CAP : b->cap * 2;
     void *p;
 
-    if (cap > FW_MAX_BATCH_SAMPLES)
-        cap = FW_MAX_BATCH_SAMPLES;
-    if (b->n >= cap)
-        return FW_ETOOBIG;
     p = realloc(b->series, cap * sizeof(*b->series));
     if (p == NULL)
         return FW_ENOMEM;
@@ -43,6 +38,23 @@ static fw_rc room(struct fw_batch *b)
     b->v = p;
     b->cap = cap;
     return FW_OK;
+}
+
+/* Doubles; past the cap there is no more. */
+static fw_rc room(struct fw_batch *b)
+{
+    size_t cap = b->cap == 0 ? FIRST_CAP : b->cap * 2;
+
+    if (cap > FW_MAX_BATCH_SAMPLES)
+        cap = FW_MAX_BATCH_SAMPLES;
+    return b->n < cap ? grow(b, cap) : FW_ETOOBIG;
+}
+
+fw_rc fw_batch_reserve(struct fw_batch *batch, size_t samples)
+{
+    if (samples > FW_MAX_BATCH_SAMPLES)
+        samples = FW_MAX_BATCH_SAMPLES;
+    return samples > batch->cap ? grow(batch, samples) : FW_OK;
 }
 
 fw_rc fw_batch_add(struct fw_batch *batch, uint32_t series, fw_ms t, double v)
