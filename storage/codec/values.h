@@ -43,6 +43,14 @@ size_t values_encode(const double *v, size_t n, struct values_hint *hint,
                      uint8_t *out);
 
 /*
+ * The same for bytes that do not live long: keeps to the manner of the block
+ * before, and spares the search, as long as that does not take half as much
+ * again as it did.
+ */
+size_t values_encode_hastily(const double *v, size_t n,
+                             struct values_hint *hint, uint8_t *out);
+
+/*
  * Unpacks n values from exactly `len` bytes, which may be hostile:
  * FW_ECORRUPT if they are not a block of n; `out` is then undefined. Needs up
  * to 60 KiB of stack.

@@ -27,6 +27,7 @@
 
 #define RUN_BYTES_MAX (1 + VALUES_RUN * sizeof(double))
 #define HINT_AGE_MAX 32
+#define HASTY_AGE_MAX 128
 #define GOOD_BYTES 2 /* a value: no need to look for better */
 
 size_t values_bound(size_t n)
@@ -109,12 +110,23 @@ static void hint_set(struct values_hint *hint, unsigned kind, unsigned decimals,
     hint->bytes_per_k = (uint16_t)(bytes * 1024 / n);
 }
 
-/* May a run of n values take so many bytes before a search looks wiser? */
-static bool still_fits(const struct values_hint *hint, size_t bytes, size_t n)
+/* How long a hint is followed before a search looks wiser. */
+struct patience {
+    uint8_t age;
+    uint8_t part; /* of the size before may be added, as 1 / part, ... */
+    uint8_t more; /* ... and so many bytes */
+};
+
+static const struct patience careful = {HINT_AGE_MAX, 16, 8};
+static const struct patience hasty = {HASTY_AGE_MAX, 2, 64};
+
+static bool still_fits(const struct values_hint *hint,
+                       const struct patience *patience, size_t bytes, size_t n)
 {
     size_t before = (size_t)hint->bytes_per_k * n / 1024;
 
-    return bytes <= before + before / 16 + 8 && bytes < 1 + n * sizeof(double);
+    return bytes <= before + before / patience->part + patience->more &&
+           bytes < 1 + n * sizeof(double);
 }
 
 static struct ints_manner hint_manner(const struct values_hint *hint)
@@ -126,37 +138,41 @@ static struct ints_manner hint_manner(const struct values_hint *hint)
 
 /* Writes the run in the manner of the last; 0 if that does not do well. */
 static size_t decimals_like(const double *v, size_t n,
-                            const struct values_hint *hint, uint8_t *out)
+                            const struct values_hint *hint,
+                            const struct patience *patience, uint8_t *out)
 {
     struct ints_manner manner = hint_manner(hint);
     struct values_decimals d;
 
     if (!values_decimals_like(v, n, hint->decimals, manner, &d))
         return 0;
-    return still_fits(hint, d.bytes, n) ? values_decimals_write(&d, v, out) : 0;
+    return still_fits(hint, patience, d.bytes, n)
+               ? values_decimals_write(&d, v, out)
+               : 0;
 }
 
 static size_t ordered_like(const double *v, size_t n,
-                           const struct values_hint *hint, uint8_t *out)
+                           const struct values_hint *hint,
+                           const struct patience *patience, uint8_t *out)
 {
     struct ints_manner manner = hint_manner(hint);
     struct ordered o;
 
     ordered_plan(v, n, &manner, &o);
-    return still_fits(hint, o.bytes, n) ? ordered_write(&o, out) : 0;
+    return still_fits(hint, patience, o.bytes, n) ? ordered_write(&o, out) : 0;
 }
 
 static size_t write_like(const double *v, size_t n, struct values_hint *hint,
-                         uint8_t *out)
+                         const struct patience *patience, uint8_t *out)
 {
-    if (hint->age >= HINT_AGE_MAX)
+    if (hint->age >= patience->age)
         return 0;
     hint->age++;
     switch (hint->kind) {
     case VALUES_DECIMAL:
-        return decimals_like(v, n, hint, out);
+        return decimals_like(v, n, hint, patience, out);
     case VALUES_BITS:
-        return ordered_like(v, n, hint, out);
+        return ordered_like(v, n, hint, patience, out);
     default:
         return 0;
     }
@@ -223,18 +239,18 @@ size_t values_entries_write(const double *v, size_t n, uint8_t *out)
 }
 
 static size_t write_run(const double *v, size_t n, struct values_hint *hint,
-                        uint8_t *out)
+                        const struct patience *patience, uint8_t *out)
 {
     size_t bytes;
 
     if (all_equal(v, n))
         return constant_write(v[0], out);
-    bytes = write_like(v, n, hint, out);
+    bytes = write_like(v, n, hint, patience, out);
     return bytes > 0 ? bytes : write_search(v, n, hint, out);
 }
 
-size_t values_encode(const double *v, size_t n, struct values_hint *hint,
-                     uint8_t *out)
+static size_t encode(const double *v, size_t n, struct values_hint *hint,
+                     const struct patience *patience, uint8_t *out)
 {
     struct values_hint none = {0};
     size_t bytes = 0;
@@ -243,8 +259,20 @@ size_t values_encode(const double *v, size_t n, struct values_hint *hint,
         hint = &none;
     for (size_t i = 0; i < n; i += VALUES_RUN) {
         size_t run = n - i < VALUES_RUN ? n - i : VALUES_RUN;
-        bytes += write_run(v + i, run, hint, out + bytes);
+        bytes += write_run(v + i, run, hint, patience, out + bytes);
     }
     assert(bytes <= values_bound(n));
     return bytes;
+}
+
+size_t values_encode(const double *v, size_t n, struct values_hint *hint,
+                     uint8_t *out)
+{
+    return encode(v, n, hint, &careful, out);
+}
+
+size_t values_encode_hastily(const double *v, size_t n,
+                             struct values_hint *hint, uint8_t *out)
+{
+    return encode(v, n, hint, &hasty, out);
 }

@@ -411,9 +411,12 @@ static struct pending *take_group(struct committer *c)
     (void)pthread_mutex_lock(&c->lock);
     while (c->first == NULL && !c->closing)
         (void)pthread_cond_wait(&c->wake, &c->lock);
-    while (c->first != NULL && !enough_locked(c))
-        if (pthread_cond_timedwait(&c->wake, &c->lock, &c->due) == ETIMEDOUT)
+    while (c->first != NULL && !enough_locked(c)) {
+        struct timespec due = c->due; /* may come nearer meanwhile */
+
+        if (pthread_cond_timedwait(&c->wake, &c->lock, &due) == ETIMEDOUT)
             break;
+    }
     group = c->first;
     for (p = group; p != NULL; p = p->next) {
         samples += p->batch.n;
@@ -556,8 +559,13 @@ uint64_t committer_pending(struct committer *committer)
 /* ---- For everybody ----------------------------------------------------------
  */
 
+/*
+ * The committer is woken where that changes how long it waits: by the first of
+ * a group, by one whose linger ends sooner, and by the one that is enough.
+ */
 static fw_rc enqueue(struct committer *c, struct pending *p, struct fw_err *err)
 {
+    bool wake = false;
     fw_rc rc = FW_OK;
 
     (void)pthread_mutex_lock(&c->lock);
@@ -570,12 +578,14 @@ static fw_rc enqueue(struct committer *c, struct pending *p, struct fw_err *err)
     } else {
         struct timespec due = linger_end(patience_of(c, &p->batch));
 
-        if (c->first == NULL || before(&due, &c->due))
+        wake = c->first == NULL || before(&due, &c->due);
+        if (wake)
             c->due = due;
         *c->last = p;
         c->last = &p->next;
         c->queued += p->batch.n;
-        (void)pthread_cond_signal(&c->wake);
+        if (wake || enough_locked(c))
+            (void)pthread_cond_signal(&c->wake);
     }
     (void)pthread_mutex_unlock(&c->lock);
     if (rc == FW_EBUSY)

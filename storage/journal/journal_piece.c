@@ -129,7 +129,7 @@ fw_rc journal_piece_put(const struct journal_piece *piece,
                 : put_times(piece, last->t, room);
     if (piece->any_late)
         to = put_late(piece, to);
-    bytes = values_encode(piece->v, piece->n, hint, values);
+    bytes = values_encode_hastily(piece->v, piece->n, hint, values);
     to += fw_varint_put(to, bytes);
     if (rc == FW_OK)
         rc = fw_buf_add(out, room, (size_t)(to - room));
