@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* snappy.h - a block of snappy, decoded under a cap. */
+/* snappy.h - libsnappy's door: one block, decoded under a cap. */
 #ifndef SERVER_INGEST_SNAPPY_H
 #define SERVER_INGEST_SNAPPY_H
 

@@ -22,6 +22,7 @@ DOORS = (("lmdb.h", "storage/lmdb/lmdb_env.c storage/lmdb/lmdb_copy.c"),
           "server/notify/email.c server/cli/fetch.c"),
          ("yaml.h", "server/config/yaml_tree.c server/config/yaml_out.c"),
          ("http_parser.h", "server/http/http_head.c"),
+         ("snappy-c.h", "server/ingest/snappy.c"),
          ("xxhash.h", "storage/base/hash.c"),
          ("openssl/", "storage/base/sha256.c"),
          ("glib.h", "storage/base/zone.c storage/base/letters.c"))

@@ -2,7 +2,6 @@
 #include "tests/support/fixture.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <snappy-c.h>
@@ -10,7 +9,6 @@
 #include "server/ingest/remote_write.h"
 #include "server/ingest/snappy.h"
 #include "server/ingest/wire.h"
-#include "tests/support/synth.h"
 
 /* ---- a small writer of protobuf ---- */
 
@@ -331,103 +329,6 @@ static void a_snappy_block_decodes(void **state)
     fw_buf_release(&out);
 }
 
-/* Text that repeats itself from near and far, as names do, and does not. */
-static size_t some_text(struct synth_rng *rng, char *to, size_t most)
-{
-    size_t n = 0;
-
-    while (n < most) {
-        size_t some = 1 + synth_u64(rng) % 90;
-        size_t back = 1 + synth_u64(rng) % (synth_u64(rng) % 2 ? 20 : 3000);
-
-        some = some < most - n ? some : most - n;
-        for (size_t i = 0; i < some; i++, n++)
-            to[n] = back <= n && back % 3 != 0 ? to[n - back]
-                                               : (char)synth_u64(rng);
-    }
-    return n;
-}
-
-/* Ours against libsnappy: the same text, and the same blocks are refused. */
-static void snappy_reads_what_libsnappy_reads(void **state)
-{
-    struct synth_rng rng = synth_seed(1);
-    static char text[20000], packed[30000], theirs[40000];
-    struct fw_buf ours = FW_BUF_INIT(sizeof(theirs));
-    struct fw_err err = {0};
-
-    (void)state;
-    for (int round = 0; round < 3000; round++) {
-        size_t n = some_text(&rng, text,
-                             synth_u64(&rng) % 600 * (uint64_t)(round % 33));
-        size_t bytes = sizeof(packed), length = sizeof(theirs);
-        bool taken;
-        char *exact;
-
-        assert_int_equal(snappy_compress(text, n, packed, &bytes), SNAPPY_OK);
-        for (int i = round % 4; i > 1; i--) /* one in two is damaged */
-            packed[synth_u64(&rng) % bytes] ^= (char)(1 << synth_u64(&rng) % 8);
-        if (round % 8 == 7)
-            bytes = synth_u64(&rng) % bytes;
-        exact = malloc(bytes + 1); /* so that a step over is seen */
-        assert_non_null(exact);
-        memcpy(exact, packed, bytes);
-        exact = realloc(exact, bytes > 0 ? bytes : 1);
-        taken = snappy_uncompress(exact, bytes, theirs, &length) == SNAPPY_OK;
-        fw_buf_clear(&ours);
-        assert_int_equal(snappy_block_add((struct fw_str){exact, bytes}, &ours,
-                                          &err) == FW_OK,
-                         taken);
-        if (taken) {
-            assert_int_equal(ours.len, length);
-            assert_memory_equal(ours.data, theirs, length);
-        }
-        free(exact);
-    }
-    fw_buf_release(&ours);
-}
-
-/* Elements that libsnappy does not write, but the format has. */
-static void every_element_of_snappy_is_read(void **state)
-{
-    static const char rare[] = "\x12"
-                               "\xf4\x01\x00" /* two bytes of length */
-                               "ab"
-                               "\x0f\x02\x00\x00\x00" /* four of distance */
-                               "\x1d\x01"             /* near, of one byte */
-                               "\x00z";
-    static const char none[] = "\x04\x00"
-                               "a"
-                               "\x0a\x00\x00"; /* 0 back */
-    static const char past[] = "\x04\x00"
-                               "a"
-                               "\x0a\x02\x00";
-    static const char long_one[] = "\x05\xfc\xff\xff\xff\xff"
-                                   "abcde";
-    struct fw_buf out = FW_BUF_INIT(1000);
-    struct fw_err err = {0};
-
-    (void)state;
-    assert_int_equal(
-        snappy_block_add((struct fw_str){rare, sizeof(rare) - 1}, &out, &err),
-        FW_OK);
-    assert_string_equal(out.data, "ababab"
-                                  "bbbbbbbbbbb"
-                                  "z");
-    assert_int_equal(
-        snappy_block_add((struct fw_str){none, sizeof(none) - 1}, &out, &err),
-        FW_EINVAL);
-    assert_int_equal(
-        snappy_block_add((struct fw_str){past, sizeof(past) - 1}, &out, &err),
-        FW_EINVAL);
-    assert_int_equal(
-        snappy_block_add((struct fw_str){long_one, sizeof(long_one) - 1}, &out,
-                         &err),
-        FW_EINVAL);
-    assert_int_equal(out.len, 18);
-    fw_buf_release(&out);
-}
-
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -441,8 +342,6 @@ int main(int argc, char **argv)
         cmocka_unit_test(what_is_no_point_is_left_alone),
         cmocka_unit_test(snappy_claims_are_checked_before_memory_is_taken),
         cmocka_unit_test(a_snappy_block_decodes),
-        cmocka_unit_test(snappy_reads_what_libsnappy_reads),
-        cmocka_unit_test(every_element_of_snappy_is_read),
     };
     return fixture_main(argc, argv, tests);
 }
