@@ -389,14 +389,15 @@ static fw_rc check_all(struct checker *c, bool mend, bool *hides)
                  ? 1
                  : 0;
     verdict = lmdb_heads_judge(c->fd, heads, &by);
-    if (verdict == LMDB_HEADS_WRONG)
-        return wrong(c, newest, "its transaction number is wrong");
     if (verdict == LMDB_HEADS_HIDDEN && is_whole(c, heads[1 - newest])) {
         if (mend)
             return write_number(c, &by);
         *hides = true;
     }
-    return check_trees(c, heads[newest]);
+    rc = check_trees(c, heads[newest]);
+    if (rc == FW_OK && verdict == LMDB_HEADS_WRONG)
+        rc = wrong(c, newest, "its transaction number is wrong");
+    return rc;
 }
 
 fw_rc lmdb_check_file(const char *path, bool mend, bool *hides,

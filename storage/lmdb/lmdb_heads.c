@@ -173,11 +173,13 @@ static bool has_list(const struct tree *t, const struct list *list)
                               found.key == list->key && same(&found, list));
 }
 
-static struct list last_list(const struct tree *t)
+/* None, with key 0, for an empty table; false where it cannot be read. */
+static bool last_list(const struct tree *t, struct list *out)
 {
-    struct list last = {0};
-
-    return find_list(t, UINT64_MAX, &last) ? last : (struct list){0};
+    if (find_list(t, UINT64_MAX, out))
+        return true;
+    *out = (struct list){0};
+    return t->depth == 0 && t->root == NO_PAGE;
 }
 
 /*
@@ -194,10 +196,15 @@ enum lmdb_heads_verdict lmdb_heads_judge(int fd, uint8_t heads[2][LMDB_PAGE],
     unsigned x = txn[1] > txn[0] ? 1 : 0;
     struct tree x_tree = free_pages_of(fd, heads[x]);
     struct tree y_tree = free_pages_of(fd, heads[1 - x]);
-    struct list x_last = last_list(&x_tree), y_last = last_list(&y_tree);
+    struct list x_last, y_last;
+    bool x_read = last_list(&x_tree, &x_last);
     uint64_t a = txn[x];
     bool hidden;
 
+    /* A list that is damaged, or cut off, speaks for no other number. */
+    if (!x_read)
+        return LMDB_HEADS_WRONG;
+    (void)last_list(&y_tree, &y_last); /* unread, it has none either */
     if (a == 0) {
         *mend = (struct lmdb_heads_mend){1, 1};
         return has_entries(heads[1]) ? LMDB_HEADS_HIDDEN : LMDB_HEADS_SOUND;

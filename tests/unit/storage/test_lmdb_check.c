@@ -17,6 +17,8 @@
 #include "tests/support/tmpdir.h"
 
 #define FLIPS 800
+#define MEND_COMMITS 6
+#define MEND_FLIPS 200 /* for each of them */
 
 static struct fw_err err;
 static unsigned byte_sum; /* so that every byte is read */
@@ -301,6 +303,88 @@ static size_t flip_numbers(const char *path, const char *copy)
     return mended;
 }
 
+/*
+ * The file of `commits` commits, damaged and then looked through by one who may
+ * mend it: it is refused, or has the last of them. Once a list of free pages
+ * that could not be read spoke for the commit before.
+ */
+static void must_not_go_back(const char *copy, const uint32_t *had, int commits,
+                             const char *what, size_t at)
+{
+    bool hides = false;
+    fw_rc rc = lmdb_check_file(copy, true, &hides, &err);
+    uint32_t now;
+
+    if (rc != FW_OK) {
+        assert_int_equal(rc, FW_ECORRUPT);
+        return;
+    }
+    now = contents(copy);
+    for (int i = 0; i + 1 < commits && now != had[commits - 1]; i++)
+        if (now == had[i])
+            fail_msg("%s %zu: commit %d of %d is the last", what, at, i + 1,
+                     commits);
+}
+
+static void damage_for_mending(const char *path, const char *copy,
+                               const uint32_t *had, int commits,
+                               struct synth_rng *rng)
+{
+    struct fw_buf bytes = FW_BUF_INIT((size_t)64 << 20);
+    size_t whole;
+
+    assert_int_equal(fw_file_read(path, &bytes, &err), FW_OK);
+    whole = bytes.len;
+    for (size_t n = 8192; n < whole; n += 4096) {
+        bytes.len = n;
+        write_file(copy, &bytes);
+        must_not_go_back(copy, had, commits, "cut to", n);
+    }
+    bytes.len = whole;
+    for (int i = 0; i < MEND_FLIPS; i++) {
+        size_t at = synth_u64(rng) % whole / 4096 * 4096 +
+                    synth_u64(rng) % (i % 2 == 0 ? 152 : 4096);
+        char flipped = (char)(bytes.data[at] ^ 1 << synth_u64(rng) % 8);
+        char was = bytes.data[at];
+
+        bytes.data[at] = flipped;
+        write_file(copy, &bytes);
+        must_not_go_back(copy, had, commits, "a bit of byte", at);
+        bytes.data[at] = was;
+    }
+    fw_buf_release(&bytes);
+}
+
+static void whoever_mends_goes_back_to_no_earlier_commit(void **state)
+{
+    struct lmdb_options options = {.single_file = true,
+                                   .map_bytes = (size_t)64 << 20};
+    struct synth_rng rng = synth_seed(fixture_seed());
+    const char *dir = tmpdir_new();
+    char path[FW_PATH_BYTES], copy[FW_PATH_BYTES];
+
+    (void)state;
+    assert_int_equal(fw_path_join(copy, dir, "copy", &err), FW_OK);
+    for (int kind = 0; kind < KINDS; kind++) {
+        struct course c = {.rng = synth_seed(fixture_seed()),
+                           .kind = (enum kind)kind};
+        char name[8] = {(char)('a' + kind)};
+        uint32_t had[MEND_COMMITS];
+
+        assert_int_equal(fw_path_join(path, dir, name, &err), FW_OK);
+        for (int i = 0; i < MEND_COMMITS; i++) {
+            struct lmdb_env *env = NULL;
+
+            assert_int_equal(lmdb_open(path, &options, &env, &err), FW_OK);
+            (void)synth_u64(&c.rng);
+            assert_int_equal(lmdb_update(env, one_commit, &c, &err), FW_OK);
+            (void)lmdb_close(env);
+            had[i] = contents(path);
+            damage_for_mending(path, copy, had, i + 1, &rng);
+        }
+    }
+}
+
 static void no_number_hides_the_last_commit(void **state)
 {
     struct lmdb_options options = {.single_file = true,
@@ -385,6 +469,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_flipped_bit_is_found_or_harmless),
         cmocka_unit_test(a_cut_file_is_found),
         cmocka_unit_test(no_number_hides_the_last_commit),
+        cmocka_unit_test(whoever_mends_goes_back_to_no_earlier_commit),
         cmocka_unit_test(a_failed_commit_is_no_damage),
     };
 
