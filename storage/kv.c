@@ -259,32 +259,68 @@ static fw_rc tell_damage(const char *table, struct fw_err *err)
                       "an entry of the table '%s' in meta/ is damaged", table);
 }
 
-/* Which tables are checked, by number. */
-struct checked_tables {
-    uint8_t bits[(TABLES_MAX + 1) / 8];
+/* Which tables there are, by number, and which of them are checked. */
+struct table_set {
+    uint8_t known[(TABLES_MAX + 1) / 8], checked[(TABLES_MAX + 1) / 8];
+    bool damaged; /* there are more, and it was told */
 };
 
-static fw_rc find_checked(struct lmdb_cursor *cursor,
-                          struct checked_tables *out, struct fw_err *err)
+typedef void (*damage_sink)(void *self, const char *sentence);
+
+static bool is_in(const uint8_t *bits, unsigned id)
 {
-    char section = META_TABLE;
+    return (bits[id / 8] >> id % 8 & 1) != 0;
+}
+
+static fw_rc find_tables(struct lmdb_cursor *cursor, struct table_set *out,
+                         damage_sink damaged, void *self, struct fw_err *err)
+{
+    char section = META_TABLE, sentence[128];
     struct fw_str key, value;
     fw_rc rc =
         lmdb_seek(cursor, (struct fw_str){&section, 1}, &key, &value, err);
 
     while (rc == FW_OK && key.n > 0 && key.p[0] == META_TABLE) {
-        struct table t;
+        struct table t = {0};
 
-        if (table_get(key, value, &t) && t.checked)
-            out->bits[t.id / 8] |= (uint8_t)(1u << t.id % 8);
+        if (table_get(key, value, &t)) {
+            out->known[t.id / 8] |= (uint8_t)(1u << t.id % 8);
+            out->checked[t.id / 8] |= (uint8_t)(t.checked << t.id % 8);
+        } else {
+            (void)snprintf(sentence, sizeof(sentence),
+                           "meta/: the number of the table '%.*s' is damaged",
+                           key.n > TABLE_NAME_MAX ? TABLE_NAME_MAX
+                                                  : (int)key.n - 1,
+                           key.p + 1);
+            damaged(self, sentence);
+            out->damaged = true;
+        }
         rc = lmdb_next(cursor, &key, &value, err);
     }
     return rc == FW_END ? FW_OK : rc;
 }
 
+static unsigned table_of(struct fw_str key)
+{
+    return (unsigned)(unsigned char)key.p[1] << 8 | (unsigned char)key.p[2];
+}
+
+/* A key cut short, or of no table, is damaged as a wrong checksum is. */
+static bool is_sound(const struct table_set *tables, struct fw_str key,
+                     struct fw_str value)
+{
+    unsigned id;
+
+    if (key.n <= PREFIX)
+        return false;
+    id = table_of(key);
+    if (!is_in(tables->known, id))
+        return tables->damaged;
+    return !is_in(tables->checked, id) || uncover(key, &value);
+}
+
 static fw_rc check_tables(struct lmdb_cursor *cursor,
-                          const struct checked_tables *tables,
-                          void (*damaged)(void *self, const char *sentence),
+                          const struct table_set *tables, damage_sink damaged,
                           void *self, struct fw_err *err)
 {
     char section = META_KEY, sentence[128];
@@ -293,18 +329,14 @@ static fw_rc check_tables(struct lmdb_cursor *cursor,
         lmdb_seek(cursor, (struct fw_str){&section, 1}, &key, &value, err);
 
     while (rc == FW_OK && key.n > 0 && key.p[0] == META_KEY) {
-        /* A key cut short says no table: it is not the end of the others. */
-        bool whole = key.n > PREFIX;
-        unsigned id = whole ? (unsigned)(unsigned char)key.p[1] << 8 |
-                                  (unsigned char)key.p[2]
-                            : 0;
+        if (!is_sound(tables, key, value)) {
+            bool whole = key.n > PREFIX;
 
-        if (!whole || ((tables->bits[id / 8] >> id % 8 & 1) != 0 &&
-                       !uncover(key, &value))) {
             (void)snprintf(sentence, sizeof(sentence),
                            "meta/: an entry of table %u is damaged (a key of "
                            "%zu bytes)",
-                           id, whole ? key.n - PREFIX : 0);
+                           whole ? table_of(key) : 0,
+                           whole ? key.n - PREFIX : 0);
             damaged(self, sentence);
         }
         rc = lmdb_next(cursor, &key, &value, err);
@@ -316,7 +348,7 @@ fw_rc meta_check_entries(struct lmdb_env *meta,
                          void (*damaged)(void *self, const char *sentence),
                          void *self, struct fw_err *err)
 {
-    struct checked_tables tables = {{0}};
+    struct table_set tables = {.damaged = false};
     struct lmdb_txn txn = {0};
     struct lmdb_cursor cursor = {0};
     fw_rc rc = lmdb_begin_read(meta, &txn, err);
@@ -325,7 +357,7 @@ fw_rc meta_check_entries(struct lmdb_env *meta,
         return rc;
     rc = lmdb_cursor_open(&txn, &cursor, err);
     if (rc == FW_OK)
-        rc = find_checked(&cursor, &tables, err);
+        rc = find_tables(&cursor, &tables, damaged, self, err);
     if (rc == FW_OK)
         rc = check_tables(&cursor, &tables, damaged, self, err);
     lmdb_cursor_close(&cursor);
