@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* ctest: timeout=1800 */
+/* ctest: timeout=7200 */
 /*
  * test_damage.c - bits flip, files are cut: what is read is right, or an error
  * says what is damaged; nothing else, and nobody dies of it.
@@ -11,10 +11,11 @@
  * for writing, in a copy, and takes a sample or says why it does not.
  *
  * FOREWARN_FLIPS: how many; FOREWARN_LONG=1: every bit of the first 64 KiB and
- * 2,000 others of each file instead of a thousand in all. That takes hours;
- * FOREWARN_EVERY=64 tries every 64th of these bits, from the one on that the
- * seed says, so that seeds 0 to 63 are all of them, one share after the other.
- * Cuts are at every page either way.
+ * 2,000 others of each file instead of a thousand in all. These are 2.2
+ * million: some twenty minutes of a processor, twice that with sanitizers.
+ * FOREWARN_EVERY=64 tries every 64th of them, from the one on that the seed
+ * says, so that seeds 0 to 63 are all of them, one share after the other. Cuts
+ * are at every page either way.
  */
 #include "tests/support/fixture.h"
 
@@ -22,6 +23,7 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -44,7 +46,11 @@
 #define CLOSED 600
 #define SEALED 1300
 #define PACKED 1500
-#define STEP 100000 /* a day and a half in all */
+#define STEP 100000 /* two days in all */
+#define BATCH 100   /* times of a commit */
+#define OLD 100     /* samples of each that only their rollup is left of */
+#define OLD_START (START - 20 * FW_DAY)
+#define ROWS_MAX 16 /* of a series */
 #define PATH_ROOM 4096
 #define ENTRIES 40
 #define MAX_FILES 32
@@ -53,8 +59,26 @@
 #define WHOLE_BYTES 65536
 #define OTHERS 2000
 
+/* Most of a store's life is its opening here, and what was freed is soon seen
+ * to be used: the sanitizer need not keep all of it for long. */
+const char *__asan_default_options(void);
+const char *__asan_default_options(void)
+{
+    return "quarantine_size_mb=4:thread_local_quarantine_size_kb=64:"
+           "malloc_context_size=8";
+}
+
 static struct fake_clock fake;
 static struct fw_err err;
+static uint64_t written[SERIES][SAMPLES]; /* the bits that are expected */
+static struct fw_summary rows_made[SERIES][ROWS_MAX];
+static size_t row_counts[SERIES], row_count;
+
+/* Of series 3 stretches are deleted, of each kind of place. */
+static const struct {
+    uint32_t from, to;
+} deleted[] = {{100, 150}, {1250, 1350}, {1650, 1670}};
+#define DELETED 170u
 
 struct damaged_file {
     char name[PATH_ROOM]; /* below the folder */
@@ -67,7 +91,7 @@ static size_t root_length;
 /* What the processes found; shared. */
 struct outcome {
     uint64_t looked, right, told, refused, written;
-    bool failed;
+    char what[512]; /* the damage at hand, which a crash cannot tell */
     char text[2048];
 };
 
@@ -76,7 +100,6 @@ struct worker {
     const struct damaged_file *file;
     struct outcome *out;
     int number;
-    char what[128]; /* the damage at hand */
 };
 
 static fw_ms time_of(uint32_t k)
@@ -84,25 +107,46 @@ static fw_ms time_of(uint32_t k)
     return START + (fw_ms)k * STEP;
 }
 
-static uint64_t bits_of(uint32_t series, uint32_t k)
+static void choose_samples(void)
 {
-    struct synth_rng rng = synth_seed((uint64_t)series << 32 | k);
+    struct synth_rng rng = synth_seed(1);
 
-    return series == 0 ? synth_u64(&rng)
-                       : fw_double_bits((double)(k * series % 977) / 10);
+    for (uint32_t series = 0; series < SERIES; series++)
+        for (uint32_t k = 0; k < SAMPLES; k++)
+            written[series][k] =
+                series == 0 ? synth_u64(&rng)
+                            : fw_double_bits((double)(k * series % 977) / 10);
 }
 
-static fw_rc open_store(const char *dir, bool read_only, struct fw_store **out)
+static bool is_deleted(uint32_t series, uint32_t k)
+{
+    bool is = false;
+
+    for (size_t i = 0; i < sizeof(deleted) / sizeof(deleted[0]); i++)
+        is |= k >= deleted[i].from && k < deleted[i].to;
+    return is && series == 3;
+}
+
+static fw_rc open_keeping(const char *dir, bool read_only, fw_ms retention,
+                          struct fw_store **out)
 {
     struct fw_store_options options = {.create = !read_only,
                                        .read_only = read_only,
                                        .linger = -1,
-                                       .retention = INT64_MAX,
+                                       .retention = retention,
+                                       .rollup_retention = INT64_MAX,
                                        .ooo_window = 1000 * FW_DAY,
                                        .disk_floor = 1,
+                                       /* room for more is cleared each time */
+                                       .max_series = 1000,
                                        .clock = &fake.clock};
 
     return fw_store_open(dir, &options, out, &err);
+}
+
+static fw_rc open_store(const char *dir, bool read_only, struct fw_store **out)
+{
+    return open_keeping(dir, read_only, 10 * FW_DAY, out);
 }
 
 static fw_rc series_id(struct fw_store *store, uint32_t number, uint32_t *id)
@@ -118,23 +162,64 @@ static fw_rc series_id(struct fw_store *store, uint32_t number, uint32_t *id)
 /* ---- The folder -----------------------------------------------------------
  */
 
-static void write_part(struct fw_store *store, uint32_t from, uint32_t to)
+static fw_rc add(struct fw_store *store, struct fw_batch *batch,
+                 uint32_t series, fw_ms t, uint64_t bits)
 {
-    for (uint32_t k = from; k < to; k += 50)
-        for (uint32_t series = 0; series < SERIES; series++) {
-            struct fw_append_result result = {0};
-            struct fw_batch batch = {0};
-            uint32_t id = 0;
+    uint32_t id = 0;
+    fw_rc rc = series_id(store, series, &id);
 
-            assert_int_equal(series_id(store, series, &id), FW_OK);
-            for (uint32_t i = k; i < k + 50 && i < to; i++)
-                assert_int_equal(
-                    fw_batch_add(&batch, id, time_of(i),
-                                 fw_double_of_bits(bits_of(series, i))),
-                    FW_OK);
-            assert_int_equal(fw_store_append(store, &batch, &result, &err),
-                             FW_OK);
-        }
+    return rc == FW_OK ? fw_batch_add(batch, id, t, fw_double_of_bits(bits))
+                       : rc;
+}
+
+static fw_rc write_part(struct fw_store *store, uint32_t from, uint32_t to)
+{
+    fw_rc rc = FW_OK;
+
+    for (uint32_t k = from; k < to && rc == FW_OK; k += BATCH) {
+        struct fw_append_result result = {0};
+        struct fw_batch batch = {0};
+
+        for (uint32_t i = k; i < k + BATCH && i < to && rc == FW_OK; i++)
+            for (uint32_t series = 0; series < SERIES && rc == FW_OK; series++)
+                rc = add(store, &batch, series, time_of(i), written[series][i]);
+        if (rc == FW_OK)
+            rc = fw_store_append(store, &batch, &result, &err);
+    }
+    return rc;
+}
+
+/* A day that was closed, and of which retention left the rollup. */
+static fw_rc write_rollup(const char *dir)
+{
+    struct fw_append_result result = {0};
+    struct fw_batch batch = {0};
+    struct fw_store *store = NULL;
+    fw_rc rc = open_keeping(dir, false, INT64_MAX, &store);
+
+    for (uint32_t k = 0; k < OLD && rc == FW_OK; k++)
+        for (uint32_t series = 0; series < SERIES && rc == FW_OK; series++)
+            rc = add(store, &batch, series, OLD_START + (fw_ms)k * STEP,
+                     written[series][k]);
+    if (rc == FW_OK)
+        rc = fw_store_append(store, &batch, &result, &err);
+    if (rc == FW_OK)
+        rc = fw_store_compact(store, NULL, &err);
+    fw_store_close(store);
+    return rc;
+}
+
+static fw_rc delete_some(struct fw_store *store)
+{
+    struct fw_matcher matcher = {FW_MATCH_EQUAL, FW_STR("n"), FW_STR("3")};
+    uint64_t hit = 0;
+    fw_rc rc = FW_OK;
+
+    for (size_t i = 0; i < sizeof(deleted) / sizeof(deleted[0]); i++)
+        if (rc == FW_OK)
+            rc = fw_store_delete(store, &matcher, 1, time_of(deleted[i].from),
+                                 time_of(deleted[i].to - 1), &hit, &err);
+    return rc;
 }
 
 static struct fw_str entry_key(char room[16], unsigned i)
@@ -157,33 +242,72 @@ static fw_rc write_entries(struct fw_store *store)
     return rc == FW_OK ? fw_txn_commit(txn, &err) : rc;
 }
 
+static fw_rc live(const char *dir)
+{
+    struct fw_store *store = NULL;
+    fw_rc rc = write_rollup(dir);
+
+    if (rc == FW_OK)
+        rc = open_store(dir, false, &store);
+    if (rc == FW_OK)
+        rc = write_part(store, 0, CLOSED);
+    if (rc == FW_OK)
+        rc = fw_store_compact(store, NULL, &err);
+    if (rc == FW_OK)
+        rc = write_part(store, CLOSED, SEALED);
+    if (rc == FW_OK)
+        rc = sealer_run(store->sealer, SEAL_ALL, &err);
+    if (rc == FW_OK)
+        rc = write_part(store, SEALED, PACKED);
+    if (rc == FW_OK)
+        rc = sealer_run(store->sealer, SEAL_RING, &err);
+    if (rc == FW_OK)
+        rc = write_part(store, PACKED, SAMPLES);
+    if (rc == FW_OK)
+        rc = delete_some(store);
+    return rc == FW_OK ? write_entries(store) : rc;
+}
+
 /* By a process that dies, so that there is a journal. */
 static void make_folder(const char *dir)
 {
-    struct fw_store *store = NULL;
     int status = 0;
     pid_t pid = fork();
 
     assert_true(pid >= 0);
     if (pid == 0) {
-        if (open_store(dir, false, &store) != FW_OK)
-            _exit(1);
-        write_part(store, 0, CLOSED);
-        if (fw_store_compact(store, NULL, &err) != FW_OK)
-            _exit(2);
-        write_part(store, CLOSED, SEALED);
-        if (sealer_run(store->sealer, SEAL_ALL, &err) != FW_OK)
-            _exit(3);
-        write_part(store, SEALED, PACKED);
-        if (sealer_run(store->sealer, SEAL_RING, &err) != FW_OK)
-            _exit(4);
-        write_part(store, PACKED, SAMPLES);
-        if (write_entries(store) != FW_OK)
-            _exit(5);
-        _exit(0);
+        if (live(dir) == FW_OK)
+            _exit(0);
+        fprintf(stderr, "the writer: %s\n", err.text);
+        _exit(1);
     }
     assert_int_equal(waitpid(pid, &status, 0), pid);
     assert_int_equal(status, 0);
+}
+
+/* The rows as the undamaged folder has them. */
+static void note_rows(const char *dir)
+{
+    struct fw_store *store = NULL;
+    struct fw_rollups *rollups = NULL;
+    const struct fw_summary *rows = NULL;
+    uint32_t id = 0;
+
+    row_count = 0;
+    assert_int_equal(open_store(dir, true, &store), FW_OK);
+    assert_int_equal(fw_rollups_open(store, &rollups, &err), FW_OK);
+    for (uint32_t i = 0; i < SERIES; i++) {
+        assert_int_equal(series_id(store, i, &id), FW_OK);
+        assert_int_equal(fw_rollups_read(rollups, id, INT64_MIN, INT64_MAX,
+                                         &rows, &row_counts[i], &err),
+                         FW_OK);
+        assert_in_range(row_counts[i], 2, ROWS_MAX);
+        for (size_t k = 0; k < row_counts[i]; k++)
+            rows_made[i][k] = rows[k];
+        row_count += row_counts[i];
+    }
+    fw_rollups_close(rollups);
+    fw_store_close(store);
 }
 
 static int note_file(const char *path, const struct stat *st, int kind,
@@ -206,7 +330,7 @@ static void list_files(const char *dir)
     file_count = 0;
     root_length = strlen(dir);
     assert_int_equal(nftw(dir, note_file, 8, FTW_PHYS), 0);
-    assert_true(file_count >= 5); /* meta, journal, head, two days */
+    assert_true(file_count >= 7); /* meta, journal, head, days, rollups */
 }
 
 static void copy_folder(const char *from, const char *to)
@@ -230,67 +354,173 @@ static _Noreturn void wrong(struct worker *w, const char *fmt, ...)
     va_start(ap, fmt);
     (void)vsnprintf(text, sizeof(text), fmt, ap);
     va_end(ap);
-    (void)snprintf(w->out->text, sizeof(w->out->text), "%.200s: %s: %s",
-                   w->file->name, w->what, text);
-    w->out->failed = true;
+    (void)snprintf(w->out->text, sizeof(w->out->text), "%s", text);
     _exit(1);
 }
 
-/* How many samples of a series came; errors are counted in *errors. */
-static uint32_t read_series(struct worker *w, struct fw_store *store,
-                            uint32_t series, uint32_t *errors)
+/* What came of a store, and how often it said that something did not. */
+struct tally {
+    uint32_t samples, back, entries, rows, errors;
+};
+
+static void see_run(struct worker *w, const struct fw_run *run, uint32_t series,
+                    int64_t *last, struct tally *tally)
+{
+    for (size_t i = 0; i < run->n; i++) {
+        int64_t k = (run->t[i] - START) / STEP;
+
+        if (k < 0 || k >= SAMPLES || k <= *last ||
+            run->t[i] != time_of((uint32_t)k))
+            wrong(w, "series %u: a time that was never written", series);
+        if (fw_double_bits(run->v[i]) != written[series][k])
+            wrong(w, "series %u: sample %" PRId64 " is another one", series, k);
+        *last = k;
+        if (is_deleted(series, (uint32_t)k))
+            tally->back++;
+        else
+            tally->samples++;
+    }
+}
+
+/* What a block says of itself is what is in it. */
+static void compare_summary(struct worker *w, const struct fw_summary *s,
+                            const struct fw_run *run, uint32_t series)
+{
+    double min = INFINITY, max = -INFINITY;
+
+    for (size_t i = 0; i < run->n; i++) {
+        min = run->v[i] < min ? run->v[i] : min;
+        max = run->v[i] > max ? run->v[i] : max;
+    }
+    if (s->n != run->n || s->t_first != run->t[0] ||
+        s->t_last != run->t[run->n - 1] || (min <= max && s->min != min) ||
+        (min <= max && s->max != max))
+        wrong(w, "series %u: a block is not what its summary says", series);
+}
+
+static void read_series(struct worker *w, struct fw_store *store,
+                        uint32_t series, struct tally *tally)
 {
     struct fw_cursor *cursor = NULL;
+    struct fw_summary summary;
     struct fw_run run = {0};
-    uint32_t id = 0, n = 0;
+    uint32_t id = 0;
     int64_t last = -1;
-    fw_rc rc;
+    fw_rc rc, peeked;
 
     if (series_id(store, series, &id) != FW_OK)
-        return 0;
+        return;
     if (fw_cursor_open(store, id, INT64_MIN, INT64_MAX, &cursor, &err) !=
         FW_OK) {
-        ++*errors;
-        return 0;
+        tally->errors++;
+        return;
     }
-    while ((rc = fw_cursor_next(cursor, &run, &err)) != FW_END) {
+    for (;;) {
+        peeked = fw_cursor_peek(cursor, &summary, &err);
+        rc = fw_cursor_next(cursor, &run, &err);
+        if (rc == FW_END)
+            break;
         if (rc != FW_OK) {
             if (err.text[0] == '\0')
                 wrong(w, "an error without a sentence");
-            if (++*errors > 1000)
+            if (++tally->errors > 1000)
                 wrong(w, "the errors have no end");
             if (rc != FW_ECORRUPT)
                 break;
             continue;
         }
-        for (size_t i = 0; i < run.n; i++, n++) {
-            int64_t k = (run.t[i] - START) / STEP;
-
-            if (k < 0 || k >= SAMPLES || k <= last ||
-                run.t[i] != time_of((uint32_t)k))
-                wrong(w, "series %u: a time that was never written", series);
-            if (fw_double_bits(run.v[i]) != bits_of(series, (uint32_t)k))
-                wrong(w, "series %u: sample %" PRId64 " is another one", series,
-                      k);
-            last = k;
-        }
+        if (peeked == FW_OK)
+            compare_summary(w, &summary, &run, series);
+        see_run(w, &run, series, &last, tally);
     }
     fw_cursor_close(cursor);
-    return n;
 }
 
-/* How many entries came; errors are counted in *errors. */
-static uint32_t read_entries(struct worker *w, struct fw_store *store,
-                             uint32_t *errors)
+static bool same_row(const struct fw_summary *a, const struct fw_summary *b)
+{
+    return a->t_first == b->t_first && a->t_last == b->t_last && a->n == b->n &&
+           a->nans == b->nans &&
+           fw_double_bits(a->min) == fw_double_bits(b->min) &&
+           fw_double_bits(a->max) == fw_double_bits(b->max) &&
+           fw_double_bits(a->sum) == fw_double_bits(b->sum) &&
+           fw_double_bits(a->first) == fw_double_bits(b->first) &&
+           fw_double_bits(a->last) == fw_double_bits(b->last) &&
+           fw_double_bits(a->increase) == fw_double_bits(b->increase);
+}
+
+/* Where a closed day is set aside its rollup stands for it: of what it had. */
+static bool true_row(const struct fw_summary *row, uint32_t series)
+{
+    struct fw_summary is = {.min = NAN, .max = NAN};
+
+    for (uint32_t k = 0; k < CLOSED; k++) {
+        double v = fw_double_of_bits(written[series][k]);
+
+        if (time_of(k) < row->t_first || time_of(k) > row->t_last)
+            continue;
+        is.n++;
+        is.nans += isnan(v) ? 1 : 0;
+        is.min = fmin(is.min, v);
+        is.max = fmax(is.max, v);
+    }
+    return is.n == row->n && is.nans == row->nans && is.n > 0 &&
+           !(is.min < row->min || is.min > row->min) &&
+           !(is.max < row->max || is.max > row->max);
+}
+
+static void see_rows(struct worker *w, const struct fw_summary *rows, size_t n,
+                     uint32_t series)
+{
+    size_t at = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        if (rows[i].t_first >= START && true_row(&rows[i], series))
+            continue;
+        while (at < row_counts[series] &&
+               !same_row(&rows[i], &rows_made[series][at]))
+            at++;
+        if (at++ >= row_counts[series])
+            wrong(w, "series %u: row %zu of a rollup is another one", series,
+                  i);
+    }
+}
+
+static void read_rows(struct worker *w, struct fw_store *store,
+                      struct tally *tally)
+{
+    struct fw_rollups *rollups = NULL;
+    const struct fw_summary *rows = NULL;
+    uint32_t id = 0;
+    size_t n = 0;
+
+    if (fw_rollups_open(store, &rollups, &err) != FW_OK) {
+        tally->errors++;
+        return;
+    }
+    for (uint32_t i = 0; i < SERIES; i++) {
+        if (series_id(store, i, &id) != FW_OK)
+            continue;
+        if (fw_rollups_read(rollups, id, INT64_MIN, INT64_MAX, &rows, &n,
+                            &err) != FW_OK) {
+            tally->errors++;
+            continue;
+        }
+        see_rows(w, rows, n, i);
+        tally->rows += (uint32_t)n;
+    }
+    fw_rollups_close(rollups);
+}
+
+static void read_entries(struct worker *w, struct fw_store *store,
+                         struct tally *tally)
 {
     struct fw_txn *txn = NULL;
     struct fw_str value = {0};
-    uint32_t n = 0;
     char room[16];
 
     if (fw_txn_begin(store, false, &txn, &err) != FW_OK) {
-        ++*errors;
-        return 0;
+        tally->errors++;
+        return;
     }
     for (unsigned i = 0; i < ENTRIES; i++) {
         struct fw_str key = entry_key(room, i);
@@ -298,27 +528,33 @@ static uint32_t read_entries(struct worker *w, struct fw_store *store,
 
         if (rc == FW_OK && !fw_str_eq(value, key))
             wrong(w, "entry %u is another one", i);
-        n += rc == FW_OK ? 1 : 0;
-        *errors += rc < 0 ? 1 : 0;
+        tally->entries += rc == FW_OK ? 1 : 0;
+        tally->errors += rc < 0 ? 1 : 0;
     }
     fw_txn_abort(txn);
-    return n;
 }
 
 /* True if all is there; else something must have been said. */
 static bool look(struct worker *w, struct fw_store *store)
 {
     struct fw_store_stats stats;
-    uint32_t errors = 0, samples = 0, entries = read_entries(w, store, &errors);
+    struct tally all = {0};
+    bool right;
 
+    read_entries(w, store, &all);
     for (uint32_t i = 0; i < SERIES; i++)
-        samples += read_series(w, store, i, &errors);
+        read_series(w, store, i, &all);
+    read_rows(w, store, &all);
     fw_store_stats(store, &stats);
-    if ((samples < SERIES * SAMPLES || entries < ENTRIES) && errors == 0 &&
-        stats.corrupt_found == 0)
-        wrong(w, "%u of %u samples and %u of %u entries, and not a word",
-              samples, SERIES * SAMPLES, entries, ENTRIES);
-    return samples == SERIES * SAMPLES && entries == ENTRIES;
+    right = all.samples == SERIES * SAMPLES - DELETED && all.back == 0 &&
+            all.entries == ENTRIES && all.rows == row_count;
+    if (!right && all.errors == 0 && stats.corrupt_found == 0)
+        wrong(w,
+              "%u of %u samples, %u that were deleted, %u of %u entries, %u of "
+              "%zu rows, and not a word",
+              all.samples, SERIES * SAMPLES - DELETED, all.back, all.entries,
+              ENTRIES, all.rows, row_count);
+    return right;
 }
 
 static void read_damaged(struct worker *w)
@@ -384,6 +620,18 @@ static void open_damaged(struct worker *w, int *fd)
         abort();
 }
 
+FW_PRINTF(2, 3)
+static void note_damage(struct worker *w, const char *fmt, ...)
+{
+    size_t n = (size_t)snprintf(w->out->what, sizeof(w->out->what),
+                                "%.300s: ", w->file->name);
+    va_list ap;
+
+    va_start(ap, fmt);
+    (void)vsnprintf(w->out->what + n, sizeof(w->out->what) - n, fmt, ap);
+    va_end(ap);
+}
+
 static void flip(struct worker *w, size_t at, unsigned bit, bool writing)
 {
     unsigned char byte, other;
@@ -395,7 +643,7 @@ static void flip(struct worker *w, size_t at, unsigned bit, bool writing)
     other = (unsigned char)(byte ^ (1u << bit));
     if (pwrite(fd, &other, 1, (off_t)at) != 1)
         abort();
-    (void)snprintf(w->what, sizeof(w->what), "bit %u of byte %zu", bit, at);
+    note_damage(w, "bit %u of byte %zu", bit, at);
     read_damaged(w);
     if (writing)
         write_damaged(w);
@@ -414,7 +662,7 @@ static void cut(struct worker *w, size_t to)
     if (bytes == NULL || pread(fd, bytes, w->file->bytes, 0) != n ||
         ftruncate(fd, (off_t)to) != 0)
         abort();
-    (void)snprintf(w->what, sizeof(w->what), "cut to %zu bytes", to);
+    note_damage(w, "cut to %zu bytes", to);
     read_damaged(w);
     write_damaged(w);
     if (pwrite(fd, bytes, w->file->bytes, 0) != n)
@@ -449,7 +697,8 @@ static size_t every(void)
 
 static void flip_bits(struct worker *w)
 {
-    struct synth_rng rng = synth_seed(fixture_seed() * 7 + (uint64_t)w->number);
+    struct synth_rng rng =
+        synth_seed(fixture_seed() / every() * 7 + (uint64_t)w->number);
     size_t n = 0;
 
     if (!is_long()) {
@@ -471,9 +720,14 @@ static void flip_bits(struct worker *w)
             if ((int)(n % WORKERS) == w->number &&
                 n / WORKERS % every() == fixture_seed() % every())
                 flip(w, at, bit, n % 200 == (unsigned)w->number);
-    for (n = 0; n < OTHERS / WORKERS / every(); n++)
-        flip(w, synth_u64(&rng) % w->file->bytes,
-             (unsigned)(synth_u64(&rng) % 8), n % 20 == 0);
+    for (n = 0; n < OTHERS / WORKERS && w->file->bytes > WHOLE_BYTES; n++) {
+        size_t others = w->file->bytes - WHOLE_BYTES;
+        size_t at = WHOLE_BYTES + synth_u64(&rng) % others;
+        unsigned bit = (unsigned)(synth_u64(&rng) % 8);
+
+        if (n % every() == fixture_seed() % every())
+            flip(w, at, bit, n % 20 == 0);
+    }
 }
 
 static void cut_at_pages(struct worker *w)
@@ -509,6 +763,7 @@ static void damage_all(damage each)
         (void)setenv("TMPDIR", "/dev/shm", 1);
     dir = tmpdir_new();
     make_folder(tmpdir_path(data, sizeof(data), dir, "data"));
+    note_rows(data);
     list_files(data);
     out = mmap(NULL, WORKERS * sizeof(*out), PROT_READ | PROT_WRITE,
                MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -527,8 +782,8 @@ static void damage_all(damage each)
         assert_int_equal(waitpid(pids[i], &status[i], 0), pids[i]);
     for (int i = 0; i < WORKERS; i++) {
         if (status[i] != 0)
-            fail_msg("a process ended with %d after %" PRIu64 ": %s", status[i],
-                     out[i].looked, out[i].text);
+            fail_msg("a process ended with %d after %" PRIu64 ": %s: %s",
+                     status[i], out[i].looked, out[i].what, out[i].text);
         sum.looked += out[i].looked;
         sum.right += out[i].right;
         sum.told += out[i].told;
@@ -563,5 +818,6 @@ int main(int argc, char **argv)
     };
 
     fake_clock_init(&fake, START + 4 * FW_DAY);
+    choose_samples();
     return fixture_main(argc, argv, tests);
 }
