@@ -23,11 +23,11 @@
 #include "tests/support/tmpdir.h"
 
 #define START ((fw_ms)19700 * FW_DAY)
-#define SERIES 1100  /* three registry pages */
+#define SERIES 1040  /* three registry pages */
 #define LOOKED_AT 30 /* one in so many of them, and the first ones */
 #define SERIES_OF_PAGE (LABEL_PAGE_ROWS / LOOKED_AT + DAYS + 1)
-#define DAYS 4 /* partitions, and tombstones */
-#define ENTRIES 20
+#define DAYS 3 /* partitions, and tombstones */
+#define ENTRIES 10
 #define TABLES 2
 #define PAGE 4096
 #define PAGE_HEADER 16
