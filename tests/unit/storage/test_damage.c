@@ -59,15 +59,6 @@
 #define WHOLE_BYTES 65536
 #define OTHERS 2000
 
-/* Most of a store's life is its opening here, and what was freed is soon seen
- * to be used: the sanitizer need not keep all of it for long. */
-const char *__asan_default_options(void);
-const char *__asan_default_options(void)
-{
-    return "quarantine_size_mb=4:thread_local_quarantine_size_kb=64:"
-           "malloc_context_size=8";
-}
-
 static struct fake_clock fake;
 static struct fw_err err;
 static uint64_t written[SERIES][SAMPLES]; /* the bits that are expected */
