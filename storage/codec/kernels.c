@@ -19,8 +19,10 @@ const struct codec_kernels *codec_kernels_at(unsigned index)
     case 0:
         return kernels_scalar();
     case 1:
-        return kernels_avx2();
+        return kernels_sse2();
     case 2:
+        return kernels_avx2();
+    case 3:
         return kernels_avx512();
     default:
         return NULL;

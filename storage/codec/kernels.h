@@ -91,9 +91,9 @@ struct codec_kernels {
      * All of it at once, for groups of small integers, which are the most:
      * residuals of `width` bits, or those of a Rice group where `unary` is not
      * NULL, become what restore() and then divide() would make of them. NULL
-     * if they are not that small (narrow_line()), or no such group; then
-     * nothing has happened. The kernel itself is NULL where it would not be
-     * quicker.
+     * if they are not that small (narrow_line(), which some can do without), or
+     * no such group; then nothing has happened. The kernel itself is NULL where
+     * it would not be quicker.
      */
     const uint8_t *(*narrow)(const uint8_t *low, unsigned width,
                              const uint8_t *unary, const uint8_t *end, size_t n,
@@ -169,12 +169,13 @@ const struct codec_kernels *codec_kernels(void);
  * from 0 (scalar) to below CODEC_KERNELS. codec_kernels_use() sets the ones in
  * use, for tests and benchmarks; it must not race with coding.
  */
-#define CODEC_KERNELS 3
+#define CODEC_KERNELS 4
 const struct codec_kernels *codec_kernels_at(unsigned index);
 void codec_kernels_use(const struct codec_kernels *kernels);
 
 /* One per file; asked by kernels.c only. */
 const struct codec_kernels *kernels_scalar(void);
+const struct codec_kernels *kernels_sse2(void);
 const struct codec_kernels *kernels_avx2(void);
 const struct codec_kernels *kernels_avx512(void);
 

@@ -172,7 +172,7 @@ static void compare_narrow(const struct codec_kernels *a,
                               .zigzag = below(rng, 2) == 0,
                               .centre = around(rng, 20),
                               .last = around(rng, 30)};
-    struct codec_line other = line;
+    struct codec_line other;
     uint8_t unary[CODEC_GROUP * 2];
     const uint8_t *end = unary + sizeof(unary);
     const uint8_t *plane = rice ? unary : NULL;
@@ -181,13 +181,15 @@ static void compare_narrow(const struct codec_kernels *a,
 
     if (b->narrow == NULL)
         return;
+    if (below(rng, 8) == 0)
+        line.last = around(rng, 53);
+    other = line;
     for (size_t i = 0; i < sizeof(low) - CODEC_PAD; i++)
         low[i] = below(rng, 4) == 0 ? 0xFF : (uint8_t)synth_u64(rng);
     for (size_t i = 0; i < sizeof(unary); i++)
         unary[i] = (uint8_t)(synth_u64(rng) & synth_u64(rng));
     q = b->narrow(low, width, plane, end, n, &other, k, got);
-    if (!narrow_line(&line)) {
-        assert_null(q);
+    if (!narrow_line(&line) && q == NULL) { /* some can do more */
         assert_memory_equal(&line, &other, sizeof(line));
         return;
     }
