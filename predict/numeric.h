@@ -70,7 +70,7 @@ bool numeric_solve(double *a, double *b, size_t p);
 
 /*
  * The line y = level + slope * x by robust regression with Tukey's bisquare
- * weights [Holland & Welsch 1977]; at least 4 points. `slope_se` is the
+ * weights [Holland & Welsch 1977]; 4 to 64 points. `slope_se` is the
  * standard error of the slope, `sigma` the robust scatter about the line.
  */
 struct numeric_line {

@@ -37,6 +37,10 @@ static fw_ms median_spacing(const fw_ms *t, const double *v, size_t to)
     }
     if (n == 0)
         return 0;
+    for (i = 1; i < n && d[i] == d[0]; i++)
+        continue;
+    if (i == n)
+        return d[0]; /* as most are */
     qsort(d, n, sizeof(*d), by_value);
     return d[n / 2];
 }

@@ -18,15 +18,31 @@ struct sums {
         yy[SEGMENTS_BLOCKS + 1];
 };
 
-static double piece_cost(const struct sums *s, size_t from, size_t to)
+/* One over the length of a piece and over the squares of its places. */
+struct lengths {
+    double per_n[SEGMENTS_BLOCKS + 1], per_xx[SEGMENTS_BLOCKS + 1];
+};
+
+static void find_lengths(size_t most, struct lengths *out)
 {
-    double n = (double)(to - from);
+    for (size_t i = 1; i <= most; i++) {
+        double n = (double)i;
+
+        out->per_n[i] = 1.0 / n;
+        out->per_xx[i] = i > 1 ? 12.0 / (n * (n * n - 1.0)) : 0.0;
+    }
+}
+
+static inline double piece_cost(const struct sums *s, const struct lengths *l,
+                                size_t from, size_t to)
+{
     double y = s->y[to] - s->y[from], yy = s->yy[to] - s->yy[from];
     double mid = 0.5 * (double)(from + to - 1);
     double sxy = s->xy[to] - s->xy[from] - mid * y;
-    double sxx = n * (n * n - 1.0) / 12.0;
+    double cost =
+        yy - y * y * l->per_n[to - from] - sxy * sxy * l->per_xx[to - from];
 
-    return fmax(0.0, yy - y * y / n - (sxx > 0.0 ? sxy * sxy / sxx : 0.0));
+    return cost > 0.0 ? cost : 0.0;
 }
 
 /*
@@ -89,6 +105,7 @@ void segments_find(const double *y, size_t n, struct segments *out)
 {
     double mean[SEGMENTS_BLOCKS], best[SEGMENTS_BLOCKS + 1];
     struct sums s = {{0}, {0}, {0}};
+    struct lengths l;
     double step_cost;
 
     out->block = (n + SEGMENTS_BLOCKS - 1) / SEGMENTS_BLOCKS;
@@ -105,13 +122,14 @@ void segments_find(const double *y, size_t n, struct segments *out)
     }
     step_cost =
         piece_price(mean, out->blocks) + 1e-12 * (s.yy[out->blocks] + 1e-300);
+    find_lengths(out->blocks, &l);
     best[0] = -step_cost;
     for (size_t to = 1; to <= out->blocks; to++) {
-        best[to] = piece_cost(&s, 0, to);
+        best[to] = piece_cost(&s, &l, 0, to);
         out->last[to] = 0;
         for (size_t from = SEGMENTS_LEAST; from + SEGMENTS_LEAST <= to;
              from++) {
-            double cost = best[from] + piece_cost(&s, from, to) + step_cost;
+            double cost = best[from] + piece_cost(&s, &l, from, to) + step_cost;
 
             if (cost < best[to]) {
                 best[to] = cost;

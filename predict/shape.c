@@ -51,16 +51,15 @@ static bool constant(const struct samples_grid *g)
 /* The sudden falls of the values, or their sudden rises, turned upside down in
  * `y` (a tank that is refilled, what is left on a disk that is cleaned up). */
 static void find_falls(const struct samples_grid *g, bool upside_down,
-                       double *y, struct sawtooth *s)
+                       double *drop, double *y, struct sawtooth *s)
 {
-    double drop;
-
     for (size_t i = 0; i < g->n; i++)
         y[i] = upside_down ? -g->filled[i] : g->filled[i];
-    drop = sawtooth_drop(y, g->n);
+    if (!upside_down) /* what counts as one is the same for both */
+        *drop = sawtooth_drop(y, g->n);
     sawtooth_start(s);
     for (size_t i = 0; i < g->n; i++)
-        sawtooth_add(s, y, i, drop);
+        sawtooth_add(s, y, i, *drop);
 }
 
 /* True if most teeth are half way up in their middle: bursts fall as suddenly,
@@ -397,7 +396,7 @@ enum fw_verdict shape_tell(const struct samples_grid *g,
     struct numeric_line line = {0}, whole;
     bool trend, seasonal = season->strength >= SEASON_LEAST;
     struct sawtooth falls;
-    double climb, scatter;
+    double climb, scatter, drop = INFINITY;
     struct text t;
 
     if (constant(g)) {
@@ -407,7 +406,7 @@ enum fw_verdict shape_tell(const struct samples_grid *g,
         return FW_FLAT;
     }
     for (int turn = 0; turn < 2; turn++) {
-        find_falls(g, turn == 1, work, &falls);
+        find_falls(g, turn == 1, &drop, work, &falls);
         if (sawtooth(g, work, &falls, turn == 1, why, bytes))
             return FW_SAWTOOTH;
         if (reset(g, work, &falls, turn == 1, why, bytes))

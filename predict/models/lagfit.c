@@ -10,6 +10,7 @@
  * nearly alike, from cancelling each other with huge weights. */
 #define RIDGE 1e-5
 #define ROWS_PER_LAG 3 /* fewer rows than this decide nothing */
+#define SHORT_LAG 8
 
 static void add_lag(struct lagfit *fit, size_t lag, size_t most)
 {
@@ -41,29 +42,36 @@ void lagfit_init(struct lagfit *fit, size_t season, size_t longer, size_t most,
     }
 }
 
+/* Rows are as long as they must be, in steps of SIDE. */
+#define SIDE 4
+
+NUMERIC_WIDE
+static void add_products(struct lagfit *fit, const double *z)
+{
+    const double decay = fit->decay;
+
+    for (size_t i = 0; i <= fit->p; i++) {
+        double *row = fit->cross[i], x = z[i];
+
+        for (size_t j = 0; j <= i; j += SIDE)
+            for (size_t k = j; k < j + SIDE; k++)
+                row[k] = row[k] * decay + x * z[k];
+    }
+}
+
 void lagfit_add(struct lagfit *fit, const double *y, size_t t)
 {
-    double z[LAGFIT_MAX + 1];
+    double z[LAGFIT_ROW] = {0};
     size_t p = fit->p;
 
     for (size_t i = 0; i < p; i++)
         z[i] = y[t - fit->lag[i]];
     z[p] = y[t];
-    if (fit->decay < 1.0) {
-        fit->weight *= fit->decay;
-        for (size_t i = 0; i <= p; i++) {
-            fit->sum[i] *= fit->decay;
-            for (size_t j = 0; j <= i; j++)
-                fit->cross[i][j] *= fit->decay;
-        }
-    }
-    fit->weight += 1.0;
+    fit->weight = fit->weight * fit->decay + 1.0;
     fit->rows += 1.0;
-    for (size_t i = 0; i <= p; i++) {
-        fit->sum[i] += z[i];
-        for (size_t j = 0; j <= i; j++)
-            fit->cross[i][j] += z[i] * z[j];
-    }
+    for (size_t i = 0; i <= p; i++)
+        fit->sum[i] = fit->sum[i] * fit->decay + z[i];
+    add_products(fit, z);
 }
 
 bool lagfit_solve(const struct lagfit *fit, struct lagfit_line *out)
@@ -99,10 +107,21 @@ bool lagfit_solve(const struct lagfit *fit, struct lagfit_line *out)
 void lagfit_path(const struct lagfit *fit, const struct lagfit_line *line,
                  const double *y, size_t o, size_t h, double *out)
 {
-    for (size_t k = 0; k < h; k++) {
-        double v = line->level;
+    size_t near = 0;
 
-        for (size_t i = 0; i < fit->p; i++) {
+    /* Only the short lags wait for what came out just before. */
+    while (near < fit->p && fit->lag[near] < SHORT_LAG)
+        near++;
+    for (size_t k = 0; k < h; k++) {
+        double v = line->level, far = 0.0;
+
+        for (size_t i = near; i < fit->p; i++) {
+            size_t lag = fit->lag[i];
+
+            far += line->coef[i] * (k >= lag ? out[k - lag] : y[o + k - lag]);
+        }
+        v += far;
+        for (size_t i = near; i-- > 0;) {
             size_t lag = fit->lag[i];
 
             v += line->coef[i] * (k >= lag ? out[k - lag] : y[o + k - lag]);

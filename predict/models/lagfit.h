@@ -10,6 +10,7 @@
 #include <stddef.h>
 
 #define LAGFIT_MAX 13 /* lags */
+#define LAGFIT_ROW 16 /* sums of products lie in rows of whole vectors */
 
 struct lagfit {
     size_t lag[LAGFIT_MAX]; /* rising */
@@ -17,7 +18,7 @@ struct lagfit {
     double decay; /* weight of a row against the next; 1: all alike */
     double weight, rows;
     double sum[LAGFIT_MAX + 1]; /* of the lagged values, then of the target */
-    double cross[LAGFIT_MAX + 1][LAGFIT_MAX + 1]; /* lower triangle */
+    double cross[LAGFIT_MAX + 1][LAGFIT_ROW]; /* lower triangle */
 };
 
 struct lagfit_line {
