@@ -14,39 +14,65 @@
 #include <string.h>
 
 #include "predict/models/smoothing.h"
+#include "predict/numeric.h"
+
+void smoothing_set(struct smoothing *m, size_t which, double alpha, double beta,
+                   double gamma, double phi)
+{
+    m->alpha[which] = alpha;
+    m->phi[which] = phi;
+    m->trends[which] = alpha * beta;
+    m->seasons[which] = gamma * (1.0 - alpha);
+}
 
 /*
  * One step of Holt's linear trend, damped [Gardner & McKenzie 1985; FPP3, sec.
  * 8.2], with an additive season where there is one [Holt 1957; Winters 1960].
  * The errors are written in error-correction form.
  */
-double smoothing_step(struct smoothing *m, double y)
+static inline __attribute__((always_inline)) void
+step(struct smoothing *restrict m, double *restrict season, double y)
 {
-    double *s = m->period > 0 ? &m->seasonal[m->at] : NULL;
-    double season = s != NULL ? *s : 0.0;
-    double ahead = m->level + m->phi * m->trend;
-    double e = y - ahead - season;
+    for (size_t i = 0; i < SMOOTHING_BESIDE; i++) {
+        double faded = m->phi[i] * m->trend[i], ahead = m->level[i] + faded;
+        double e = y - ahead - season[i];
 
-    m->level = ahead + m->alpha * e;
-    m->trend = m->phi * m->trend + m->alpha * m->beta * e;
-    if (s != NULL) {
-        *s += m->gamma * (1.0 - m->alpha) * e;
-        m->at = m->at + 1 == m->period ? 0 : m->at + 1;
+        m->level[i] = ahead + m->alpha[i] * e;
+        m->trend[i] = faded + m->trends[i] * e;
+        season[i] += m->seasons[i] * e;
+        m->error[i] = e;
     }
-    return e;
 }
 
-void smoothing_forecast(const struct smoothing *m, size_t h, double *out)
+/* Without a season there is one of zero, which nothing moves. */
+static inline double *season_now(struct smoothing *m, double *none)
+{
+    double *now = m->period > 0 ? m->seasonal[m->at] : none;
+
+    if (m->period > 0)
+        m->at = m->at + 1 == m->period ? 0 : m->at + 1;
+    return now;
+}
+
+void smoothing_step(struct smoothing *m, double y)
+{
+    double none[SMOOTHING_BESIDE] = {0};
+
+    step(m, season_now(m, none), y);
+}
+
+void smoothing_forecast(const struct smoothing *m, size_t which, size_t h,
+                        double *out)
 {
     double damp = 0.0, power = 1.0;
     size_t at = m->at;
 
     for (size_t k = 0; k < h; k++) {
-        power *= m->phi;
+        power *= m->phi[which];
         damp += power;
-        out[k] = m->level + damp * m->trend;
+        out[k] = m->level[which] + damp * m->trend[which];
         if (m->period > 0) {
-            out[k] += m->seasonal[at];
+            out[k] += m->seasonal[at][which];
             at = at + 1 == m->period ? 0 : at + 1;
         }
     }
@@ -61,6 +87,7 @@ static const double trends[][2] = {/* beta, phi */
                                    {0.7, 0.8}};
 static const double gammas[] = {0.1, 0.3};
 
+#define FADE 0.998 /* of errors, from step to step */
 #define COUNT(a) (sizeof(a) / sizeof(*(a)))
 
 /* The first level, and the first season as its deviations from it: the mean
@@ -68,68 +95,89 @@ static const double gammas[] = {0.1, 0.3};
 static void start(struct smoothing *m, const double *y, size_t n)
 {
     size_t s = m->period;
+    double level = s > 0 ? 0.0 : y[0];
 
-    m->at = 0;
-    m->trend = 0.0;
-    m->level = y[0];
-    if (s == 0)
-        return;
-    m->level = 0.0;
     for (size_t i = 0; i < 2 * s && i < n; i++)
-        m->level += y[i] / (double)(2 * s);
-    for (size_t i = 0; i < s; i++)
-        m->seasonal[i] = 0.5 * (y[i] + y[i + s]) - m->level;
+        level += y[i] / (double)(2 * s);
+    for (size_t j = 0; j < SMOOTHING_BESIDE; j++) {
+        m->level[j] = level;
+        m->trend[j] = 0.0;
+        for (size_t i = 0; i < s; i++)
+            m->seasonal[i][j] = 0.5 * (y[i] + y[i + s]) - level;
+    }
+    m->at = 0;
 }
 
-/* One setting's run over the series, writing its row at each origin where it
- * is the best so far. */
+/* Takes y[from .. to) in; errors from `warm` on count, and fade: what fits now
+ * matters. */
+NUMERIC_WIDE
+static void go_on(struct smoothing *m, const double *y, size_t from, size_t to,
+                  size_t warm, double *restrict sse)
+{
+    double none[SMOOTHING_BESIDE] = {0};
+
+    for (size_t i = from; i < to; i++) {
+        step(m, season_now(m, none), y[i]);
+        if (i < warm)
+            continue;
+        for (size_t j = 0; j < SMOOTHING_BESIDE; j++)
+            sse[j] = FADE * sse[j] + m->error[j] * m->error[j];
+    }
+}
+
+/* The run of settings over the series, side by side, writing the row of the
+ * best at each origin where it is the best so far. */
 static void run(const struct model_input *in, struct smoothing *m,
                 double *best_sse, double *out)
 {
-    double sse = 0.0;
-    size_t warm = m->period > 0 ? 2 * m->period : 1, next = 0;
+    double sse[SMOOTHING_BESIDE] = {0};
+    size_t warm = m->period > 0 ? 2 * m->period : 1;
+    size_t at = m->period > 0 ? 0 : 1;
 
     start(m, in->y, in->n);
-    for (size_t i = m->period > 0 ? 0 : 1; i <= in->n; i++) {
-        while (next < in->count && in->origins[next] == i) {
-            if (i > warm && sse < best_sse[next]) {
-                best_sse[next] = sse;
-                smoothing_forecast(m, in->h, out + next * in->h);
-            }
-            next++;
-        }
-        if (i < in->n) {
-            double e = smoothing_step(m, in->y[i]);
+    for (size_t next = 0; next < in->count; next++) {
+        size_t o = in->origins[next], best = 0;
 
-            /* Old errors fade: what fits now matters. */
-            if (i >= warm)
-                sse = 0.998 * sse + e * e;
+        if (o < at)
+            continue;
+        go_on(m, in->y, at, o, warm, sse);
+        at = o;
+        for (size_t j = 1; j < SMOOTHING_BESIDE; j++)
+            best = sse[j] < sse[best] ? j : best;
+        if (o > warm && sse[best] < best_sse[next]) {
+            best_sse[next] = sse[best];
+            smoothing_forecast(m, best, in->h, out + next * in->h);
         }
     }
 }
 
 static fw_rc smooth(const struct model_input *in, size_t period, double *out)
 {
+    const size_t g_count = period > 0 ? COUNT(gammas) : 1;
+    const size_t settings = COUNT(alphas) * COUNT(trends) * g_count;
     struct smoothing m = {.period = period};
     double *best_sse =
         fw_arena_alloc(in->scratch, in->count * sizeof(*best_sse));
 
-    m.seasonal = fw_arena_calloc(in->scratch, period + 1, sizeof(double));
+    m.seasonal =
+        fw_arena_alloc(in->scratch, (period + 1) * sizeof(*m.seasonal));
     if (best_sse == NULL || m.seasonal == NULL)
         return FW_ENOMEM;
     for (size_t i = 0; i < in->count; i++) {
         best_sse[i] = INFINITY;
         model_row(out + i * in->h, in->h, NAN);
     }
-    for (size_t a = 0; a < COUNT(alphas); a++)
-        for (size_t b = 0; b < COUNT(trends); b++)
-            for (size_t g = 0; g < (period > 0 ? COUNT(gammas) : 1); g++) {
-                m.alpha = alphas[a];
-                m.beta = trends[b][0];
-                m.phi = trends[b][1];
-                m.gamma = gammas[g];
-                run(in, &m, best_sse, out);
-            }
+    for (size_t from = 0; from < settings; from += SMOOTHING_BESIDE) {
+        for (size_t j = 0; j < SMOOTHING_BESIDE; j++) {
+            /* Those that are too few are filled up with the last. */
+            size_t i = from + j < settings ? from + j : settings - 1;
+            const double *trend = trends[i / g_count % COUNT(trends)];
+
+            smoothing_set(&m, j, alphas[i / g_count / COUNT(trends)], trend[0],
+                          period > 0 ? gammas[i % g_count] : 0.0, trend[1]);
+        }
+        run(in, &m, best_sse, out);
+    }
     return FW_OK;
 }
 

@@ -45,8 +45,8 @@ void lagfit_init(struct lagfit *fit, size_t season, size_t longer, size_t most,
 /* Rows are as long as they must be, in steps of SIDE. */
 #define SIDE 4
 
-NUMERIC_WIDE
-static void add_products(struct lagfit *fit, const double *z)
+static inline __attribute__((always_inline)) void
+add_products(struct lagfit *fit, const double *z)
 {
     const double decay = fit->decay;
 
@@ -59,6 +59,7 @@ static void add_products(struct lagfit *fit, const double *z)
     }
 }
 
+NUMERIC_WIDE
 void lagfit_add(struct lagfit *fit, const double *y, size_t t)
 {
     double z[LAGFIT_ROW] = {0};

@@ -18,6 +18,7 @@
 #include "tests/support/synth.h"
 
 #define N 60
+#define BESIDE 5 /* of those that run side by side, any */
 
 static void near_to(double got, double want, double within)
 {
@@ -27,36 +28,34 @@ static void near_to(double got, double want, double within)
 
 static void damped_holt_is_that_of_statsmodels(void **state)
 {
-    struct smoothing m = {.alpha = 0.35, .beta = 0.2, .phi = 0.9};
+    struct smoothing m = {.period = 0};
     double out[12];
 
     (void)state;
-    m.level = reference_y[0];
+    smoothing_set(&m, BESIDE, 0.35, 0.2, 0.0, 0.9);
+    m.level[BESIDE] = reference_y[0];
     for (size_t i = 0; i < N; i++)
-        (void)smoothing_step(&m, reference_y[i]);
-    smoothing_forecast(&m, 12, out);
+        smoothing_step(&m, reference_y[i]);
+    smoothing_forecast(&m, BESIDE, 12, out);
     for (size_t k = 0; k < 12; k++)
         near_to(out[k], reference_holt[k], 1e-6);
 }
 
 static void holt_winters_is_that_of_statsmodels(void **state)
 {
-    double s[12], out[24];
-    struct smoothing m = {.alpha = 0.35,
-                          .beta = 0.2,
-                          .gamma = 0.3,
-                          .phi = 0.9,
-                          .period = 12,
-                          .seasonal = s};
+    double s[12][SMOOTHING_BESIDE] = {{0}}, out[24];
+    struct smoothing m = {.period = 12, .seasonal = s};
 
     (void)state;
+    smoothing_set(&m, BESIDE, 0.35, 0.2, 0.3, 0.9);
     for (size_t i = 0; i < 24; i++)
-        m.level += reference_y[i] / 24.0;
+        m.level[BESIDE] += reference_y[i] / 24.0;
     for (size_t i = 0; i < 12; i++)
-        s[i] = 0.5 * (reference_y[i] + reference_y[i + 12]) - m.level;
+        s[i][BESIDE] =
+            0.5 * (reference_y[i] + reference_y[i + 12]) - m.level[BESIDE];
     for (size_t i = 0; i < N; i++)
-        (void)smoothing_step(&m, reference_y[i]);
-    smoothing_forecast(&m, 24, out);
+        smoothing_step(&m, reference_y[i]);
+    smoothing_forecast(&m, BESIDE, 24, out);
     /* At whole seasons ahead statsmodels 0.13 leaves the newest value out of
      * its seasonal term; FPP3, sec. 8.3, does not, and neither do we. */
     for (size_t k = 0; k < 24; k++)
