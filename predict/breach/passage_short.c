@@ -22,7 +22,8 @@
 #include "predict/numeric.h"
 
 #define PATHS 400
-#define VALUES_MOST 512 /* newest values looked at */
+#define STREAM 0xd1342543de82ef95u /* from one path's numbers to the next's */
+#define VALUES_MOST 512            /* newest values looked at */
 #define VALUES_LEAST 5
 #define JUMP 6.0         /* robust deviations that make a step a jump */
 #define JUMPS_MOST 0.05  /* share of steps; more of them are a way of life */
@@ -39,6 +40,16 @@ struct story {
     double drift, drift_se; /* of the wandering story */
     double freedom;         /* degrees of it behind drift_se */
     double wander;          /* share of paths that wander */
+};
+
+/* Blocks of chance, by where they begin; what lies behind the last value is
+ * before the first. */
+struct blocks {
+    const double *chance;
+    double *sum;  /* what a block adds in all */
+    double *most; /* the most that is added by then, at any of its steps */
+    size_t n, length;
+    bool adds; /* false: a deviation is gone with its step */
 };
 
 /* Leaves out rare jumps; the mean of what remains is the drift. */
@@ -119,38 +130,94 @@ static fw_rc tell(const double *y, size_t n, struct fw_arena *arena,
     return FW_OK;
 }
 
-/* One future; returns the first step above the limit, or 0. */
-static size_t live(const struct story *s, struct numeric_rng *rng, bool wander,
+static fw_rc cut_blocks(const struct story *s, bool wander,
+                        struct fw_arena *arena, struct blocks *b)
+{
+    b->chance = wander ? s->steps : s->rest;
+    b->n = wander ? s->step_count : s->n;
+    b->length = s->block;
+    b->adds = wander;
+    b->sum = fw_arena_alloc(arena, b->n * sizeof(double));
+    b->most = fw_arena_alloc(arena, b->n * sizeof(double));
+    if (b->sum == NULL || b->most == NULL)
+        return FW_ENOMEM;
+    for (size_t i = 0; i < b->n; i++) {
+        double sum = 0.0, most = -INFINITY;
+
+        for (size_t j = 0; j < b->length; j++) {
+            double chance = b->chance[(i + j) % b->n];
+
+            sum = wander ? sum + chance : chance;
+            most = sum > most ? sum : most;
+        }
+        b->sum[i] = wander ? sum : 0.0;
+        b->most[i] = most;
+    }
+    return FW_OK;
+}
+
+/* SplitMix64 [Steele, Lea & Flood 2014]: a stream of its own for each path. */
+static inline size_t draw(uint64_t *state, size_t n)
+{
+    uint64_t z = *state += 0x9e3779b97f4a7c15u;
+
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ z >> 27) * 0x94d049bb133111ebu;
+    return (size_t)((z >> 32) * n >> 32);
+}
+
+/* The step within the block that begins at `at` at which v gets above the
+ * limit; 0 if none of `steps` does. */
+static size_t step_above(const struct blocks *b, size_t at, double v,
+                         double rate, size_t steps, double limit)
+{
+    double sum = 0.0;
+
+    for (size_t j = 0; j < steps; j++) {
+        double chance = b->chance[at];
+
+        sum = b->adds ? sum + chance : chance;
+        if (v + rate * (double)(j + 1) + sum > limit)
+            return j + 1;
+        at = at + 1 == b->n ? 0 : at + 1;
+    }
+    return 0;
+}
+
+/*
+ * One future; returns the first step above the limit, or 0. Its path is the
+ * same whatever the limit, so a higher one is never likelier; it goes block by
+ * block, and only a block that might pass the limit is looked into.
+ */
+static size_t live(const struct blocks *b, double v, double rate, uint64_t seed,
                    size_t h, double limit)
 {
-    const double *pool = wander ? s->steps : s->rest;
-    size_t pool_n = wander ? s->step_count : s->n, at = 0, left = 0;
-    double rate =
-        wander
-            ? s->drift + s->drift_se * numeric_rng_student(rng, s->freedom)
-            : s->line.slope +
-                  s->line.slope_se *
-                      numeric_rng_student(rng, fmax((double)s->n - 2.0, 2.0));
-    double v = wander ? s->newest : s->line.level;
-    size_t first = 0;
+    double climb = (rate > 0.0 ? rate : 0.0) * (double)b->length;
 
-    for (size_t k = 0; k < h; k++) {
-        double chance;
+    for (size_t k = 0; k < h; k += b->length) {
+        size_t at = draw(&seed, b->n), left = h - k;
 
-        if (left == 0) {
-            at = numeric_rng_index(rng, pool_n);
-            left = s->block;
+        if (v + b->most[at] + climb > limit) {
+            size_t step = step_above(
+                b, at, v, rate, left < b->length ? left : b->length, limit);
+
+            if (step > 0)
+                return k + step;
         }
-        chance = pool[at];
-        at = at + 1 == pool_n ? 0 : at + 1;
-        left--;
-        v += rate + (wander ? chance : 0.0);
-        /* The path goes on to its end, so that the next one is the same
-         * whatever the limit: a higher limit is then never likelier. */
-        if (first == 0 && v + (wander ? 0.0 : chance) > limit)
-            first = k + 1;
+        v += b->sum[at] + rate * (double)b->length;
     }
-    return first;
+    return 0;
+}
+
+/* A rate as likely as any other that such a story may have. */
+static double rate_of(const struct story *s, bool wander,
+                      struct numeric_rng *rng)
+{
+    if (wander)
+        return s->drift + s->drift_se * numeric_rng_student(rng, s->freedom);
+    return s->line.slope +
+           s->line.slope_se *
+               numeric_rng_student(rng, fmax((double)s->n - 2.0, 2.0));
 }
 
 /*
@@ -177,6 +244,7 @@ fw_rc passage_short(const double *y, size_t start, size_t o, size_t h,
                     struct passage_answer *out)
 {
     struct story s = {0}, piece = {0};
+    struct blocks blocks[2];
     struct numeric_rng *rng;
     double when[PATHS], *at[3] = {&out->p10, &out->p50, &out->p90};
     const double share[3] = {0.1, 0.5, 0.9};
@@ -191,6 +259,8 @@ fw_rc passage_short(const double *y, size_t start, size_t o, size_t h,
         if (rc == FW_OK && !agree(&s, &piece))
             s = piece;
     }
+    for (int i = 0; rc == FW_OK && i < 2; i++)
+        rc = cut_blocks(&s, i == 1, arena, &blocks[i]);
     if (rc != FW_OK)
         return rc;
     rng = numeric_rng_new(seed);
@@ -198,7 +268,9 @@ fw_rc passage_short(const double *y, size_t start, size_t o, size_t h,
         return FW_ENOMEM;
     for (size_t i = 0; i < PATHS; i++) {
         bool wander = (double)i < s.wander * PATHS;
-        size_t k = live(&s, rng, wander, h, limit);
+        double rate = rate_of(&s, wander, rng);
+        size_t k = live(&blocks[wander], wander ? s.newest : s.line.level, rate,
+                        seed + i * STREAM, h, limit);
 
         if (k > 0)
             when[hits++] = (double)k;
