@@ -334,43 +334,68 @@ static void learn_size(const float *off, const float *w, size_t n,
     out->size = lanes_sum(size) / out->weight;
 }
 
-/* How much each origin counts as one of the last day or so. */
-static void day_weights(const struct passage *p, double *out)
+/* How much each origin counts as one of the last day or so; zeros behind. */
+static void day_weights(const struct passage *p, float *out)
 {
     const struct lesson *l = &p->lesson;
     double day = p->day > 0 ? (double)p->day : LATELY * (double)p->h;
     double once = exp(-(double)p->stride / day), w = 1.0;
     size_t at = l->pool[l->n - 1].at;
 
+    memset(out + l->n, 0, NUMERIC_LANES * sizeof(*out));
     for (size_t i = l->n; i-- > 0;) {
-        size_t back = (at - l->pool[i].at) / p->stride;
-
-        for (; back > 0 && w > LATELY_LEAST; back--)
+        for (; at >= l->pool[i].at + p->stride && w > LATELY_LEAST;
+             at -= p->stride)
             w *= once;
         at = l->pool[i].at;
-        out[i] = w;
+        out[i] = (float)w;
     }
+}
+
+/* The mean of weighted errors, where there are any. */
+NUMERIC_WIDE
+static double mean_error(const float *off, const float *w, size_t n)
+{
+    float up[NUMERIC_LANES] = {0}, sum[NUMERIC_LANES] = {0};
+
+    for (size_t i = 0; i < n; i += NUMERIC_LANES)
+        for (size_t j = 0; j < NUMERIC_LANES; j++) {
+            float e = off[i + j], on = e > NOTHING ? w[i + j] : 0.0F;
+
+            e = e > NOTHING ? e : 0.0F;
+            up[j] += on * e;
+            sum[j] += on;
+        }
+    return lanes_sum(up) / (lanes_sum(sum) + TINY);
 }
 
 /*
  * The mean error of a candidate within the last day or so, in its usual
  * errors: what was too low yesterday is so today.
  */
-static double off_lately(const struct passage *p, int c, const double *day)
+static double off_lately(const struct passage *p, int c, const float *day)
 {
     const struct lesson *l = &p->lesson;
     const float *off = lesson_column(&p->columns, l, p->columns.off[c]);
-    double up = 0.0, lately = 0.0;
 
     if (l->known[c].n == 0)
         return 0.0;
-    for (size_t i = 0; i < l->n; i++) {
-        double on = off[i] > NOTHING ? day[i] : 0.0;
+    return asinh(mean_error(off, day, l->n) / (l->known[c].size + TINY));
+}
 
-        up += on * (off[i] > NOTHING ? (double)off[i] : 0.0);
-        lately += on;
-    }
-    return asinh(up / (lately + TINY) / (l->known[c].size + TINY));
+/* The largest of what rose or fell. */
+NUMERIC_WIDE
+static double largest_size(const float *off, const float *w, size_t n)
+{
+    float most[NUMERIC_LANES] = {0};
+
+    for (size_t i = 0; i < n; i += NUMERIC_LANES)
+        for (size_t j = 0; j < NUMERIC_LANES; j++) {
+            float size = w[i + j] > 0.0F ? fabsf(off[i + j]) : 0.0F;
+
+            most[j] = size > most[j] ? size : most[j];
+        }
+    return lanes_most(most);
 }
 
 static void learn(struct passage *p)
@@ -380,7 +405,7 @@ static void learn(struct passage *p)
     const struct columns *c = &p->columns;
     const float *stays = lesson_column(c, l, c->off[SAID_STAYS]);
     double all = blur_of(l->n), few = blur_of(l->n / ALIKE_SHARE);
-    double day[PASSAGE_POOL];
+    float day[LESSON_ROOM];
 
     l->age = p->age + (PASSAGE_POOL - l->n);
     for (int i = SAID; i-- > 0;) {
@@ -403,9 +428,7 @@ static void learn(struct passage *p)
     day_weights(p, day);
     for (size_t i = 0; i < sizeof(recent) / sizeof(*recent); i++)
         l->known[recent[i]].lately = off_lately(p, recent[i], day);
-    l->climb = TINY;
-    for (size_t i = 0; i < l->n; i++)
-        l->climb = fmax(l->climb, (double)fabsf(stays[i]));
+    l->climb = largest_size(stays, l->age, l->n) + TINY;
     past_learn(p);
 }
 

@@ -200,11 +200,13 @@ void past_place(const struct passage *p, const struct origin *q,
     const struct lesson *l = &p->lesson;
     size_t o = q->at, day = past_day(p);
     double days = (double)o / (double)day, scatter = past_scatter(p, o);
-    double steps = steps_back(p, o, 7 * day), lower = 0.0;
+    double steps = steps_back(p, o, 7 * day);
     double today = mean_back(p, o, 0, day);
+    const float *now = lesson_column(&p->columns, l, p->columns.now);
+    uint32_t lower = 0;
 
     for (size_t i = 0; i < l->n; i++)
-        lower += l->pool[i].now < q->now ? 1.0 : 0.0;
+        lower += now[i] < (float)q->now ? 1 : 0;
     out[PAST_KNOWN] = log(fmin(fmax(days, 1.0), DAYS_MOST));
     out[PAST_SEASON] = by_the_day(p, o, day);
     out[PAST_REPEATS] = l->repeats;
@@ -212,7 +214,7 @@ void past_place(const struct passage *p, const struct origin *q,
     out[PAST_UNREST] =
         log((steps_back(p, o, day) + 1e-3 * steps + TINY) / (steps + TINY));
     out[PAST_ROUGHNESS] = log(steps / (scatter + TINY) + 1e-3);
-    out[PAST_RANK] = lower / (double)l->n;
+    out[PAST_RANK] = (double)lower / (double)l->n;
     out[PAST_DAY_UP] =
         asinh((today - mean_back(p, o, 0, 7 * day)) / (scatter + TINY));
     out[PAST_HOUR_UP] =
