@@ -453,6 +453,8 @@ struct fw_store_stats {
     uint64_t samples_too_old;
     uint64_t samples_too_new;
     uint64_t series_refused; /* by a limit of series or of labels */
+    uint64_t samples_sealed; /* put into blocks on disk */
+    uint64_t seal_cpu_ns;    /* CPU time that took, encoding included */
     uint64_t commits;
     uint64_t commit_bytes; /* journal payload */
     uint64_t commit_failures;

@@ -42,6 +42,7 @@ struct store_counters {
     _Atomic uint64_t replayed;
     _Atomic uint64_t corrupt;
     _Atomic uint64_t sealed;
+    _Atomic uint64_t seal_cpu_ns;
     _Atomic uint64_t checkpoint_bytes;
     _Atomic uint64_t seal_failures;
     _Atomic uint64_t closed; /* partitions rewritten */

@@ -55,6 +55,8 @@ void fw_store_stats(struct fw_store *store, struct fw_store_stats *out)
         .samples_too_old = atomic_load(&c->too_old),
         .samples_too_new = atomic_load(&c->too_new),
         .series_refused = atomic_load(&c->series_refused),
+        .samples_sealed = atomic_load(&c->sealed),
+        .seal_cpu_ns = atomic_load(&c->seal_cpu_ns),
         .commits = atomic_load(&c->commits),
         .commit_bytes = atomic_load(&c->commit_bytes),
         .commit_failures = atomic_load(&c->commit_failures),

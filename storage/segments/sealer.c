@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "storage/segments/sealer.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -200,6 +201,20 @@ static void see_readers(struct fw_store *store, struct lmdb_env *env,
     *lag = behind > *lag ? behind : *lag;
 }
 
+/*
+ * Where memory is so short that tails are packed, what rounds needed goes back
+ * to the kernel.
+ */
+static void trim_memory(const struct head *head)
+{
+#ifdef __GLIBC__
+    if (atomic_load(&head->plain_bytes) > head->plain_max / 2)
+        (void)malloc_trim(0);
+#else
+    (void)head;
+#endif
+}
+
 static void keep_house(struct sealer *s)
 {
     struct partition **list = NULL;
@@ -219,6 +234,7 @@ static void keep_house(struct sealer *s)
     manifest_list_free(list, count);
     atomic_store(&s->store->counters.reader_lag, lag);
     manifest_close_idle(&s->store->manifest);
+    trim_memory(&s->store->head);
 }
 
 /* ---- The thread -----------------------------------------------------------

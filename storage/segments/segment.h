@@ -43,6 +43,12 @@ struct segment_block {
 /* Fills in what the values say: nans, min, max, sum, first, last, increase. */
 void segment_summarise(struct segment_block *b, const double *v, size_t n);
 
+/* The same of some blocks of n values each: half the time for each. */
+#define SEGMENT_TOGETHER 4
+void segment_summarise_together(struct segment_block *const b[SEGMENT_TOGETHER],
+                                const double *const v[SEGMENT_TOGETHER],
+                                size_t n);
+
 /* ---- Writing --------------------------------------------------------------
  */
 
@@ -55,6 +61,20 @@ struct segment_known {
     uint32_t column;
 };
 
+/* Blocks that were added and are summarised with the next ones. */
+#define SEGMENT_PENDING_SAMPLES 512 /* longer ones are at once */
+struct segment_pending {
+    double *values; /* owned: SEGMENT_PENDING_SAMPLES of each */
+    size_t at[SEGMENT_TOGETHER];
+    size_t count, n; /* of blocks; of values of each of them */
+};
+
+/* What the directory of one segment teaches the next. */
+#define SEGMENT_DOUBLES 6 /* columns of the directory that are no integers */
+struct segment_hints {
+    struct values_hint of[SEGMENT_DOUBLES];
+};
+
 struct segment_writer {
     struct segment_block *blocks; /* owned */
     size_t n, cap;
@@ -63,6 +83,9 @@ struct segment_writer {
     uint64_t times_id; /* of the caller's times; 0: they have none */
     struct segment_known known[SEGMENT_KNOWN];
     size_t known_count;
+    struct segment_pending pending;
+    struct segment_hints hints;
+    bool learns; /* uses the hints: quick, and a little larger */
     struct fw_buf column_bytes;
     struct fw_buf data;
     struct fw_buf out;

@@ -2,14 +2,12 @@
 /*
  * segment_writer.c - builds one segment; see docs/formats/segment.md.
  */
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "storage/base/bytes.h"
 #include "storage/base/crc32c.h"
 #include "storage/base/hash.h"
-#include "storage/codec/kernels.h"
 #include "storage/codec/times.h"
 #include "storage/segments/deflate.h"
 #include "storage/segments/segment.h"
@@ -41,6 +39,7 @@ void segment_writer_release(struct segment_writer *w)
 {
     free(w->blocks);
     free(w->columns);
+    free(w->pending.values);
     fw_buf_release(&w->column_bytes);
     fw_buf_release(&w->data);
     fw_buf_release(&w->out);
@@ -51,6 +50,7 @@ void segment_writer_release(struct segment_writer *w)
 void segment_writer_clear(struct segment_writer *w)
 {
     w->n = 0;
+    w->pending.count = 0;
     w->column_count = 0;
     w->known_count = 0;
     fw_buf_clear(&w->column_bytes);
@@ -78,6 +78,9 @@ struct segment_mark segment_writer_mark(const struct segment_writer *w)
 void segment_writer_rewind(struct segment_writer *w, struct segment_mark mark)
 {
     w->n = mark.n;
+    while (w->pending.count > 0 &&
+           w->pending.at[w->pending.count - 1] >= mark.n)
+        w->pending.count--;
     w->column_count = mark.columns;
     w->known_count = 0;
     w->column_bytes.len = mark.column_bytes;
@@ -175,107 +178,47 @@ static fw_rc add_data(struct segment_writer *w, const double *v, size_t n,
     return FW_OK;
 }
 
-/*
- * Neumaier's summation: the error of each addition is kept and added last. The
- * way for all values there are; summarise_plain() answers the same bits,
- * sooner.
+/* ---- Summaries, some blocks at a time ------------------------------------
  */
-static void summarise_any(struct segment_block *b, const double *v, size_t n)
+
+static void summarise_pending(struct segment_writer *w)
 {
-    double sum = 0, rest = 0, before = NAN;
+    struct segment_pending *p = &w->pending;
+    struct segment_block *blocks[SEGMENT_TOGETHER];
+    const double *values[SEGMENT_TOGETHER];
 
-    b->min = NAN;
-    b->max = NAN;
-    b->nans = 0;
-    b->increase = 0;
-    for (size_t i = 0; i < n; i++) {
-        double x = v[i];
-        double next = sum + x;
-
-        if (isnan(x)) {
-            b->nans++;
-            continue;
-        }
-        if (isinf(next))
-            rest = 0;
-        else
-            rest += fabs(sum) >= fabs(x) ? (sum - next) + x : (x - next) + sum;
-        sum = next;
-        b->min = !(x >= b->min) ? x : b->min;
-        b->max = !(x <= b->max) ? x : b->max;
-        if (!isnan(before))
-            b->increase += x >= before ? x - before : x;
-        before = x;
+    for (size_t i = 0; i < p->count; i++) {
+        blocks[i] = &w->blocks[p->at[i]];
+        values[i] = p->values + i * SEGMENT_PENDING_SAMPLES;
     }
-    b->sum = sum + rest;
+    if (p->count == SEGMENT_TOGETHER)
+        segment_summarise_together(blocks, values, p->n);
+    else
+        for (size_t i = 0; i < p->count; i++)
+            segment_summarise(blocks[i], values[i], p->n);
+    p->count = 0;
 }
 
-/* The first of v that is zero: of two zeros the order decides. */
-static double first_zero(const double *v)
+/* Of the last block, now or with some of the next. */
+static void summarise(struct segment_writer *w, const double *v, size_t n)
 {
-    while (*v != 0)
-        v++;
-    return *v;
-}
+    struct segment_pending *p = &w->pending;
+    size_t at = w->n - 1;
 
-/*
- * The same in vectors as far as that can be: only the three chains of
- * additions, whose order is part of their result, are not. They run side by
- * side, the sums a group ahead, so that the processor waits for them once.
- * False if a value is no number, or a sum too large for one.
- */
-static bool summarise_plain(struct segment_block *b, const double *v, size_t n)
-{
-    const struct codec_kernels *kernels = codec_kernels();
-    double sums[CODEC_GROUP + 1] = {0};
-    double errors[CODEC_GROUP], rises[CODEC_GROUP];
-    double rest = 0, increase = 0, sum = 0, before = v[0];
-    size_t m = 0, done = 0; /* of the group before: its size, and added */
-
-    b->nans = 0;
-    b->min = b->max = v[0];
-    kernels->extremes(v, n, &b->min, &b->max);
-    for (size_t i = 0; i < n; i += m) {
-        size_t behind = m;
-
-        m = n - i < CODEC_GROUP ? n - i : CODEC_GROUP;
-        sums[0] = sum;
-        for (done = 0; done < m && done < behind; done++) {
-            sum += v[i + done];
-            sums[done + 1] = sum;
-            rest += errors[done];
-            increase += rises[done];
-        }
-        for (size_t k = done; k < m; k++) {
-            sum += v[i + k];
-            sums[k + 1] = sum;
-        }
-        for (size_t k = done; k < behind; k++) {
-            rest += errors[k];
-            increase += rises[k];
-        }
-        kernels->steps(v + i, sums, m, before, errors, rises);
-        before = v[i + m - 1];
+    if (p->values == NULL)
+        p->values = malloc(SEGMENT_TOGETHER * SEGMENT_PENDING_SAMPLES *
+                           sizeof(*p->values));
+    if (p->count > 0 && p->n != n)
+        summarise_pending(w);
+    if (p->values == NULL || n > SEGMENT_PENDING_SAMPLES) {
+        segment_summarise(&w->blocks[at], v, n);
+        return;
     }
-    for (size_t k = 0; k < m; k++) {
-        rest += errors[k];
-        increase += rises[k];
-    }
-    b->sum = sum + rest;
-    b->increase = increase;
-    if (b->min == 0)
-        b->min = first_zero(v);
-    if (b->max == 0)
-        b->max = first_zero(v);
-    return isfinite(sum) && isfinite(rest);
-}
-
-void segment_summarise(struct segment_block *b, const double *v, size_t n)
-{
-    memcpy(&b->first, &v[0], sizeof(b->first));
-    memcpy(&b->last, &v[n - 1], sizeof(b->last));
-    if (!summarise_plain(b, v, n))
-        summarise_any(b, v, n);
+    memcpy(p->values + p->count * SEGMENT_PENDING_SAMPLES, v, n * sizeof(*v));
+    p->n = n;
+    p->at[p->count++] = at;
+    if (p->count == SEGMENT_TOGETHER)
+        summarise_pending(w);
 }
 
 fw_rc segment_writer_add(struct segment_writer *w, uint32_t series,
@@ -294,8 +237,8 @@ fw_rc segment_writer_add(struct segment_writer *w, uint32_t series,
         rc = add_data(w, v, n, hint, &block);
     if (rc != FW_OK)
         return rc;
-    segment_summarise(&block, v, n);
     w->blocks[w->n++] = block;
+    summarise(w, v, n);
     *ref = (struct block_ref){.t_min = t[0],
                               .t_max = t[n - 1],
                               .offset = block.offset,
@@ -393,11 +336,14 @@ static fw_rc put_directory(struct segment_writer *w)
             integers[i] = integer_of(&w->blocks[i], which);
         rc = put_packed(w, packed, times_encode(integers, w->n, packed));
     }
-    for (int which = 0; which < 6 && rc == FW_OK; which++) {
+    for (int which = 0; which < SEGMENT_DOUBLES && rc == FW_OK; which++) {
         for (size_t i = 0; i < w->n; i++)
             memcpy(&doubles[i], double_of(&w->blocks[i], which),
                    sizeof(*doubles));
-        rc = put_packed(w, packed, values_encode(doubles, w->n, NULL, packed));
+        rc = put_packed(w, packed,
+                        values_encode(doubles, w->n,
+                                      w->learns ? &w->hints.of[which] : NULL,
+                                      packed));
     }
     free(integers);
     free(doubles);
@@ -471,6 +417,7 @@ fw_rc segment_writer_finish(struct segment_writer *w, uint64_t journal_seq,
     fw_rc rc;
 
     FW_ASSERT(w->n > 0);
+    summarise_pending(w);
     fw_buf_clear(&w->out);
     rc = fw_buf_add(&w->out, zeros, sizeof(zeros));
     if (rc == FW_OK)

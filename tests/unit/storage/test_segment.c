@@ -189,7 +189,7 @@ static double some_value(struct synth_rng *rng, uint64_t manner)
 
 static bool same(double a, double b)
 {
-    return memcmp(&a, &b, sizeof(a)) == 0 || (isnan(a) && isnan(b));
+    return fw_double_bits(a) == fw_double_bits(b) || (isnan(a) && isnan(b));
 }
 
 static void summaries_are_those_of_the_slow_way(void **state)
@@ -212,6 +212,103 @@ static void summaries_are_those_of_the_slow_way(void **state)
         assert_true(same(is.increase, want.increase));
         assert_true(same(is.first, v[0]) && same(is.last, v[n - 1]));
     }
+}
+
+/* Blocks are summarised some at a time: each as if it were alone. */
+static void summaries_together_are_those_alone(void **state)
+{
+    struct synth_rng rng = synth_seed(fixture_seed());
+    static double v[SEGMENT_TOGETHER][SEGMENT_SAMPLES_MAX];
+
+    (void)state;
+    for (int i = 0; i < 1000; i++) {
+        size_t n = 1 + synth_u64(&rng) % (i % 50 == 0 ? 4096 : 600);
+        struct segment_block all[SEGMENT_TOGETHER] = {{0}};
+        struct segment_block *b[SEGMENT_TOGETHER];
+        const double *values[SEGMENT_TOGETHER];
+
+        for (size_t k = 0; k < SEGMENT_TOGETHER; k++) {
+            for (size_t j = 0; j < n; j++)
+                v[k][j] = some_value(&rng, (uint64_t)(i + (int)k) % 6);
+            b[k] = &all[k];
+            values[k] = v[k];
+        }
+        segment_summarise_together(b, values, n);
+        for (size_t k = 0; k < SEGMENT_TOGETHER; k++) {
+            struct segment_block alone = {0};
+
+            segment_summarise(&alone, v[k], n);
+            assert_memory_equal(&all[k], &alone, sizeof(alone));
+        }
+    }
+}
+
+/* The directory of a segment, from its finished value. */
+static struct segment_block *directory_of(struct segment_writer *w)
+{
+    struct segment_block *found = NULL;
+    struct fw_str out;
+    struct segment s;
+
+    assert_int_equal(segment_writer_finish(w, 1, &out), FW_OK);
+    assert_int_equal(segment_open(&s, out, &err), FW_OK);
+    assert_int_equal(segment_directory(&s, &found, &err), FW_OK);
+    return found;
+}
+
+/* Whatever lengths found have, and whatever is taken back. */
+static void the_directory_has_every_summary(void **state)
+{
+    struct synth_rng rng = synth_seed(fixture_seed());
+    static struct segment_block want[400];
+    static double v[SEGMENT_SAMPLES_MAX];
+    static fw_ms t[SEGMENT_SAMPLES_MAX];
+    struct segment_writer w;
+
+    (void)state;
+    segment_writer_init(&w);
+    w.learns = true;
+    for (size_t k = 0; k < SEGMENT_SAMPLES_MAX; k++)
+        t[k] = (fw_ms)k * 1000;
+    for (int round = 0; round < 20; round++) {
+        struct segment_mark mark = segment_writer_mark(&w);
+        struct segment_block *found;
+        size_t n = 0, marked = 0;
+
+        while (n < 400) {
+            size_t length = synth_u64(&rng) % 3 > 0
+                                ? 64
+                                : 1 + synth_u64(&rng) % SEGMENT_SAMPLES_MAX;
+            struct block_ref ref;
+
+            for (size_t k = 0; k < length; k++)
+                v[k] = some_value(&rng, (uint64_t)round % 6);
+            segment_summarise(&want[n], v, length);
+            assert_int_equal(
+                segment_writer_add(&w, (uint32_t)n, t, v, length, NULL, &ref),
+                FW_OK);
+            n++;
+            if (synth_u64(&rng) % 20 == 0) {
+                mark = segment_writer_mark(&w);
+                marked = n;
+            } else if (synth_u64(&rng) % 40 == 0) {
+                segment_writer_rewind(&w, mark);
+                n = marked;
+            }
+        }
+        found = directory_of(&w);
+        for (size_t i = 0; i < n; i++)
+            assert_true(same(found[i].min, want[i].min) &&
+                        same(found[i].max, want[i].max) &&
+                        same(found[i].sum, want[i].sum) &&
+                        same(found[i].first, want[i].first) &&
+                        same(found[i].last, want[i].last) &&
+                        same(found[i].increase, want[i].increase) &&
+                        found[i].nans == want[i].nans);
+        free(found);
+        segment_writer_clear(&w);
+    }
+    segment_writer_release(&w);
 }
 
 /* Random doubles that come again and again: a stream finds what blocks hide. */
@@ -304,6 +401,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(series_of_one_scrape_share_their_times),
         cmocka_unit_test(the_directory_knows_the_values),
         cmocka_unit_test(summaries_are_those_of_the_slow_way),
+        cmocka_unit_test(summaries_together_are_those_alone),
+        cmocka_unit_test(the_directory_has_every_summary),
         cmocka_unit_test(cold_data_are_deflated_where_that_pays),
         cmocka_unit_test(cut_segments_are_refused),
     };
