@@ -16,6 +16,8 @@ compact`), VictoriaMetrics flushes and merges, and both are stopped.
     disk     allocated blocks of all files of the folder
     content  lengths of these files, as if the disk had no blocks; without LMDB's
              lock files, which are emptied at each start
+    rollups  what of that are hourly summaries, which VictoriaMetrics does not
+             make; `--rollup-retention 0s` goes without
     altered  samples that are not there or have other bits
 
 VictoriaMetrics' caches are left out. A peer that is not there is left out too.
@@ -157,7 +159,7 @@ def read_victoria(server, _want):
 
 
 def sizes(folder):
-    disk = content = 0
+    disk = content = rollups = 0
     for where, _, names in os.walk(folder):
         if "cache" in pathlib.Path(where).relative_to(folder).parts:
             continue
@@ -166,7 +168,9 @@ def sizes(folder):
             disk += st.st_blocks * 512
             if name not in ("lock.mdb",) and not name.endswith("-lock"):
                 content += st.st_size
-    return disk, content
+            if name.endswith(".rollup"):
+                rollups += st.st_size
+    return disk, content, rollups
 
 
 def measure(kind, args, path, want):
@@ -231,17 +235,17 @@ def main():
     kinds = [Forewarn]
     if (args.peers / VictoriaMetrics.binary).exists():
         kinds.append(VictoriaMetrics)
-    print("%-10s %-17s %9s %10s %10s %9s" % ("set", "", "samples", "disk B/s",
-                                             "content", "altered"))
+    print("%-10s %-17s %9s %10s %10s %10s %9s" %
+          ("set", "", "samples", "disk B/s", "content", "rollups", "altered"))
     for name in args.sets.split(","):
         with tempfile.TemporaryDirectory(dir=args.scratch) as folder:
             path = os.path.join(folder, "lines")
             want = prepare(args, name, path)
             total = sum(map(len, want.values()))
             for kind in kinds:
-                disk, content, altered = measure(kind, args, path, want)
-                print("%-10s %-17s %9d %10.4f %10.4f %9d" %
-                      (name, kind.name, total, disk / total, content / total,
+                *lengths, altered = measure(kind, args, path, want)
+                print("%-10s %-17s %9d %10.4f %10.4f %10.4f %9d" %
+                      (name, kind.name, total, *(n / total for n in lengths),
                        altered), flush=True)
 
 
