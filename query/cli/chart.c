@@ -8,7 +8,11 @@
  *           └───┬───────┬──
  *             12:00   12:30      instants in UTC
  *      ━ name  last 81.3M        a line per series
+ *
+ * A limit is a dashed line; one so far off that it would flatten the lines is
+ * an arrow at the margin, with its value.
  */
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -22,6 +26,7 @@
 #define LEAST_PLOT_ROWS 3
 #define ROWS_PER_TICK 4
 #define CHART_BYTES ((size_t)64 << 20)
+#define LIMIT_ROOM 1.5 /* times the range of the lines, for a limit */
 
 static const int line_inks[] = {36, 33, 35, 32, 34, 95, 96, 93};
 #define INKS (sizeof(line_inks) / sizeof(line_inks[0]))
@@ -29,6 +34,7 @@ static const char line_signs[] = "*+ox#@%&";
 
 struct layout {
     const struct fw_chart *chart;
+    double near_min, near_max; /* limits beyond are not drawn to scale */
     struct canvas canvas;
     struct value_axis values;
     struct time_axis times;
@@ -39,7 +45,7 @@ struct layout {
 /* ---- What is there to draw ----------------------------------------------- */
 
 struct extent {
-    double min, max;
+    double min, max; /* of lines and bands */
     fw_ms from, to;
     bool any;
 };
@@ -77,15 +83,40 @@ static struct extent measure(const struct fw_chart *chart)
             first = false;
         }
     }
-    for (size_t i = 0; i < chart->limit_count; i++)
-        widen(&e, chart->limits[i]);
     for (size_t i = 0; i < chart->mark_count; i++) {
         widen_time(&e, chart->marks[i], first);
         first = false;
     }
-    if (!e.any)
-        e.min = e.max = 0;
     return e;
+}
+
+static bool is_near(const struct layout *l, double limit)
+{
+    return limit >= l->near_min && limit <= l->near_max;
+}
+
+/* The limits that leave the lines room come on the chart. */
+static void fit_limits(struct layout *l, struct extent *e)
+{
+    const struct fw_chart *chart = l->chart;
+    double room = LIMIT_ROOM * (e->max - e->min);
+
+    l->near_min = e->any && room > 0 ? e->min - room : -DBL_MAX;
+    l->near_max = e->any && room > 0 ? e->max + room : DBL_MAX;
+    for (size_t i = 0; i < chart->limit_count; i++)
+        if (is_near(l, chart->limits[i]))
+            widen(e, chart->limits[i]);
+    if (!e->any)
+        e->min = e->max = 0;
+}
+
+static int count_far(const struct layout *l)
+{
+    int n = 0;
+
+    for (size_t i = 0; i < l->chart->limit_count; i++)
+        n += isfinite(l->chart->limits[i]) && !is_near(l, l->chart->limits[i]);
+    return n;
 }
 
 static bool contains(struct fw_str text, const char *word)
@@ -239,7 +270,7 @@ static void draw(struct layout *l)
             draw_band(l, &chart->lines[i]);
     }
     for (size_t i = 0; i < chart->limit_count; i++) {
-        if (isfinite(chart->limits[i]))
+        if (is_near(l, chart->limits[i]))
             canvas_dash_across(&l->canvas, y_of(l, chart->limits[i]),
                                INK_LIMIT);
     }
@@ -287,6 +318,42 @@ static fw_rc put_plot(const struct layout *l, struct fw_buf *out)
             rc = canvas_print_row(&l->canvas, row, out);
         if (rc == FW_OK)
             rc = fw_buf_addc(out, '\n');
+    }
+    return rc;
+}
+
+/* One value by itself, in its own unit. */
+static void value_label(const struct layout *l, double v,
+                        char out[AXIS_LABEL_BYTES])
+{
+    struct value_axis near = value_axis_make(v, v, 1, counts_bytes(l->chart));
+
+    near.decimals = fabs(v / near.unit) < 10 ? 3 : 1;
+    if (v == floor(v) && near.unit == 1)
+        near.decimals = 0;
+    value_axis_label(&near, v, out);
+}
+
+/* Those above (or below) the chart, as arrows that point to them. */
+static fw_rc put_far_limits(const struct layout *l, bool above,
+                            struct fw_buf *out)
+{
+    const struct fw_chart *chart = l->chart;
+    const char *arrow = chart->ascii ? above ? "^" : "v"
+                        : above      ? "\u2191"
+                                     : "\u2193";
+    fw_rc rc = FW_OK;
+
+    for (size_t i = 0; i < chart->limit_count && rc == FW_OK; i++) {
+        char label[AXIS_LABEL_BYTES];
+        double v = chart->limits[i];
+
+        if (!isfinite(v) || is_near(l, v) || (v > l->near_max) != above)
+            continue;
+        value_label(l, v, label);
+        rc = fw_buf_printf(out, "%*s %s%s limit %s%s\n", l->label_width, "",
+                           chart->color ? "\033[31m" : "", arrow, label,
+                           chart->color ? "\033[0m" : "");
     }
     return rc;
 }
@@ -394,7 +461,6 @@ static fw_rc put_legend(const struct layout *l, int columns, size_t lines,
     for (size_t i = 0; i < lines && rc == FW_OK; i++) {
         const struct fw_chart_line *line = &l->chart->lines[i];
         size_t at = last_point(line);
-        struct value_axis near = {0};
         char last[AXIS_LABEL_BYTES];
 
         rc = put_key(l, i, out);
@@ -402,13 +468,7 @@ static fw_rc put_legend(const struct layout *l, int columns, size_t lines,
             rc = put_cut(out, line->title, room > 8 ? (size_t)room : 8,
                          l->chart->ascii);
         if (rc == FW_OK && at < line->n) {
-            near = value_axis_make(line->v[at], line->v[at], 1,
-                                   l->values.prefix[0] != '\0' &&
-                                       l->values.prefix[1] == 'i');
-            near.decimals = fabs(line->v[at] / near.unit) < 10 ? 3 : 1;
-            if (line->v[at] == floor(line->v[at]) && near.unit == 1)
-                near.decimals = 0;
-            value_axis_label(&near, line->v[at], last);
+            value_label(l, line->v[at], last);
             rc = fw_buf_printf(out, "  last %s", last);
         }
         if (rc == FW_OK)
@@ -443,6 +503,10 @@ static bool lay_out(struct layout *l, struct fw_arena *arena, int columns,
     struct extent e = measure(chart);
     int width;
 
+    fit_limits(l, &e);
+    plot_rows -= count_far(l);
+    if (plot_rows < LEAST_PLOT_ROWS)
+        plot_rows = LEAST_PLOT_ROWS;
     l->values = value_axis_make(e.min, e.max, plot_rows / ROWS_PER_TICK,
                                 counts_bytes(chart));
     l->ticks =
@@ -486,7 +550,11 @@ fw_rc fw_print_chart(const struct fw_chart *chart, struct fw_buf *out)
             rc = fw_buf_addc(out, '\n');
     }
     if (rc == FW_OK)
+        rc = put_far_limits(&l, true, out);
+    if (rc == FW_OK)
         rc = put_plot(&l, out);
+    if (rc == FW_OK)
+        rc = put_far_limits(&l, false, out);
     if (rc == FW_OK)
         rc = put_time_line(&l, out);
     if (rc == FW_OK)

@@ -109,6 +109,54 @@ static void ascii_charts_are_plain_bytes(void **state)
     fw_buf_release(&out);
 }
 
+/* Rows of the chart that the line, drawn as '*', is on. */
+static size_t rows_drawn(const struct fw_buf *out)
+{
+    size_t rows = 0;
+    bool drawn = false;
+
+    for (size_t i = 0; i < out->len; i++) {
+        drawn |= out->data[i] == '*';
+        if (out->data[i] == '\n') {
+            rows += drawn ? 1 : 0;
+            drawn = false;
+        }
+    }
+    return rows;
+}
+
+static void a_limit_far_off_flattens_nothing(void **state)
+{
+    static const double limits[] = {70, 1e6, -1e6};
+    static const char *const arrows[] = {NULL, "^ limit 1.000M",
+                                         "v limit -1.000M"};
+    struct fw_chart_line line = line_of(rising);
+    struct fw_buf out = FW_BUF_INIT(1 << 20);
+    size_t before = 0;
+
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        struct fw_chart chart = {.lines = &line,
+                                 .line_count = 1,
+                                 .limits = &limits[i],
+                                 .limit_count = 1,
+                                 .rows = 20,
+                                 .ascii = true};
+
+        fw_buf_clear(&out);
+        assert_int_equal(fw_print_chart(&chart, &out), FW_OK);
+        assert_true(rows_of(&out) <= 20);
+        if (arrows[i] == NULL)
+            assert_null(strstr(out.data, "limit"));
+        else
+            assert_non_null(strstr(out.data, arrows[i]));
+        before = i == 0 ? rows_drawn(&out) : before;
+        assert_true(rows_drawn(&out) + 3 >= before);
+        assert_true(rows_drawn(&out) >= 10);
+    }
+    fw_buf_release(&out);
+}
+
 static void colours_come_only_when_asked_for(void **state)
 {
     struct fw_chart_line line = line_of(rising);
@@ -216,6 +264,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         TEST(a_chart_fits_its_window),
         TEST(ascii_charts_are_plain_bytes),
+        TEST(a_limit_far_off_flattens_nothing),
         TEST(colours_come_only_when_asked_for),
         TEST(names_cannot_reach_the_terminal),
         TEST(odd_data_is_drawn_too),
