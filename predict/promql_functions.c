@@ -11,9 +11,18 @@
 #define ARENA_BYTES ((size_t)256 << 20)
 #define HORIZON_MOST (3650 * 86400.0) /* seconds */
 
-static fw_rc horizon_of(double seconds, fw_ms *out, struct fw_err *err)
+/*
+ * A panel that reaches from the past into the future asks with `time() - NOW`
+ * for a horizon: up to now there is nothing to forecast, which is no error.
+ */
+static fw_rc horizon_of(const struct fw_window_call *call, double seconds,
+                        fw_ms *out, struct fw_err *err)
 {
-    if (!(seconds > 0.0 && seconds <= HORIZON_MOST))
+    if (seconds <= 0.0) {
+        *call->note = "where the horizon is not above zero there is no point";
+        return FW_NONE;
+    }
+    if (!(seconds <= HORIZON_MOST))
         return fw_err_set(err, FW_EINVAL,
                           "the horizon is a number of seconds above zero, as "
                           "in 6 * 3600");
@@ -44,7 +53,7 @@ static fw_rc quantile_at(const struct fw_window_call *call, double q,
     struct fw_forecast_options o = {.now = call->to};
     struct fw_arena *arena;
     struct fw_forecast *f;
-    fw_rc rc = horizon_of(seconds, &o.horizon, err);
+    fw_rc rc = horizon_of(call, seconds, &o.horizon, err);
 
     if (rc != FW_OK)
         return rc;
@@ -88,7 +97,7 @@ static fw_rc passage(const struct fw_window_call *call, double seconds,
     struct fw_forecast_options o = {.now = call->to, .breach = &breach};
     struct fw_arena *arena;
     struct fw_forecast *f;
-    fw_rc rc = horizon_of(seconds, &o.horizon, err);
+    fw_rc rc = horizon_of(call, seconds, &o.horizon, err);
 
     if (rc == FW_OK)
         rc = fw_breach_parse(call->texts[0], &breach, err);

@@ -118,6 +118,41 @@ class Grafana(Fed):
         for name in ("config", "flags", "runtimeinfo", "tsdb"):
             self.curl("/api/v1/status/" + name)
 
+    def ahead(self, expr, **range_):
+        """Of one series: {seconds from NOW: value}, as a panel asks for it."""
+        got = self.post("/api/v1/query_range", "query=" + expr,
+                        "start=%d" % (NOW + range_["start"]),
+                        "end=%d" % (NOW + range_["end"]), "step=60")
+        self.assertEqual(got["resultType"], "matrix")
+        self.assertEqual(len(got["result"]), 1)
+        return {int(t) - NOW: float(v) for t, v in got["result"][0]["values"]}
+
+    def test_forecasts_on_a_panel(self):
+        # h1 rises by 2 every 15 s and is 80 at NOW.
+        got = self.ahead('forecast(reqs{host="h1"}[10m], 300)',
+                         start=-120, end=0)
+        self.assertEqual(sorted(got), [-120, -60, 0])
+        for at, value in got.items():
+            self.assertAlmostEqual(value, 80 + (at + 300) * 2 / 15, delta=1)
+        # A panel that reaches past now: what comes, from now on.
+        got = self.ahead('forecast(reqs{host="h1"}[10m] @ %d, time() - %d)'
+                         % (NOW, NOW), start=-120, end=600)
+        self.assertEqual(sorted(got), list(range(60, 601, 60)))
+        for at, value in got.items():
+            self.assertAlmostEqual(value, 80 + at * 2 / 15, delta=2)
+        low, high = (self.ahead(
+            'forecast_quantile(%s, reqs{host="h1"}[10m] @ %d, time() - %d)'
+            % (q, NOW, NOW), start=60, end=600) for q in (0.05, 0.95))
+        for at in range(60, 601, 60):
+            self.assertLessEqual(low[at], got[at] + 1e-6)
+            self.assertGreaterEqual(high[at], got[at] - 1e-6)
+        got = self.ahead('breach_probability(reqs{host="h1"}[10m], "> 100", '
+                         '600)', start=-60, end=0)
+        self.assertGreater(got[0], 0.5)
+        got = self.ahead('time_to_breach(0.5, reqs{host="h1"}[10m], "> 100", '
+                         '600)', start=0, end=0)
+        self.assertAlmostEqual(got[0], 150, delta=60)
+
 
 class Promtool(Fed):
     def setUp(self):
