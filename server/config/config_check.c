@@ -270,7 +270,8 @@ fw_rc config_check_schedule(const struct config_file *f, const struct node *map,
                             struct config_schedule *s, struct fw_err *err)
 {
     static const char *const kinds[] = {"report", "digest", NULL};
-    static const char *const formats[] = {"html", "text", "json", NULL};
+    static const char *const formats[] = {"html", "text", "json",
+                                          "csv",  "pdf",  NULL};
     const struct config *config = f->config;
     struct fw_err inner = {0};
     struct fw_zone *zone = NULL;

@@ -415,7 +415,7 @@ const struct config_key config_schedule_keys[] = {
      .type = CONFIG_TEXT,
      SCHEDULE(format),
      .initial = "html",
-     .help = "of the file of a report: html, text or json"},
+     .help = "of the file of a report: html, text, json, csv or pdf"},
     {.name = "folder",
      .type = CONFIG_TEXT,
      SCHEDULE(folder),

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Reports and digests of the real server: by the clock, when asked for, into a
 folder and to a receiver. What daylight saving does to them is a unit test."""
+import csv
+import io
 import json
 import os
 import unittest
@@ -39,6 +41,23 @@ schedules:
     owner: ops@example.org
     reason: the shift begins with it
 """
+
+WATCH = """
+watches:
+  - watch: Filling
+    expr: fill_bytes
+    breach: "> 1000"
+    horizon: 1h
+    owner: storage@example.org
+    reason: writes fail
+"""
+SCHEDULE = """
+  - schedule: %s
+    format: %s
+    cron: "0 3 29 2 *"
+    folder: %s
+    owner: ops@example.org
+    reason: the week is planned with it"""
 
 
 class Schedules(Case):
@@ -92,6 +111,40 @@ class Schedules(Case):
         self.server.stop()
         gone = self.ask(rc=3)
         self.assertIn("no server runs", gone.err)
+
+    def test_csv_pdf_json_and_text_are_filed(self):
+        formats = ("csv", "pdf", "json", "text")
+        self.folder = self.tmp / "reports"
+        self.server = self.serve("--config", self.write(
+            "forewarn.yml", CONFIG.split("notify:")[0] + WATCH + "schedules:" +
+            "".join(SCHEDULE % (name, name, self.folder)
+                    for name in formats)), listen=("line",))
+        for name in formats:
+            self.ask("run", name, "--actor", "ann", "--reason", "to look at")
+        made = {}
+        for name, ending in zip(formats, ("csv", "pdf", "json", "txt")):
+            found = wait_until(
+                lambda at="%s-*Z.%s" % (name, ending):
+                sorted(self.folder.glob(at)) or self.told(name),
+                "the report as " + name)
+            made[name] = found[0] if isinstance(found, list) else found
+        rows = list(csv.DictReader(io.StringIO(made["csv"].read_text())))
+        self.assertEqual([row["watch"] for row in rows], ["Filling"])
+        self.assertEqual([row["watch"] for row in json.loads(
+            made["json"].read_text())["rows"]], ["Filling"])
+        self.assertIn("Filling", made["text"].read_text())
+        if isinstance(made["pdf"], str):
+            self.assertIn("built without cairo", made["pdf"])
+        else:
+            pdf = made["pdf"].read_bytes()
+            self.assertTrue(pdf.startswith(b"%PDF-"))
+            self.assertIn(b"%%EOF", pdf[-16:])
+
+    def told(self, name):
+        """Why there is no file, if the server said so."""
+        said = [line for line in self.server.log
+                if "cairo" in line and name in line]
+        return said[0] if said else None
 
     @unittest.skipUnless(LONG, "waits for the next minute")
     def test_one_runs_each_minute(self):
