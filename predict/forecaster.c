@@ -427,7 +427,10 @@ static fw_rc ask_other(const struct run *r, fw_ms horizon,
         rc = FW_NONE;
     if (rc == FW_OK)
         rc = scale_values(&other);
-    if (rc == FW_OK)
+    /* Only where the calendar has none is one looked for. */
+    if (rc == FW_OK &&
+        (o.season > 0.0 ||
+         limit_season(other.grid.step, &other.season).length == 0))
         rc = season_find(other.y, other.grid.n, other.grid.step, o.season,
                          &other.season);
     if (rc == FW_OK)
