@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "predict/breach/breach_tasks.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,6 +41,7 @@ static fw_rc lay(const struct csv_series *s, size_t n,
     struct samples_question q = {task->as_of, horizon, 0, max_cells,
                                  task->below ? SAMPLES_MIN : SAMPLES_MAX};
     double lo = INFINITY, hi = -INFINITY;
+    int exponent;
     fw_rc rc;
 
     q.now = n > 0 && s->t[n - 1] > task->as_of ? s->t[n - 1] : task->as_of;
@@ -61,6 +63,9 @@ static fw_rc lay(const struct csv_series *s, size_t n,
     out->scale = 0.5 * hi - 0.5 * lo;
     if (!(out->scale > 1e-15 * fmax(fabs(lo), fabs(hi))))
         out->scale = out->shift != 0.0 ? fabs(out->shift) : 1.0;
+    /* A power of two: what is cut off then changes no digit of a value. */
+    (void)frexp(out->scale, &exponent);
+    out->scale = exponent < DBL_MAX_EXP ? ldexp(1.0, exponent) : out->scale;
     for (size_t i = 0; i < out->grid.n; i++) {
         out->y[i] = out->sign * (out->grid.filled[i] - out->shift) / out->scale;
         out->raw[i] = isnan(out->grid.raw[i]) ? NAN : out->y[i];

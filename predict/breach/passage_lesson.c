@@ -106,6 +106,11 @@ double lesson_said(const struct origin *o, int c)
     return c == SAID_STAYS ? o->now : o->guess[c];
 }
 
+double lesson_from(const struct passage *p, double v)
+{
+    return v - p->y[0];
+}
+
 static void lay(struct passage *p, size_t i)
 {
     struct columns *c = &p->columns;
@@ -119,10 +124,10 @@ static void lay(struct passage *p, size_t i)
         if (isnan(said))
             c->silent[k] = i + 1;
     }
-    c->outcome[at] = (float)o->outcome;
+    c->outcome[at] = (float)lesson_from(p, o->outcome);
     c->scale[at] = (float)o->scale;
-    c->level[at] = (float)o->level;
-    c->now[at] = (float)o->now;
+    c->level[at] = (float)lesson_from(p, o->level);
+    c->now[at] = (float)lesson_from(p, o->now);
     c->place[at] = p->day > 0 ? (float)(o->at % p->day) : 0.0F;
     for (int k = 0; k < PASSAGE_SHAPE; k++)
         c->shape[k][at] = (float)o->shape[k];
@@ -522,7 +527,8 @@ void lesson_weigh(struct passage *p, const struct origin *q)
     struct lesson *l = &p->lesson;
     struct today today = {p->day > 0 ? (float)(q->at % p->day) : 0.0F,
                           p->day > 0 ? (float)p->day : 1.0F, (float)q->scale,
-                          (float)bend(l, q->level), (float)bend(l, q->now)};
+                          (float)bend(l, lesson_from(p, q->level)),
+                          (float)bend(l, lesson_from(p, q->now))};
 
     weigh(&p->columns, l, &today);
     lesson_sum(l, &l->phase);
@@ -622,7 +628,8 @@ static double bent_tail(const struct passage *p, const struct origin *q, int c,
                         const struct weights *w, double blur, double limit)
 {
     const struct lesson *l = &p->lesson;
-    double d = bend(l, limit) - bend(l, lesson_said(q, c));
+    double d = bend(l, lesson_from(p, limit)) -
+               bend(l, lesson_from(p, lesson_said(q, c)));
     struct some s = weights_for(p, c, w);
 
     return tail(
@@ -670,6 +677,7 @@ double lesson_outcomes(const struct passage *p, const struct weights *w,
     const struct known *k = &l->known[SAID_STAYS];
 
     blur += TINY;
+    limit = lesson_from(p, limit);
     if (w == NULL)
         return tail(above(outcome, l->age, l->n, blur, limit), k->weight,
                     k->most);

@@ -32,7 +32,8 @@ struct origin;
 struct columns {
     size_t room, from, to;
     float *off[SAID]; /* outcome less what was said; -INFINITY: nothing was */
-    float *outcome, *scale, *level, *now;
+    float *outcome, *level, *now; /* lesson_from() */
+    float *scale;
     float *place; /* in the day, in steps */
     float *shape[PASSAGE_SHAPE];
     size_t silent[SAID]; /* no guess somewhere before this origin */
@@ -93,6 +94,10 @@ void lesson_take(struct passage *p, size_t o);
 void lesson_weigh(struct passage *p, const struct origin *q);
 /* Fills in sum and most. */
 void lesson_sum(const struct lesson *l, struct weights *w);
+
+/* A value as the columns have it: from the first one of the series, so that it
+ * is rounded alike wherever a series is cut off and laid anew. */
+double lesson_from(const struct passage *p, double v);
 
 /* What candidate c says at o. */
 double lesson_said(const struct origin *o, int c);

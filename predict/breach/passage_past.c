@@ -206,7 +206,7 @@ void past_place(const struct passage *p, const struct origin *q,
     uint32_t lower = 0;
 
     for (size_t i = 0; i < l->n; i++)
-        lower += now[i] < (float)q->now ? 1 : 0;
+        lower += now[i] < (float)lesson_from(p, q->now) ? 1 : 0;
     out[PAST_KNOWN] = log(fmin(fmax(days, 1.0), DAYS_MOST));
     out[PAST_SEASON] = by_the_day(p, o, day);
     out[PAST_REPEATS] = l->repeats;
