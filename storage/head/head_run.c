@@ -10,7 +10,7 @@
 #define FETCH_AHEAD 4    /* series: about as long as memory takes */
 #define PACKS_AT_ONCE 64 /* a lock is held for: some tens of microseconds */
 #define NEIGHBOURS 1024  /* series that have their blocks together */
-#define FIRST_DUES 16    /* so many lengths of first blocks */
+#define FIRST_DUES 32    /* so many lengths of first blocks */
 
 void head_take_data(struct head *h, struct head_series *s, char *data,
                     const struct head_form *form, size_t bytes)

@@ -378,7 +378,7 @@ static void columns_do_not_grow_for_ever(void **state)
 /* ---- Blocks are not all due at once
  * ---------------------------------------------------- */
 
-#define GROUPS 16
+#define GROUPS 32
 #define APART 1024 /* ids of one group */
 
 static void add_next(uint32_t id, fw_ms t)
