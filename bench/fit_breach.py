@@ -12,8 +12,11 @@ horizon_s,breach), `breach` being what happened (0 or 1) or, for generated
 series, its true probability. Of measured series (`breach` is 0 or 1, or no
 tasks at all) more questions are asked than were written down: limits at other
 heights and on the other side teach the same thing about guesses and errors.
-They count as a set of their own, a quarter as much. Within a set a series counts
-by the square root of its questions.
+They count as a set of their own, a quarter as much. Of generated series that
+are sure to breach, or not to, the same is asked of other horizons, where
+`first_breach_s`, the true median time, tells the answer: a longer horizon is
+answered by way of shorter ones (ladder.h). Within a set a series counts by the
+square root of its questions.
 
 What is fitted is half a network with one layer of tanh units beside a linear
 part, by L-BFGS-B from a few starts, whose mean it is; and half boosted trees,
@@ -55,6 +58,9 @@ FALLING = 34       # PASSAGE_FALLING
 HEIGHTS = (0.7, 0.85, 0.925, 0.97, 0.99, 0.998)
 EVERY = 12         # hours or half hours between questions made up
 MADE_UP = 24000    # of them in one set, at most: they resemble each other
+RUNGS = (3600, 10800, 21600)  # further horizons of what is sure
+SURE_BEFORE = 0.75  # of the median time: not yet
+SURE_AFTER = 1.3    # certainly by now
 HEAD = """/* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * passage_weights.h - the constants of passage_weigh.c.
@@ -126,6 +132,29 @@ def made_up(series, asked):
     return tasks, {t[0]: labels[t[0]] for t in tasks}
 
 
+def implied(written):
+    """What answers that are sure say of other horizons."""
+    tasks, labels = [], {}
+    for r in written:
+        true, horizon = float(r["breach"]), int(r["horizon_s"])
+        median = float(r["first_breach_s"])
+        for h in RUNGS:
+            if true < 0.02 and h < horizon:
+                label = 0.0
+            elif true > 0.98 and median > 0 and h < SURE_BEFORE * median:
+                label = 0.0
+            elif true > 0.98 and median > 0 and h > SURE_AFTER * median:
+                label = 1.0
+            else:
+                continue
+            if h != horizon:
+                task = "i%d" % len(tasks)
+                tasks.append((task, r["series"], int(r["as_of"]),
+                              float(r["threshold"]), r["direction"], h))
+                labels[task] = (label, r["series"])
+    return tasks, labels
+
+
 def table(found, labels, share):
     tasks = [k for k in labels if k in found]
     return dict(x=np.array([found[k] for k in tasks]),
@@ -143,8 +172,8 @@ def load(binary, folder, share):
     series = {k: tuple(np.array(c) for c in zip(*v))
               for k, v in series.items()}
     asked, labels, tasks, out = {}, {}, [], []
-    written = lines_of(folder, "tasks.csv")
-    for r in csv.DictReader(written) if written else []:
+    written = list(csv.DictReader(lines_of(folder, "tasks.csv") or []))
+    for r in written:
         tasks.append((r["task"], r["series"], int(r["as_of"]),
                       float(r["threshold"]), r["direction"],
                       int(r["horizon_s"])))
@@ -158,6 +187,10 @@ def load(binary, folder, share):
         tasks, labels = made_up(series, asked)
         found, names = features(binary, lines, tasks)
         out.append(table(found, labels, MORE * share if asked else share))
+    else:
+        tasks, labels = implied(written)
+        found, names = features(binary, lines, tasks)
+        out.append(table(found, labels, MORE * share))
     return names, out
 
 
