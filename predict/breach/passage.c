@@ -12,8 +12,13 @@
 #define TRUST_LEAST 0.03 /* less trusted ones are asked only once */
 #define OUTCOMES_BLUR 0.35 /* of the outcomes' spread */
 #define OUTCOMES_LEAST 0.2
-#define FAR_FROM 2.0  /* times the largest climb seen, from there on far */
-#define FAR_SLOPE 1.5 /* log odds off for each e-fold beyond that */
+/* What one value more or less does to an answer is noise in part: a quarter of
+ * the log odds is that of a moment before. */
+#define BEFORE_SHARE 0.25
+#define BEFORE_A_DAY 48 /* such moments */
+#define LATELY_STEPS 12 /* or of the horizon, where there is no day */
+#define FAR_FROM 2.0    /* times the largest climb seen, from there on far */
+#define FAR_SLOPE 1.5   /* log odds off for each e-fold beyond that */
 
 enum feature_id {
     F_CANDIDATE, /* the first PASSAGE_CANDIDATES: tails by all errors */
@@ -82,6 +87,7 @@ struct verdict {
     double x[PASSAGE_FEATURES];
     double size[PASSAGE_CANDIDATES]; /* mean absolute error; NaN: no guess */
     int best;
+    double sure; /* how much nearer the best is than "it stays": 0..1 */
 };
 
 /* The tails of every candidate by all its errors, and who was nearest. */
@@ -222,13 +228,13 @@ static void judge_history(struct passage *p, const struct origin *q,
                           double limit, struct verdict *out)
 {
     const struct known *known = p->lesson.known;
-    double stays = known[SAID_STAYS].size, sure;
+    double stays = known[SAID_STAYS].size;
 
     out->x[F_EXCURSION] = lesson_tail(p, q, SAID_STAYS, limit);
     out->x[F_EXCURSION_BENT] = lesson_phase(p, q, SAID_STAYS, limit);
-    sure = bounded(1.0 - out->size[out->best] / (stays + TINY), 0.0, 1.0);
-    out->x[F_SURE_SKILLED] = sure * out->x[F_SKILLED];
-    out->x[F_SURE_AUTOREG] = sure * out->x[F_AUTOREG_SCALED];
+    out->sure = bounded(1.0 - out->size[out->best] / (stays + TINY), 0.0, 1.0);
+    out->x[F_SURE_SKILLED] = out->sure * out->x[F_SKILLED];
+    out->x[F_SURE_AUTOREG] = out->sure * out->x[F_AUTOREG_SCALED];
     judge_place(p, q, stays, out);
     out->x[F_OFF_STAYS] = known[SAID_STAYS].lately;
     out->x[F_OFF_AUTOREG] = known[AUTOREG].lately;
@@ -282,6 +288,38 @@ static double far_off(const struct passage *p, const struct origin *q,
             guess = fmax(guess, q->guess[c]);
     beyond = (limit - guess) / p->lesson.climb;
     return beyond > FAR_FROM ? FAR_SLOPE * log(beyond / FAR_FROM) : 0.0;
+}
+
+static fw_rc odds(struct passage *p, size_t o, double limit, struct origin *q,
+                  struct verdict *v, double *out)
+{
+    fw_rc rc = judge(p, o, limit, q, v);
+
+    if (rc == FW_OK)
+        *out = passage_log_odds(v->x) - far_off(p, q, limit);
+    return rc;
+}
+
+/*
+ * What was to be said of this limit half an hour ago, or a step where steps are
+ * longer; NaN if nothing was. Whoever asks every half hour has asked it then.
+ * It counts less where the series is foretold well: there is less noise, and
+ * half an hour decides whether a ramp gets there.
+ */
+static double odds_before(struct passage *p, size_t o, double limit,
+                          struct origin *q, struct verdict *v)
+{
+    size_t back = p->day > 0 ? p->day / BEFORE_A_DAY : p->h / LATELY_STEPS;
+    double z;
+
+    back = back > p->h / 2 ? p->h / 2 : back;
+    back = back > 0 ? back : 1;
+    if (o <= back || isnan(p->raw[o - back - 1]))
+        return NAN;
+    o -= back;
+    if (p->before.at == o && p->before.limit == limit)
+        return p->before.odds;
+    return odds(p, o, limit, q, v, &z) == FW_OK ? z : NAN;
 }
 
 /* ---- The answer ---------------------------------------------------------- */
@@ -349,13 +387,16 @@ fw_rc passage_ask(struct passage *p, size_t o, double limit,
     struct noise_answer noise;
     struct origin q;
     struct verdict v;
-    double own;
-    fw_rc rc = judge(p, o, limit, &q, &v);
+    double before = odds_before(p, o, limit, &q, &v), own;
+    fw_rc rc = odds(p, o, limit, &q, &v, &own);
 
     if (rc != FW_OK)
         return rc;
+    p->before = (struct said_before){o, limit, own};
+    if (!isnan(before))
+        own += BEFORE_SHARE * (1.0 - v.sure) * (before - own);
     noise_ask(p->y, o, p->h, p->day, limit, &noise);
-    own = 1.0 / (1.0 + exp(far_off(p, &q, limit) - passage_log_odds(v.x)));
+    own = 1.0 / (1.0 + exp(-own));
     own += noise.weight * (noise.probability - own);
     out->probability = ladder_within(own, bounds);
     out->origins = p->lesson.n;

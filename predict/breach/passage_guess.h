@@ -75,7 +75,11 @@ struct passage {
     double saw_drop;
     double *path; /* h */
     struct columns columns;
-    struct lesson lesson;    /* of the question at hand */
+    struct lesson lesson; /* of the question at hand */
+    struct said_before {
+        size_t at; /* 0: nothing was asked yet */
+        double limit, odds;
+    } before;                /* what the last question came to, by itself */
     float age[LESSON_ROOM];  /* weights by age, the newest origin's last */
     float ones[LESSON_ROOM]; /* what nothing is scaled by */
 };
