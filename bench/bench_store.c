@@ -39,6 +39,7 @@ static struct fw_store *open_store(bool read_only)
                                        .read_only = read_only,
                                        .retention = INT64_MAX,
                                        .rollup_retention = INT64_MAX,
+                                       .rollup_lead = INT64_MAX,
                                        .disk_floor = 1};
     struct fw_store *store = NULL;
     struct fw_err err = {0};

@@ -86,6 +86,7 @@ static fw_rc open_store(struct serve *s, const char *dir, struct fw_err *err)
         .retention_bytes = config->retention_size,
         .rollup_retention = config->rollup_retention,
         .rollup_step = config->rollup_step,
+        .rollup_lead = config->rollup_lead,
         .close_after = config->close_after,
         .max_future = config->max_future,
         .ooo_window = config->out_of_order_window,

@@ -125,6 +125,8 @@ struct fw_store_options {
     fw_ms retention;        /* 0: FW_RETENTION_MS */
     fw_ms rollup_retention; /* of hourly summaries; 0: none are made */
     fw_ms rollup_step;      /* what they span; 0: FW_HOUR */
+    fw_ms rollup_lead;      /* made so long before the samples go; 0:
+                               FW_ROLLUP_LEAD_MS; INT64_MAX: as days are closed */
     fw_ms max_future;       /* 0: FW_MAX_FUTURE_MS */
     fw_ms ooo_window;       /* 0: FW_OOO_WINDOW_MS */
     fw_ms linger;        /* commit linger; 0: FW_COMMIT_LINGER_MS, <0: none */

@@ -35,6 +35,7 @@ static void resolve_options(struct fw_store_options *o)
     o->plain_samples =
         o->plain_samples == 0 ? FW_PLAIN_SAMPLES_BYTES : o->plain_samples;
     o->snapshot = o->snapshot <= 0 ? FW_SNAPSHOT_MS : o->snapshot;
+    o->rollup_lead = o->rollup_lead == 0 ? FW_ROLLUP_LEAD_MS : o->rollup_lead;
     o->close_after = o->close_after == 0 ? FW_CLOSE_AFTER_MS : o->close_after;
     o->rollup_step = o->rollup_step <= 0 ? FW_HOUR : o->rollup_step;
     o->clock = o->clock == NULL ? fw_clock_system() : o->clock;
@@ -280,6 +281,7 @@ static fw_rc open_once(const char *dir, const struct fw_store_options *options,
     store->options = *options;
     resolve_options(&store->options);
     store->lock_fd = -1;
+    atomic_init(&store->surplus_edge, INT64_MIN);
     (void)pthread_mutex_init(&store->health.lock, NULL);
     reader_pool_init(&store->readers, store->options.clock,
                      (uint64_t)store->options.snapshot * 1000000u);

@@ -82,6 +82,8 @@ struct fw_store {
     _Atomic uint64_t epoch; /* see fw_store_epoch() */
     /* The newest time a final rollup reaches to; INT64_MIN: there is none. */
     _Atomic int64_t rollups_last;
+    _Atomic int64_t surplus_edge; /* older ones go soon, by their size */
+    atomic_bool retain; /* a rollup came that retention may wait for */
 };
 
 /* Remembers a failure (or, with FW_OK, its end) for fw_store_stats(). */

@@ -32,6 +32,8 @@ static const struct fw_option serve_options[] = {
     {"rollup-retention", 0, "SPAN", NULL,
      "keep hourly summaries for this long, 0s: make none (400d)"},
     {"rollup-step", 0, "SPAN", NULL, "what a summary spans (1h)"},
+    {"rollup-lead", 0, "SPAN", NULL,
+     "make summaries so long before samples go (7d)"},
     {"max-future", 0, "SPAN", NULL,
      "refuse samples further ahead of the clock (10m)"},
     {"out-of-order-window", 0, "SPAN", NULL,

@@ -207,6 +207,7 @@ struct config {
     uint64_t retention_size; /* bytes; 0: no limit */
     fw_ms rollup_retention;  /* 0: no summaries are made */
     fw_ms rollup_step;
+    fw_ms rollup_lead; /* made so long before the samples go */
     fw_ms close_after; /* a day's end, before it is rewritten */
     fw_ms max_future;
     fw_ms out_of_order_window;

@@ -26,9 +26,10 @@
     (16 << 20) /* --disk-floor: free space kept back                           \
                 */
 #define FW_PLAIN_SAMPLES_BYTES (64 << 20) /* --plain-samples */
-#define FW_SNAPSHOT_MS 1000        /* --query-snapshot: one view of a file */
-#define FW_RETENTION_MS 7776000000 /* --retention: 90 days */
-#define FW_CLOSE_AFTER_MS 14400000 /* --close-after: a day's end, 4 hours */
+#define FW_SNAPSHOT_MS 1000         /* --query-snapshot: one view of a file */
+#define FW_RETENTION_MS 7776000000  /* --retention: 90 days */
+#define FW_ROLLUP_LEAD_MS 604800000 /* --rollup-lead: 7 days */
+#define FW_CLOSE_AFTER_MS 14400000  /* --close-after: a day's end, 4 hours */
 
 /* Reading */
 #define FW_MAX_QUERY_TEXT_BYTES 65536

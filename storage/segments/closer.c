@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "storage/base/bytes.h"
+#include "storage/segments/retention.h"
 #include "storage/segments/rewrite.h"
 #include "storage/segments/sealer.h"
 
@@ -264,6 +265,24 @@ static bool choose_rollups(struct closer *c, struct partition **list,
 }
 
 /*
+ * A closed partition whose samples go soon and that has no rollup yet: it is
+ * rewritten with one.
+ */
+static bool choose_due(struct closer *c, struct partition **list, size_t raw,
+                       size_t count, bool chosen[])
+{
+    fw_ms edge = retention_rollup_edge(c->store);
+
+    for (size_t i = 0; i < raw; i++)
+        if (rollup_is_due(list[i], list, count, edge) && !list[i]->busy) {
+            memset(chosen, 0, count * sizeof(chosen[0]));
+            chosen[i] = true;
+            return true;
+        }
+    return false;
+}
+
+/*
  * Rollups of what is rewritten go with it. What others cover is not summarised
  * again: their samples are gone, and late ones alone would be half the truth.
  */
@@ -366,8 +385,10 @@ static fw_rc plan(struct closer *c, struct partition **list, size_t raw,
         return fw_err_set(err, FW_ENOMEM, "out of memory");
     for (size_t i = 0; i < job->old_count; i++)
         job->old_rollups[i]->busy = true;
-    if (c->store->options.rollup_retention == 0)
-        return FW_OK;
+    if (c->store->options.rollup_retention == 0 ||
+        (job->old_count == 0 &&
+         stretch.last >= retention_rollup_edge(c->store)))
+        return FW_OK; /* it comes when the samples are about to go */
     stretch.kind = PARTITION_ROLLUP;
     return manifest_plan_closed(m, &stretch, &job->rollup, err);
 }
@@ -510,7 +531,11 @@ static fw_rc publish(struct closer *c, bool anything, struct fw_err *err)
         return rc;
     for (size_t i = 0; i < job->block_count && anything; i++)
         job->refs[i].part = job->made->index;
+    if (anything && job->rollup != NULL && job->no_rows)
+        job->made->no_rollup = true; /* else it would be tried for ever */
     job->made = anything ? NULL : job->made; /* the manifest's now */
+    if (made_count == 2)
+        atomic_store(&c->store->retain, true);
     job->rollup = made_count == 2 ? NULL : job->rollup;
     change_blocks(c);
     if (anything)
@@ -638,6 +663,7 @@ static bool look(struct closer *c)
         any = choose_ripe(c, list, raw, chosen) ||
               choose_merge(c, list, raw, chosen) ||
               choose_deleted(c, list, raw, count, chosen) ||
+              choose_due(c, list, raw, count, chosen) ||
               choose_rollups(c, list, raw, count, chosen);
     if (any)
         begin(c, list, raw, count, chosen);

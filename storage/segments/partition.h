@@ -48,6 +48,7 @@ struct partition {
     bool exists;           /* its file has been committed to; sealer */
     bool damaged;          /* not all of it could be read; sealer */
     bool busy;             /* being rewritten: not to be dropped; sealer */
+    bool no_rollup;        /* was summarised, and there is nothing; sealer */
     uint32_t seen_segment; /* next_segment when the closer last looked */
     uint64_t appended_ns;  /* when that had last changed; sealer */
     uint32_t next_segment; /* sealer */

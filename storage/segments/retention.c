@@ -35,6 +35,45 @@ static fw_ms rollup_edge(struct fw_store *store)
                                                                      : rollups;
 }
 
+static fw_ms lead_of(const struct fw_store *store)
+{
+    return store->options.rollup_lead;
+}
+
+fw_ms retention_rollup_edge(struct fw_store *store)
+{
+    fw_ms age = store_retention_edge(store);
+    fw_ms size = atomic_load(&store->surplus_edge);
+    fw_ms edge;
+
+    if (store->options.rollup_retention == 0)
+        return INT64_MIN;
+    if (lead_of(store) == INT64_MAX)
+        return INT64_MAX;
+    if (age == INT64_MIN)
+        return size;
+    if (__builtin_add_overflow(age, lead_of(store), &edge))
+        return INT64_MAX;
+    return edge > size ? edge : size;
+}
+
+/*
+ * Whether samples that are too old wait for their rollup: not past a lead more,
+ * and not where a full disk keeps it from being made.
+ */
+static bool waits_for_rollup(struct fw_store *store, const struct partition *p,
+                             struct partition *const *list, size_t count)
+{
+    fw_ms edge = store_retention_edge(store);
+
+    return store->options.rollup_retention != 0 &&
+           atomic_load(&p->kind) == PARTITION_CLOSED &&
+           rollup_is_due(p, list, count, retention_rollup_edge(store)) &&
+           (__builtin_sub_overflow(edge, lead_of(store), &edge) ||
+            p->last >= edge) &&
+           store_check_disk(store, NULL) == FW_OK;
+}
+
 static fw_rc drop(struct fw_store *store, struct partition *p,
                   struct fw_err *err)
 {
@@ -62,7 +101,7 @@ static fw_rc drop_old(struct fw_store *store, struct partition **list,
 
     for (size_t i = 0; i < count && rc == FW_OK; i++)
         if (list[i]->last < (rollup_is(list[i]) ? rollups : samples) &&
-            !list[i]->busy)
+            !list[i]->busy && !waits_for_rollup(store, list[i], list, count))
             rc = drop(store, list[i], err);
     return rc;
 }
@@ -97,6 +136,26 @@ static int by_last(const void *a, const void *b)
     return (left->rank > right->rank) - (left->rank < right->rank);
 }
 
+/* What would go if the limit were an eighth lower is summarised in time. */
+static void foresee_surplus(struct fw_store *store, struct partition **list,
+                            size_t count, uint64_t total)
+{
+    fw_ms newest = atomic_load(&store->head.newest);
+    uint64_t limit = store->options.retention_bytes;
+    fw_ms edge = INT64_MIN;
+
+    limit -= limit / 8;
+    for (size_t i = 0; i < count && total > limit; i++) {
+        uint64_t bytes = part_bytes(list[i]);
+
+        if (rollup_is(list[i]) || list[i]->last >= newest)
+            break;
+        edge = list[i]->last == INT64_MAX ? INT64_MAX : list[i]->last + 1;
+        total -= bytes < total ? bytes : total;
+    }
+    atomic_store(&store->surplus_edge, edge);
+}
+
 /*
  * What a rewrite has replaced is not counted though its file may still be
  * there for a minute: it goes anyhow.
@@ -115,6 +174,7 @@ static fw_rc drop_surplus(struct fw_store *store, struct partition **list,
     for (size_t i = 0; i < count; i++)
         total += part_bytes(list[i]);
     qsort(list, count, sizeof(struct partition *), by_last);
+    foresee_surplus(store, list, count, total);
     for (size_t i = 0; i < count && rc == FW_OK && total > limit; i++) {
         uint64_t bytes = part_bytes(list[i]);
 

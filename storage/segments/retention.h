@@ -14,4 +14,11 @@
  */
 FW_CHECK fw_rc retention_run(struct fw_store *store, struct fw_err *err);
 
+/*
+ * Closed partitions of which all is older than this are summarised: their
+ * samples go soon, by age or by size. INT64_MIN: none, INT64_MAX: all. Before
+ * that a rollup would take room, and nobody would look at it.
+ */
+fw_ms retention_rollup_edge(struct fw_store *store);
+
 #endif

@@ -2,9 +2,10 @@
 /*
  * rollup.h - summaries that outlive the samples they were made of.
  *
- * When a day is closed a rollup is made beside the closed partition: per
- * series and hour what a block's summary says (count, extremes, sum, first,
- * last, increase). Both come in one commit, and the serial of the rollup is
+ * When retention is about to drop a closed partition (retention_rollup_edge) it
+ * is rewritten with a rollup beside it: per series and hour what a block's
+ * summary says (count, extremes, sum, first, last, increase). Both come in one
+ * commit, and the serial of the rollup is
  * that of the closed one plus one. As long as the closed one is there nobody
  * looks at the rollup, and whatever rewrites the one makes the other anew. When
  * retention has dropped the closed one, the rollup is *final*: its rows stand
@@ -90,6 +91,13 @@ static inline bool rollup_is(const struct partition *p)
 /* True if the closed partition it was made with is not in the list. */
 bool rollup_is_final(const struct partition *p, struct partition *const *list,
                      size_t count);
+
+/*
+ * Whether a partition is to be summarised: a closed one of which all is older
+ * than the edge (retention_rollup_edge), that has no rollup in the list.
+ */
+bool rollup_is_due(const struct partition *p, struct partition *const *list,
+                   size_t count, fw_ms edge);
 
 /* Looks again which are final: after each change of the manifest. */
 void rollup_look(struct fw_store *store);

@@ -24,6 +24,18 @@ bool rollup_is_final(const struct partition *p, struct partition *const *list,
     return rollup_is(p);
 }
 
+bool rollup_is_due(const struct partition *p, struct partition *const *list,
+                   size_t count, fw_ms edge)
+{
+    if (atomic_load(&p->kind) != PARTITION_CLOSED || !p->exists || p->damaged ||
+        p->no_rollup || p->last >= edge)
+        return false;
+    for (size_t i = 0; i < count; i++)
+        if (rollup_is(list[i]) && list[i]->serial == p->serial + 1)
+            return false;
+    return true;
+}
+
 void rollup_look(struct fw_store *store)
 {
     struct partition **list = NULL;

@@ -162,7 +162,8 @@ static void retain_if_due(struct sealer *s)
     fw_ms now = fw_clock_now(s->store->options.clock);
     struct fw_err err = {0};
 
-    if (now >= s->last_retention && now - s->last_retention < RETENTION_EVERY)
+    if (now >= s->last_retention && now - s->last_retention < RETENTION_EVERY &&
+        !atomic_exchange(&s->store->retain, false))
         return;
     s->last_retention = now;
     if (retention_run(s->store, &err) != FW_OK)

@@ -85,7 +85,7 @@ class Rollups(Case):
         self.send(server)
         self.cli("compact", "--data", server.data)
         parts = os.listdir(os.path.join(server.data, "part"))
-        self.assertTrue(any(p.endswith(".rollup") for p in parts), parts)
+        self.assertFalse(any(p.endswith(".rollup") for p in parts), parts)
         before = self.questions(server)
         at = self.last - 12 * HOUR
         self.assertEqual(len(self.instant(server, "roll_v[1h]", at)), SERIES)
@@ -99,7 +99,7 @@ class Rollups(Case):
                             "--rollup-retention", "400d", data=server.data)
         wait_until(lambda: self.metric(
             server, "forewarn_partitions_dropped_total") > 0,
-            "retention to take the days")
+            "retention to take the days, once they have summaries")
         wait_until(lambda: self.instant(server, "roll_v[1h]", at) == [],
                    "the samples to be gone")
         self.agree(before, self.questions(server), 1e-12)

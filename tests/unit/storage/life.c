@@ -91,6 +91,7 @@ struct fw_store_options life_options(struct fake_clock *fake, bool read_only)
                                      .linger = -1,
                                      .retention = RETENTION,
                                      .rollup_retention = 4 * RETENTION,
+                                     .rollup_lead = RETENTION / 4,
                                      .ooo_window = 1000 * FW_DAY,
                                      .disk_floor = 1,
                                      .plain_samples = 4096, /* some */

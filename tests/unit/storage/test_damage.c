@@ -126,6 +126,7 @@ static fw_rc open_keeping(const char *dir, bool read_only, fw_ms retention,
                                        .linger = -1,
                                        .retention = retention,
                                        .rollup_retention = INT64_MAX,
+                                       .rollup_lead = INT64_MAX,
                                        .ooo_window = 1000 * FW_DAY,
                                        .disk_floor = 1,
                                        /* room for more is cleared each time */

@@ -49,6 +49,7 @@ static struct fw_store *open_store(const char *dir, bool read_only)
                                        .linger = -1,
                                        .retention = INT64_MAX,
                                        .rollup_retention = INT64_MAX,
+                                       .rollup_lead = INT64_MAX,
                                        .max_future = 3 * CENTURY,
                                        .ooo_window = 3 * CENTURY,
                                        .disk_floor = 1,

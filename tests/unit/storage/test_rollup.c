@@ -26,13 +26,15 @@
 static struct fake_clock fake;
 static struct fw_err err;
 
-static struct fw_store *open_for(const char *dir, fw_ms rollups, fw_ms step)
+static struct fw_store *open_with_lead(const char *dir, fw_ms rollups,
+                                       fw_ms step, fw_ms lead)
 {
     struct fw_store_options options = {.create = true,
                                        .linger = -1,
                                        .retention = 5 * FW_DAY,
                                        .rollup_retention = rollups,
                                        .rollup_step = step,
+                                       .rollup_lead = lead,
                                        .ooo_window = 100 * FW_DAY,
                                        .max_future = 100 * FW_DAY,
                                        .disk_floor = 1,
@@ -42,6 +44,12 @@ static struct fw_store *open_for(const char *dir, fw_ms rollups, fw_ms step)
     if (fw_store_open(dir, &options, &store, &err) != FW_OK)
         fail_msg("open: %s", err.text);
     return store;
+}
+
+/* Rollups as days are closed. */
+static struct fw_store *open_for(const char *dir, fw_ms rollups, fw_ms step)
+{
+    return open_with_lead(dir, rollups, step, INT64_MAX);
 }
 
 static int set_up(void **state)
@@ -256,6 +264,115 @@ static void hours_outlive_their_samples(void **state)
     fw_store_close(store);
     store = open_for(dir, 100 * FW_DAY, 0);
     expect_rows(store, 2, FW_HOUR);
+    expect_sound(store);
+    fw_store_close(store);
+}
+
+/* What the closer does by itself; a compaction would merge the days too. */
+static void await_rollup(const char *dir)
+{
+    for (int i = 0; i < 6000 && files_ending(dir, ".rollup") == 0; i++) {
+        fake_clock_advance(&fake, 100);
+        (void)usleep(10000);
+    }
+    assert_true(files_ending(dir, ".rollup") >= 1);
+}
+
+static void await_final(struct fw_store *store, fw_ms last)
+{
+    for (int i = 0; i < 6000 && fw_store_rollups_last(store) < last; i++) {
+        fake_clock_advance(&fake, 100);
+        (void)usleep(10000);
+    }
+    assert_true(fw_store_rollups_last(store) >= last);
+}
+
+static void a_rollup_is_made_when_its_samples_are_about_to_go(void **state)
+{
+    const char *dir = tmpdir_new();
+    struct fw_store *store = open_with_lead(dir, 100 * FW_DAY, 0, FW_DAY);
+
+    (void)state;
+    append_all(store, 0, 2 * DAY_SAMPLES);
+    compact(store);
+    assert_int_equal(files_ending(dir, ".rollup"), 0);
+    expect_sound(store);
+    fake_clock_step(&fake, START + 6 * FW_DAY + FW_HOUR);
+    append(store, 0, 6 * DAY_SAMPLES, 6 * DAY_SAMPLES + 10);
+    await_rollup(dir);
+    assert_true(files_ending(dir, ".sealed") >= 1);
+    assert_true(fw_store_rollups_last(store) == INT64_MIN);
+    expect_sound(store);
+    pass(store, 8);
+    await_final(store, START + 2 * FW_DAY - 1);
+    expect_rows(store, 2, FW_HOUR);
+    fw_store_close(store);
+}
+
+/* Nobody was there to make it: the days are kept until it is made. */
+static void what_is_too_old_waits_for_its_rollup(void **state)
+{
+    const char *dir = tmpdir_new();
+    struct fw_store *store = open_with_lead(dir, 100 * FW_DAY, 0, 5 * FW_DAY);
+
+    (void)state;
+    append_all(store, 0, 2 * DAY_SAMPLES);
+    fw_store_close(store);
+    store = open_with_lead(dir, 0, 0, 0);
+    compact(store); /* none are made */
+    fw_store_close(store);
+    assert_int_equal(files_ending(dir, ".rollup"), 0);
+    store = open_with_lead(dir, 100 * FW_DAY, 0, 5 * FW_DAY);
+    pass(store, 8);
+    await_final(store, START + 2 * FW_DAY - 1);
+    expect_rows(store, 2, FW_HOUR);
+    expect_sound(store);
+    fw_store_close(store);
+}
+
+static void near_the_limit_of_bytes_it_is_made_too(void **state)
+{
+    struct fw_store_options options = {.create = true,
+                                       .linger = -1,
+                                       .retention = INT64_MAX,
+                                       .rollup_retention = INT64_MAX,
+                                       .ooo_window = 100 * FW_DAY,
+                                       .max_future = 100 * FW_DAY,
+                                       .disk_floor = 1,
+                                       .clock = &fake.clock};
+    const char *dir = tmpdir_new();
+    struct fw_store_stats stats;
+    struct fw_store *store = NULL;
+
+    (void)state;
+    assert_int_equal(fw_store_open(dir, &options, &store, &err), FW_OK);
+    append_all(store, 0, 2 * DAY_SAMPLES);
+    compact(store);
+    append(store, 0, 4 * DAY_SAMPLES, 4 * DAY_SAMPLES + 10);
+    assert_int_equal(sealer_run(store->sealer, SEAL_ALL, &err), FW_OK);
+    fw_store_stats(store, &stats);
+    assert_int_equal(files_ending(dir, ".rollup"), 0);
+    store->options.retention_bytes = stats.disk_bytes;
+    assert_int_equal(sealer_run(store->sealer, SEAL_ALL, &err), FW_OK);
+    await_rollup(dir);
+    assert_true(files_ending(dir, ".sealed") >= 1);
+    expect_sound(store);
+    fw_store_close(store);
+}
+
+static void but_not_for_ever(void **state)
+{
+    const char *dir = tmpdir_new();
+    struct fw_store *store = open_with_lead(dir, 0, 0, 0);
+
+    (void)state;
+    append_all(store, 0, 2 * DAY_SAMPLES);
+    compact(store);
+    fw_store_close(store);
+    store = open_with_lead(dir, 100 * FW_DAY, 0, FW_DAY);
+    pass(store, 40);
+    assert_true(fw_store_rollups_last(store) == INT64_MIN);
+    assert_int_equal(count_rows(store, 0, INT64_MIN, INT64_MAX), 0);
     expect_sound(store);
     fw_store_close(store);
 }
@@ -525,6 +642,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(hours_outlive_their_samples, set_up),
+        cmocka_unit_test_setup(
+            a_rollup_is_made_when_its_samples_are_about_to_go, set_up),
+        cmocka_unit_test_setup(what_is_too_old_waits_for_its_rollup, set_up),
+        cmocka_unit_test_setup(near_the_limit_of_bytes_it_is_made_too, set_up),
+        cmocka_unit_test_setup(but_not_for_ever, set_up),
         cmocka_unit_test_setup(five_minutes_if_asked, set_up),
         cmocka_unit_test_setup(they_have_a_retention_of_their_own, set_up),
         cmocka_unit_test_setup(none_are_made_where_nobody_asks, set_up),
