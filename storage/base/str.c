@@ -493,7 +493,7 @@ size_t fw_format_short(char out[FW_DOUBLE_TEXT_BYTES], double v, int digits)
 static size_t put_time(char out[FW_TIME_TEXT_BYTES], fw_ms t, bool parts)
 {
     fw_ms ms = ((t % FW_DAY) + FW_DAY) % FW_DAY;
-    int64_t days = (t - ms) / FW_DAY;
+    int64_t days = t / FW_DAY - (t % FW_DAY < 0 ? 1 : 0);
     int64_t y;
     int m;
     int d;
