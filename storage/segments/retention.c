@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
+#include "storage/base/limits.h"
 #include "storage/segments/rollup.h"
 
 static fw_ms edge_of(struct fw_store *store, fw_ms retention)
@@ -35,11 +36,6 @@ static fw_ms rollup_edge(struct fw_store *store)
                                                                      : rollups;
 }
 
-static fw_ms lead_of(const struct fw_store *store)
-{
-    return store->options.rollup_lead;
-}
-
 fw_ms retention_rollup_edge(struct fw_store *store)
 {
     fw_ms age = store_retention_edge(store);
@@ -48,29 +44,29 @@ fw_ms retention_rollup_edge(struct fw_store *store)
 
     if (store->options.rollup_retention == 0)
         return INT64_MIN;
-    if (lead_of(store) == INT64_MAX)
+    if (store->options.rollup_lead == INT64_MAX)
         return INT64_MAX;
     if (age == INT64_MIN)
         return size;
-    if (__builtin_add_overflow(age, lead_of(store), &edge))
+    if (__builtin_add_overflow(age, store->options.rollup_lead, &edge))
         return INT64_MAX;
     return edge > size ? edge : size;
 }
 
 /*
  * Whether samples that are too old wait for their rollup: not past a lead more,
- * and not where a full disk keeps it from being made.
+ * nor a week, since one that cannot be made must not keep them for ever; and
+ * not where a full disk is why it is not there.
  */
 static bool waits_for_rollup(struct fw_store *store, const struct partition *p,
                              struct partition *const *list, size_t count)
 {
+    fw_ms lead = store->options.rollup_lead;
     fw_ms edge = store_retention_edge(store);
 
-    return store->options.rollup_retention != 0 &&
-           atomic_load(&p->kind) == PARTITION_CLOSED &&
-           rollup_is_due(p, list, count, retention_rollup_edge(store)) &&
-           (__builtin_sub_overflow(edge, lead_of(store), &edge) ||
-            p->last >= edge) &&
+    lead = lead < FW_ROLLUP_LEAD_MS ? lead : FW_ROLLUP_LEAD_MS;
+    return rollup_is_due(p, list, count, retention_rollup_edge(store)) &&
+           (__builtin_sub_overflow(edge, lead, &edge) || p->last >= edge) &&
            store_check_disk(store, NULL) == FW_OK;
 }
 
