@@ -343,6 +343,12 @@ struct fw_record {
     fw_ms median_lead; /* of right alerts; -1 if none */
 };
 
+struct fw_json;
+
+/* Writes it as one JSON object, the median lead in seconds under `lead_key`. */
+void fw_record_json(struct fw_json *json, const struct fw_record *record,
+                    const char *lead_key);
+
 /* A question that the row answers besides, in plain words. */
 struct fw_report_note {
     const char *question;

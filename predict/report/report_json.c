@@ -3,7 +3,8 @@
 #include "predict/report/report.h"
 #include "storage/base/json.h"
 
-static void record(struct fw_json *json, const struct fw_record *r)
+void fw_record_json(struct fw_json *json, const struct fw_record *r,
+                    const char *lead_key)
 {
     fw_json_object(json);
     fw_json_field_count(json, "predictions", r->predictions);
@@ -11,7 +12,7 @@ static void record(struct fw_json *json, const struct fw_record *r)
     fw_json_field_count(json, "false_alarms", r->false_alarms);
     fw_json_field_count(json, "missed", r->missed);
     fw_json_field_double(json, "brier", r->brier);
-    fw_json_field_span(json, "median_lead_s", r->median_lead);
+    fw_json_field_span(json, lead_key, r->median_lead);
     fw_json_object_end(json);
 }
 
@@ -38,7 +39,7 @@ static void row(struct fw_json *json, const struct fw_report_row *r)
     fw_json_field_seconds(json, "current_at", r->series.current_at);
     fw_json_field_span(json, "by_trend_s", r->by_trend);
     fw_json_key(json, "record");
-    record(json, &r->record);
+    fw_record_json(json, &r->record, "median_lead_s");
     fw_json_key(json, "notes");
     fw_json_array(json);
     for (size_t i = 0; i < r->note_count; i++) {

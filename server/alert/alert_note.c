@@ -276,18 +276,6 @@ void alert_words_release(struct alert_words *w)
 
 /* ---- the forecast ---- */
 
-static void put_record(struct fw_json *j, const struct fw_record *r)
-{
-    fw_json_object(j);
-    fw_json_field_count(j, "predictions", r->predictions);
-    fw_json_field_count(j, "right", r->right);
-    fw_json_field_count(j, "false_alarms", r->false_alarms);
-    fw_json_field_count(j, "missed", r->missed);
-    fw_json_field_double(j, "brier", r->brier);
-    fw_json_field_span(j, "median_lead_seconds", r->median_lead);
-    fw_json_object_end(j);
-}
-
 static void put_extremes(struct fw_json *j, const struct outlook *o)
 {
     static const char *const keys[] = {"value_p10", "value_p50", "value_p90"};
@@ -323,7 +311,7 @@ void alert_note_forecast(const struct alert_note *n, struct fw_json *j)
     if (n->change == ALERT_TO_RESOLVED)
         fw_json_field_text(j, "resolved_because", alert_end_text(n->end));
     fw_json_key(j, "record");
-    put_record(j, &n->record);
+    fw_record_json(j, &n->record, "median_lead_seconds");
     fw_json_object_end(j);
 }
 
