@@ -6,12 +6,16 @@
  *
  *   bench_head memory  [-s SERIES] [-n SAMPLES] [-d DIR] [-w] [-p BYTES]
  *   bench_head recover [-s SERIES] [-n SAMPLES] [-d DIR]
+ *   bench_head killed  [-s SERIES] [-n SAMPLES] [-d DIR]
+ *   bench_head open    [-s SERIES] [-d DIR]
  *   bench_head latency [-s SERIES] [-n SECONDS] [-r RATE] [-l LINGER_MS] ...
  *   bench_head seal    [-s SERIES] [-n SAMPLES] [-d DIR]
  *
  * Series are walks in 0..100 of whole numbers, one tenth or one hundredth, ten
  * seconds apart, all at the same times; with -w whole numbers only, as TSBS's
- * cpu set has. -p is --plain-samples.
+ * cpu set has. -p is --plain-samples. `recover` is `killed`, which leaves the
+ * folder as kill -9 does, and `open`, with which two builds can be compared
+ * over copies of one folder; both open it with nothing of it in memory.
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -269,12 +273,67 @@ static _Noreturn void writer(void)
     _exit(1);
 }
 
-static void bench_recover(void)
+/* No page of the files below is in memory, as after the machine started. */
+static void drop_pages(const char *dir)
+{
+    char path[4096];
+    struct dirent *entry;
+    DIR *d = opendir(dir);
+
+    while (d != NULL && (entry = readdir(d)) != NULL) {
+        int fd;
+
+        if (entry->d_name[0] == '.')
+            continue;
+        (void)snprintf(path, sizeof(path), "%s/%s", dir, entry->d_name);
+        if (entry->d_type == DT_DIR)
+            drop_pages(path);
+        fd = entry->d_type == DT_REG ? open(path, O_RDONLY) : -1;
+        if (fd < 0)
+            continue;
+        (void)fsync(fd); /* pages that are not written yet stay */
+        (void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+        (void)close(fd);
+    }
+    if (d != NULL)
+        (void)closedir(d);
+}
+
+/* Opens the folder cold, and asks for one series. */
+static struct fw_store *first_query(const char *when)
 {
     struct fw_store_stats stats;
     struct fw_store *store;
     double t0, c0;
     size_t n;
+
+    drop_pages(g_dir);
+    t0 = measure_wall();
+    c0 = measure_cpu();
+    store = open_store();
+    n = count_samples(store, (uint32_t)g_series / 2);
+    t0 = measure_wall() - t0;
+    c0 = measure_cpu() - c0;
+    fw_store_stats(store, &stats);
+    printf("after %s: first query (%zu samples) %.2f s wall, %.2f s CPU; "
+           "%.1f M samples replayed of %.1f M in memory\n",
+           when, n, t0, c0, (double)stats.replayed_samples / 1e6,
+           (double)stats.head_samples / 1e6);
+    printf("%.0f MB anonymous\n", measure_anonymous() / 1e6);
+    (void)fflush(stdout);
+    return store;
+}
+
+static _Noreturn void bench_open(void)
+{
+    (void)first_query("kill -9");
+    _exit(0); /* and nothing is written */
+}
+
+static void bench_recover(void)
+{
+    struct fw_store *store;
+    double t0;
     int status = 0;
     pid_t pid = fork();
 
@@ -282,28 +341,12 @@ static void bench_recover(void)
         writer();
     if (waitpid(pid, &status, 0) != pid || !WIFSIGNALED(status))
         exit(1);
-    t0 = measure_wall();
-    c0 = measure_cpu();
-    store = open_store();
-    n = count_samples(store, (uint32_t)g_series / 2);
-    fw_store_stats(store, &stats);
-    printf("after kill -9: first query (%zu samples) %.2f s wall, %.2f s CPU; "
-           "%.1f M samples replayed of %.1f M in memory\n",
-           n, measure_wall() - t0, measure_cpu() - c0,
-           (double)stats.replayed_samples / 1e6,
-           (double)stats.head_samples / 1e6);
-    printf("%.0f MB anonymous\n", measure_anonymous() / 1e6);
+    store = first_query("kill -9");
     check_series(store);
     t0 = measure_wall();
     fw_store_close(store);
     printf("close: %.2f s\n", measure_wall() - t0);
-    t0 = measure_wall();
-    c0 = measure_cpu();
-    store = open_store();
-    n = count_samples(store, (uint32_t)g_series / 2);
-    printf("after a clean close: first query (%zu samples) %.2f s wall, %.2f s "
-           "CPU\n",
-           n, measure_wall() - t0, measure_cpu() - c0);
+    store = first_query("a clean close");
     check_series(store);
     fw_store_close(store);
 }
@@ -546,6 +589,10 @@ int main(int argc, char **argv)
         bench_memory();
     else if (strcmp(what, "recover") == 0)
         bench_recover();
+    else if (strcmp(what, "killed") == 0)
+        writer();
+    else if (strcmp(what, "open") == 0)
+        bench_open();
     else if (strcmp(what, "latency") == 0)
         bench_latency();
     else if (strcmp(what, "seal") == 0)
