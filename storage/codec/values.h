@@ -51,6 +51,14 @@ size_t values_encode_hastily(const double *v, size_t n,
                              struct values_hint *hint, uint8_t *out);
 
 /*
+ * What `len` bytes that values_encode() made of n values teach the next block,
+ * where the hint itself has not been kept. Bytes that no decoder has seen yet
+ * do no harm: a hint that is wrong is dropped as a stale one is.
+ */
+void values_hint_of(const uint8_t *in, size_t len, size_t n,
+                    struct values_hint *hint);
+
+/*
  * Unpacks n values from exactly `len` bytes, which may be hostile:
  * FW_ECORRUPT if they are not a block of n; `out` is then undefined. Needs up
  * to 60 KiB of stack.

@@ -276,3 +276,26 @@ size_t values_encode_hastily(const double *v, size_t n,
 {
     return encode(v, n, hint, &hasty, out);
 }
+
+void values_hint_of(const uint8_t *in, size_t len, size_t n,
+                    struct values_hint *hint)
+{
+    struct ints_reader reader;
+    unsigned decimals;
+
+    *hint = (struct values_hint){0};
+    if (n == 0 || n > VALUES_RUN || len < 2 || len > n * sizeof(double) ||
+        (in[0] != VALUES_BITS && in[0] < VALUES_DECIMAL) ||
+        !ints_open(&reader, in + 1, in + len))
+        return;
+    decimals = in[0] == VALUES_BITS ? 0 : in[0] & VALUES_DECIMAL_DIGITS;
+    if (decimals > CODEC_DECIMALS_MAX)
+        return;
+    hint->kind = in[0] == VALUES_BITS ? VALUES_BITS : VALUES_DECIMAL;
+    hint->decimals = (uint8_t)decimals;
+    hint->order = reader.line.order;
+    hint->zigzag = reader.line.zigzag;
+    hint->fraction =
+        (reader.line.step & ((UINT64_C(1) << CODEC_GRID_SHIFT) - 1)) != 0;
+    hint->bytes_per_k = (uint16_t)(len * 1024 / n);
+}

@@ -406,6 +406,59 @@ static void any_bytes_in_a_hint_do_no_harm(void **state)
     }
 }
 
+static void a_block_tells_the_hint_it_left(void **state)
+{
+    struct synth_rng rng = synth_seed(96);
+    struct values_hint hint, seen;
+    size_t told = 0;
+    double v[300];
+
+    (void)state;
+    for (size_t i = 0; i < 60 * FILL_COUNT; i++) {
+        size_t n = 1 + below(&rng, 300), bytes;
+        uint8_t *block;
+
+        hint = (struct values_hint){0};
+        g_fills[i % FILL_COUNT](&rng, v, n);
+        bytes = encode(v, n, &hint, &block);
+        values_hint_of(block, bytes, n, &seen);
+        free(block);
+        assert_int_equal(seen.kind, hint.kind);
+        if (hint.kind == 0)
+            continue;
+        told++;
+        assert_int_equal(seen.decimals, hint.decimals);
+        assert_int_equal(seen.order, hint.order);
+        assert_int_equal(seen.zigzag, hint.zigzag);
+        assert_int_equal(seen.fraction, hint.fraction);
+        assert_int_equal(seen.bytes_per_k, hint.bytes_per_k);
+        there_and_back(v, n, &seen);
+    }
+    assert_true(told > 20 * FILL_COUNT);
+}
+
+/* What a hint says comes from a file; a decoder may not have seen it yet. */
+static void bytes_of_nobody_make_a_hint_that_does_no_harm(void **state)
+{
+    struct synth_rng rng = synth_seed(95);
+    struct values_hint hint;
+    uint8_t bytes[40];
+    double v[100];
+
+    (void)state;
+    for (size_t i = 0; i < 3000; i++) {
+        size_t n = below(&rng, 101), len = below(&rng, sizeof(bytes) + 1);
+
+        for (size_t k = 0; k < len; k++)
+            bytes[k] = (uint8_t)synth_u64(&rng);
+        if (len > 0 && i % 2 == 0)
+            bytes[0] |= 0x80;
+        values_hint_of(bytes, len, n, &hint);
+        g_fills[i % FILL_COUNT](&rng, v, 100);
+        there_and_back(v, 100, &hint);
+    }
+}
+
 static void all_kernels_write_the_same_bytes(void **state)
 {
     struct synth_rng rng = synth_seed(15);
@@ -576,7 +629,7 @@ static void random_bytes_give_values_or_an_error(void **state)
     uint8_t bytes[600];
 
     (void)state;
-    for (size_t i = 0; i < 20000; i++) {
+    for (size_t i = 0; i < 3000; i++) {
         size_t len = below(&rng, sizeof(bytes));
         for (size_t j = 0; j < len; j++)
             bytes[j] = (uint8_t)(synth_u64(&rng) >> (below(&rng, 2) * 5));
@@ -593,6 +646,8 @@ int main(void)
         cmocka_unit_test(a_hint_of_other_data_does_no_harm),
         cmocka_unit_test(a_hasty_block_comes_back_and_is_not_much_larger),
         cmocka_unit_test(any_bytes_in_a_hint_do_no_harm),
+        cmocka_unit_test(a_block_tells_the_hint_it_left),
+        cmocka_unit_test(bytes_of_nobody_make_a_hint_that_does_no_harm),
         cmocka_unit_test(all_kernels_write_the_same_bytes),
         cmocka_unit_test(a_constant_takes_at_most_nine_bytes),
         cmocka_unit_test(a_line_takes_a_few_bytes),
