@@ -309,12 +309,21 @@ void head_saved(struct head *h, uint32_t id, uint32_t ring, bool all,
 uint64_t head_oldest_ring(struct head *h);
 
 /*
- * Puts back a chunk that a checkpoint has, without what is there already. At
- * opening, before there are other threads. FW_ENOMEM.
+ * Puts back a chunk that a checkpoint has, without what is there already; `v`
+ * are its values. At opening, before there are other threads. FW_ENOMEM.
  */
 FW_CHECK fw_rc head_restore(struct head *h, uint32_t id,
-                            const struct head_chunk *chunk, uint32_t ring,
-                            uint64_t seq_next);
+                            const struct head_chunk *chunk, const double *v,
+                            uint32_t ring, uint64_t seq_next);
+
+/*
+ * Shows as many of the first samples of a journal record as are of the usual
+ * kind: no checkpoint had them, and they are the newest of series that have
+ * some in a tail. How many that are; the next one needs head_stage(). At
+ * opening.
+ */
+size_t head_replay_run(struct head_hold *hold, const uint32_t *ids,
+                       const fw_ms *t, const double *v, size_t n, uint64_t seq);
 
 /* True if series `id` may have samples in [from, to]. */
 bool head_overlaps(struct head *h, uint32_t id, fw_ms from, fw_ms to);

@@ -64,8 +64,24 @@ static bool find_place(const struct head_series *s, fw_ms first, size_t *place,
     return true;
 }
 
+/*
+ * What a series had taught when its chunk was packed is seen from the chunk,
+ * and its tail becomes as it was then: else each of them would be packed soon,
+ * and searched for how.
+ */
+static struct head_form form_behind(struct head_series *s,
+                                    const struct head_chunk *chunk,
+                                    const double *v)
+{
+    uint64_t bits[HEAD_CHUNK_SAMPLES];
+
+    memcpy(bits, v, chunk->n * sizeof(*bits));
+    values_hint_of(chunk->values, chunk->bytes, chunk->n, &s->hint);
+    return head_form_behind(bits, chunk->n, &s->hint);
+}
+
 fw_rc head_restore(struct head *h, uint32_t id, const struct head_chunk *chunk,
-                   uint32_t ring, uint64_t seq_next)
+                   const double *v, uint32_t ring, uint64_t seq_next)
 {
     char room[HEAD_CHUNK_HEADER + HEAD_VALUES_ROOM];
     struct head_series *s = head_get(h, id);
@@ -76,6 +92,8 @@ fw_rc head_restore(struct head *h, uint32_t id, const struct head_chunk *chunk,
     size_t n = chunk->n, cut = 0, place = s->area_bytes;
     uint32_t replaced = 0;
     fw_ms t[HEAD_CHUNK_SAMPLES];
+    struct head_form form;
+    size_t tail_bytes;
     char *data;
 
     if (any && last <= s->newest)
@@ -92,18 +110,24 @@ fw_rc head_restore(struct head *h, uint32_t id, const struct head_chunk *chunk,
         bytes.n = head_chunk_put(room, head_times_ref(chunk->times),
                                  chunk->values, chunk->bytes);
     }
-    /* There is no tail yet. */
-    data = head_slabs_new(&h->slabs, place + bytes.n);
+    form = form_behind(s, chunk, v);
+    if (form.form == 0)
+        form.cap = 0; /* a plain tail grows */
+    /* The tail that is there, from the chunk before, is empty. */
+    tail_bytes = head_tail_bytes(form.form, form.cap);
+    data = head_slabs_new(&h->slabs, tail_bytes + place + bytes.n);
     if (data == NULL) {
         head_area_unref(bytes.p, bytes.n);
         return FW_ENOMEM;
     }
+    if (form.form != 0)
+        memcpy(data, &form.units, sizeof(form.units));
     if (place > 0)
-        memcpy(data, s->data, place);
-    memcpy(data + place, bytes.p, bytes.n);
+        memcpy(data + tail_bytes, head_area(s), place);
+    memcpy(data + tail_bytes + place, bytes.p, bytes.n);
     if (place < s->area_bytes)
-        head_area_unref(s->data + place, s->area_bytes - place);
-    head_take_data(h, s, data, &(struct head_form){0}, place + bytes.n);
+        head_area_unref(head_area(s) + place, s->area_bytes - place);
+    head_take_data(h, s, data, &form, place + bytes.n);
     s->packed += (uint32_t)(n - cut) - replaced;
     s->saved = s->packed;
     s->ring_first = s->ring_first == 0 ? ring : s->ring_first;

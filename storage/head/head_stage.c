@@ -368,3 +368,39 @@ size_t head_apply_run(struct head_hold *hold, const uint32_t *ids,
     }
     return i;
 }
+
+/* ---- Both at once -----------------------------------------------------------
+ */
+
+#define REPLAY_AHEAD 8 /* series: about as long as memory takes */
+
+/* Where a series has its next sample. */
+static inline void fetch_tail(const struct head *h, uint32_t id)
+{
+    const struct head_series *s = head_get(h, id);
+
+    if (s == NULL || s->data == NULL)
+        return;
+    __builtin_prefetch(s->data);
+    __builtin_prefetch(s->data + head_tail_bytes(s->tail_form, s->tail_n), 1);
+}
+
+size_t head_replay_run(struct head_hold *hold, const uint32_t *ids,
+                       const fw_ms *t, const double *v, size_t n, uint64_t seq)
+{
+    size_t i;
+
+    for (i = 0; i < n; i++) {
+        struct head_series *s = head_get(hold->head, ids[i]);
+
+        if (i + REPLAY_AHEAD < n)
+            fetch_tail(hold->head, ids[i + REPLAY_AHEAD]);
+        if (s == NULL || !s->made || (s->ring_first != 0 && seq < s->seq_first))
+            break;
+        head_hold_series(hold, ids[i]);
+        if (!stage_next(s, t[i], v[i]))
+            break;
+        append(hold, s, ids[i], t[i], fw_double_bits(v[i]));
+    }
+    return i;
+}

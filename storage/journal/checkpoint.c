@@ -271,8 +271,8 @@ static fw_rc load_series(struct load *load, struct checkpoint_reader *r,
                           "which is defined nowhere",
                           (unsigned long long)r->seq, id);
     while ((rc = checkpoint_reader_chunk(r, &chunk, err)) == FW_OK)
-        if (head_restore(head, id, &chunk, (uint32_t)r->seq, r->applied + 1) !=
-            FW_OK)
+        if (head_restore(head, id, &chunk, r->v, (uint32_t)r->seq,
+                         r->applied + 1) != FW_OK)
             return fw_err_set(err, FW_ENOMEM, "out of memory");
     return rc == FW_END ? FW_OK : rc;
 }

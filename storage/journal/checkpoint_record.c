@@ -253,7 +253,6 @@ fw_rc checkpoint_reader_series(struct checkpoint_reader *r, uint32_t *id,
 fw_rc checkpoint_reader_chunk(struct checkpoint_reader *r,
                               struct head_chunk *out, struct fw_err *err)
 {
-    double v[HEAD_CHUNK_SAMPLES];
     uint64_t column = 0, bytes = 0;
     struct fw_err why = {0};
 
@@ -267,7 +266,7 @@ fw_rc checkpoint_reader_chunk(struct checkpoint_reader *r,
                                .n = r->columns[column]->n,
                                .bytes = (uint16_t)bytes};
     /* Memory is trusted later on, so this is looked at now. */
-    if (values_decode(out->values, out->bytes, out->n, v, &why) != FW_OK)
+    if (values_decode(out->values, out->bytes, out->n, r->v, &why) != FW_OK)
         return wrong(r, err);
     r->at += (size_t)bytes;
     r->chunks_left--;

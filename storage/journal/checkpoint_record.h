@@ -62,6 +62,7 @@ struct checkpoint_reader {
     uint32_t column_count;
     uint32_t series_left, chunks_left;
     uint32_t id;
+    double v[HEAD_CHUNK_SAMPLES]; /* values of the last chunk */
 };
 
 /* FW_ECORRUPT, FW_EVERSION, FW_ENOMEM. */
@@ -72,8 +73,8 @@ void checkpoint_reader_release(struct checkpoint_reader *r);
 FW_CHECK fw_rc checkpoint_reader_series(struct checkpoint_reader *r,
                                         uint32_t *id, struct fw_err *err);
 /*
- * Its next chunk, which can be unpacked; its times are borrowed from the
- * reader. FW_END after the last.
+ * Its next chunk, which can be unpacked, and has been, to r->v; its times are
+ * borrowed from the reader. FW_END after the last.
  */
 FW_CHECK fw_rc checkpoint_reader_chunk(struct checkpoint_reader *r,
                                        struct head_chunk *out,

@@ -289,54 +289,79 @@ fw_rc journal_reader_definition(struct journal_reader *r, uint32_t *id,
     return FW_OK;
 }
 
-static fw_rc sample_of_piece(struct journal_reader *r, uint32_t *id, fw_ms *t,
-                             uint64_t *bits, struct fw_err *err)
+/* The next sample of FWJ1. */
+static bool get_single(struct journal_reader *r, struct journal_piece *p)
+{
+    uint64_t step = 0, span = 0, value = 0;
+    int64_t series;
+
+    if (!get_number(r, &step) || !get_number(r, &span) ||
+        !get_number(r, &value) || step > (uint64_t)UINT32_MAX * 2)
+        return false;
+    series = (int64_t)r->last.id + fw_unzigzag(step);
+    if (series < 0 || series >= UINT32_MAX)
+        return false;
+    r->last.id = (uint32_t)series;
+    r->last.t = (fw_ms)((uint64_t)r->last.t + (uint64_t)fw_unzigzag(span));
+    p->ids[p->n] = r->last.id;
+    p->t[p->n] = r->last.t;
+    p->v[p->n] = fw_double_of_bits(__builtin_bswap64(value));
+    p->late[p->n] = true;
+    p->n++;
+    return true;
+}
+
+/* What stands before a damage is told; then the damage. */
+static fw_rc singles(struct journal_reader *r, struct fw_err *err)
+{
+    struct journal_piece *p = &r->piece;
+    size_t at = r->at;
+
+    p->n = 0;
+    p->any_late = true;
+    while (p->n < r->samples_left && p->n < JOURNAL_PIECE_SAMPLES &&
+           get_single(r, p))
+        at = r->at;
+    r->at = at;
+    r->samples_left -= p->n;
+    return p->n > 0 ? FW_OK : cut_short(r, err);
+}
+
+fw_rc journal_reader_piece(struct journal_reader *r, struct fw_err *err)
 {
     struct journal_piece *p = &r->piece;
     size_t took;
 
-    if (r->piece_at == p->n) {
-        took = journal_piece_get(r->p + r->at, r->n - r->at, &r->last, p);
-        if (took == 0 || p->n > r->samples_left) {
-            p->n = 0;
-            r->piece_at = 0;
-            return cut_short(r, err);
-        }
-        r->at += took;
-        r->piece_at = 0;
+    p->n = 0;
+    r->piece_at = 0;
+    if (r->samples_left == 0)
+        return r->at == r->n ? FW_END : cut_short(r, err);
+    if (r->definitions_left > 0)
+        return cut_short(r, err);
+    if (!r->pieces)
+        return singles(r, err);
+    took = journal_piece_get(r->p + r->at, r->n - r->at, &r->last, p);
+    if (took == 0 || p->n > r->samples_left) {
+        p->n = 0;
+        return cut_short(r, err);
     }
-    *id = p->ids[r->piece_at];
-    *t = p->t[r->piece_at];
-    memcpy(bits, &p->v[r->piece_at], sizeof(*bits));
-    r->late = p->late[r->piece_at];
-    r->piece_at++;
-    r->samples_left--;
+    r->at += took;
+    r->samples_left -= p->n;
     return FW_OK;
 }
 
 fw_rc journal_reader_sample(struct journal_reader *r, uint32_t *id, fw_ms *t,
                             uint64_t *bits, struct fw_err *err)
 {
-    uint64_t step = 0, span = 0, value = 0;
-    int64_t series;
+    const struct journal_piece *p = &r->piece;
+    fw_rc rc = r->piece_at < p->n ? FW_OK : journal_reader_piece(r, err);
 
-    if (r->samples_left == 0)
-        return r->at == r->n ? FW_END : cut_short(r, err);
-    if (r->definitions_left > 0)
-        return cut_short(r, err);
-    if (r->pieces)
-        return sample_of_piece(r, id, t, bits, err);
-    if (!get_number(r, &step) || !get_number(r, &span) ||
-        !get_number(r, &value) || step > (uint64_t)UINT32_MAX * 2)
-        return cut_short(r, err);
-    series = (int64_t)r->last.id + fw_unzigzag(step);
-    if (series < 0 || series >= UINT32_MAX)
-        return cut_short(r, err);
-    r->last.id = (uint32_t)series;
-    r->last.t = (fw_ms)((uint64_t)r->last.t + (uint64_t)fw_unzigzag(span));
-    r->samples_left--;
-    *id = r->last.id;
-    *t = r->last.t;
-    *bits = __builtin_bswap64(value);
+    if (rc != FW_OK)
+        return rc;
+    *id = p->ids[r->piece_at];
+    *t = p->t[r->piece_at];
+    *bits = fw_double_bits(p->v[r->piece_at]);
+    r->late = p->late[r->piece_at];
+    r->piece_at++;
     return FW_OK;
 }

@@ -82,5 +82,8 @@ FW_CHECK fw_rc journal_reader_definition(struct journal_reader *r, uint32_t *id,
 FW_CHECK fw_rc journal_reader_sample(struct journal_reader *r, uint32_t *id,
                                      fw_ms *t, uint64_t *bits,
                                      struct fw_err *err);
+/* The same by many: the next ones are in r->piece. */
+FW_CHECK fw_rc journal_reader_piece(struct journal_reader *r,
+                                    struct fw_err *err);
 
 #endif

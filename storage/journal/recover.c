@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "storage/base/bytes.h"
 #include "storage/read/block_cache.h"
 
 struct replay {
@@ -100,13 +101,46 @@ static fw_rc put_one(struct replay *r, uint64_t seq, uint32_t id, fw_ms t,
     }
 }
 
+/*
+ * How many of the first samples of a piece come the short way: nothing was
+ * late, nothing was deleted, and their partition has not had the record.
+ */
+static size_t put_run(struct replay *r, uint64_t seq,
+                      const struct journal_piece *p, size_t at)
+{
+    size_t n = at, shown;
+
+    if (p->any_late || atomic_load(&r->store->tombs.count) > 0)
+        return 0;
+    while (n < p->n && ((n > at && p->t[n] == p->t[n - 1]) ||
+                        !sealed_before(r, seq, p->t[n])))
+        n++;
+    shown = head_replay_run(&r->hold, p->ids + at, p->t + at, p->v + at, n - at,
+                            seq);
+    (void)atomic_fetch_add(&r->store->counters.replayed, shown);
+    return shown;
+}
+
+static fw_rc put_piece(struct replay *r, uint64_t seq,
+                       const struct journal_piece *p, struct fw_err *err)
+{
+    fw_rc rc = FW_OK;
+
+    for (size_t i = 0; i < p->n && rc == FW_OK;) {
+        i += put_run(r, seq, p, i);
+        if (i < p->n) {
+            rc = put_one(r, seq, p->ids[i], p->t[i], fw_double_bits(p->v[i]),
+                         p->late[i], err);
+            i++;
+        }
+    }
+    return rc;
+}
+
 static fw_rc replay_record(struct replay *r, uint64_t seq, struct fw_str text,
                            struct fw_err *err)
 {
     struct journal_reader reader;
-    uint32_t id = 0;
-    fw_ms t = 0;
-    uint64_t bits = 0;
     fw_rc rc = journal_reader_open(&reader, text, err);
 
     if (rc == FW_OK && reader.seq != seq)
@@ -116,9 +150,9 @@ static fw_rc replay_record(struct replay *r, uint64_t seq, struct fw_str text,
     if (rc == FW_OK)
         rc = define_all(r, &reader, err);
     while (rc == FW_OK) {
-        rc = journal_reader_sample(&reader, &id, &t, &bits, err);
+        rc = journal_reader_piece(&reader, err);
         if (rc == FW_OK)
-            rc = put_one(r, seq, id, t, bits, reader.late, err);
+            rc = put_piece(r, seq, &reader.piece, err);
     }
     head_let_go(&r->hold);
     head_pack_tails(&r->hold);

@@ -77,6 +77,49 @@ static void records_keep_every_sample(void **state)
     fw_buf_release(&labels_text);
 }
 
+/* Records of few samples, which are written singly, and of several pieces. */
+static void pieces_are_the_same_samples(void **state)
+{
+    enum { N = 700 };
+    static const uint32_t counts[] = {1, 8, 9, 256, 257, N};
+    static struct journal_writer w;
+    static struct journal_reader one, many;
+    struct fw_str record;
+
+    (void)state;
+    journal_writer_init(&w);
+    for (size_t c = 0; c < sizeof(counts) / sizeof(counts[0]); c++) {
+        uint32_t n = counts[c], at = 0, id = 0;
+        uint64_t bits = 0;
+        fw_ms t = 0;
+
+        journal_writer_clear(&w);
+        for (uint32_t i = 0; i < n; i++)
+            assert_int_equal(
+                journal_writer_add(&w, i * 3 % 50, i / 50, i, i % 90 == 89),
+                FW_OK);
+        assert_int_equal(journal_writer_finish(&w, c, 0, &record), FW_OK);
+        assert_int_equal(journal_reader_open(&one, record, &err), FW_OK);
+        assert_int_equal(journal_reader_open(&many, record, &err), FW_OK);
+        while (journal_reader_piece(&many, &err) == FW_OK)
+            for (uint32_t i = 0; i < many.piece.n; i++, at++) {
+                assert_int_equal(
+                    journal_reader_sample(&one, &id, &t, &bits, &err), FW_OK);
+                assert_int_equal(id, at * 3 % 50);
+                assert_int_equal(many.piece.ids[i], id);
+                assert_true(many.piece.t[i] == t && t == at / 50);
+                assert_true(fw_double_bits(many.piece.v[i]) == bits);
+                assert_true(many.piece.late[i] == one.late);
+                assert_true(!one.late || many.piece.any_late);
+            }
+        assert_int_equal(at, n);
+        assert_int_equal(journal_reader_piece(&many, &err), FW_END);
+        assert_int_equal(journal_reader_sample(&one, &id, &t, &bits, &err),
+                         FW_END);
+    }
+    journal_writer_release(&w);
+}
+
 /* Labels of n series as senders have them: few differ from those before. */
 static struct fw_labels burst_labels(struct fw_label v[8], char text[8][32],
                                      uint32_t i, uint64_t chance)
@@ -303,6 +346,7 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(records_keep_every_sample),
+        cmocka_unit_test(pieces_are_the_same_samples),
         cmocka_unit_test(definitions_are_what_differs),
         cmocka_unit_test(records_take_few_bytes),
         cmocka_unit_test(each_flipped_bit_of_a_record_is_found),
