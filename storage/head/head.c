@@ -192,8 +192,8 @@ void head_hold_release(struct head_hold *hold)
     head_let_go(hold);
     free(hold->tails);
     hold->tails = NULL;
-    hold->tail_count = 0;
-    hold->tail_cap = 0;
+    hold->tails_begin = 0;
+    hold->tails_end = 0;
 }
 
 /* ---- Asking ----------------------------------------------------------------

@@ -31,6 +31,7 @@
 #define HEAD_STRIPES 256
 #define HEAD_STATES 4096 /* series states allocated together */
 #define HEAD_BLOCK_SAMPLES 512
+#define HEAD_TAILS_NOTED ((size_t)1 << 16)
 
 /* Where a block of samples is on disk. */
 struct block_ref {
@@ -186,8 +187,8 @@ struct head_hold {
     uint64_t shown;        /* samples, not yet counted in the head */
     int64_t full;          /* of those, as runs became long enough */
     fw_ms newest;
-    uint32_t *tails; /* owned: series whose tail is full */
-    size_t tail_count, tail_cap;
+    uint32_t *tails; /* owned: a ring of series whose tail is full, */
+    size_t tails_begin, tails_end; /* counted without end */
 };
 
 void head_let_go(struct head_hold *hold);
@@ -245,9 +246,13 @@ size_t head_apply_run(struct head_hold *hold, const uint32_t *ids,
                       const fw_ms *t, const double *v, size_t n, uint64_t seq);
 
 /*
- * Packs the tails that filled up since the last call if plain ones take too
- * much, best after everybody has been answered. Without memory they stay.
+ * Packs some of the tails that have filled up, if plain ones take too much:
+ * less than a millisecond's work, best after everybody has been answered. True
+ * if there are more. A tail that nobody gets round to is packed when it needs
+ * room.
  */
+bool head_pack_some(struct head_hold *hold);
+/* All of them. Without memory they stay. */
 void head_pack_tails(struct head_hold *hold);
 
 /* First index with a time >= t. */

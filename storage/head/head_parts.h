@@ -46,6 +46,12 @@ void head_see_newest(struct head *h, fw_ms t);
 bool head_set_tail_cap(struct head *h, struct head_series *s, uint32_t cap);
 
 /*
+ * Packs the tail of a series, whose lock is held, if plain ones take too much
+ * and it is long enough for that. Where there is no memory it stays.
+ */
+void head_pack_tail(struct head_hold *hold, struct head_series *s, uint32_t id);
+
+/*
  * Drops the oldest `run` samples of chunks and tail. Since they were copied
  * chunks may have been packed together, so the end may lie inside of one.
  */

@@ -104,18 +104,22 @@ static void decide_due(struct head_hold *hold, struct head_series *s,
     hold->full += head_full(s) - full;
 }
 
-/* Packs the tail of a series; where there is no memory it stays. */
-static void pack_locked(struct head_hold *hold, uint32_t id)
+static bool too_much(const struct head *h)
+{
+    return atomic_load_explicit(&h->plain_bytes, memory_order_relaxed) >
+           h->plain_max;
+}
+
+void head_pack_tail(struct head_hold *hold, struct head_series *s, uint32_t id)
 {
     struct head *h = hold->head;
-    struct head_series *s = head_get(h, id);
     struct head_packer *p = &h->packer;
     uint64_t narrow[HEAD_NARROW];
     const uint64_t *tail = head_tail(s);
     struct head_form form;
     size_t keep = 0;
 
-    if (s->tail_n < HEAD_TAIL || s->staged > 0)
+    if (s->tail_n < HEAD_TAIL || s->staged > 0 || !too_much(h))
         return;
     if (s->tail_form != 0) {
         head_tail_get(s, 0, s->tail_n, narrow);
@@ -136,24 +140,28 @@ static void pack_locked(struct head_hold *hold, uint32_t id)
     s->column = NULL;
 }
 
-static bool too_much(const struct head *h)
+bool head_pack_some(struct head_hold *hold)
 {
-    return atomic_load_explicit(&h->plain_bytes, memory_order_relaxed) >
-           h->plain_max;
+    struct head *h = hold->head;
+
+    for (int i = 0; i < PACKS_AT_ONCE && hold->tails_begin < hold->tails_end &&
+                    too_much(h);
+         i++) {
+        uint32_t id = hold->tails[hold->tails_begin++ % HEAD_TAILS_NOTED];
+
+        head_hold_series(hold, id);
+        head_pack_tail(hold, head_get(h, id), id);
+    }
+    head_let_go(hold);
+    if (!too_much(h))
+        hold->tails_begin = hold->tails_end;
+    return hold->tails_begin < hold->tails_end;
 }
 
 void head_pack_tails(struct head_hold *hold)
 {
-    struct head *h = hold->head;
-
-    for (size_t i = 0; i < hold->tail_count && too_much(h); i++) {
-        if (i % PACKS_AT_ONCE == 0)
-            head_let_go(hold);
-        head_hold_series(hold, hold->tails[i]);
-        pack_locked(hold, hold->tails[i]);
-    }
-    head_let_go(hold);
-    hold->tail_count = 0;
+    while (head_pack_some(hold))
+        continue;
 }
 
 /* ---- Cutting --------------------------------------------------------------

@@ -11,11 +11,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "storage/base/buf.h"
 #include "storage/base/bytes.h"
 
 #define FIRST_CAP 4
+#define GROW_STEP 64  /* samples that a plain tail grows by, a power of two, */
+#define GROW_SHARE 16 /* or this part of what it has */
 #define TAIL_MAX ((uint32_t)1 << 24)
+#define FETCH_AHEAD 6  /* samples: about as long as memory takes */
 #define COLUMN_OLD 512 /* times before the tail: then it gets another one */
 
 /* ---- Staging --------------------------------------------------------------
@@ -49,21 +51,31 @@ static bool renew_column(struct head *h, struct head_series *s)
     return true;
 }
 
-/* Room in a plain tail, which it may become by that. */
-static bool reserve_plain(struct head *h, struct head_series *s, uint32_t need)
+/*
+ * The room of a plain tail for so many. Series that came together need more at
+ * one time; they do not get it at one time, but by their stripes.
+ */
+static uint32_t plain_cap(uint32_t id, uint32_t need)
 {
-    uint32_t cap = s->tail_cap == 0    ? FIRST_CAP
-                   : s->tail_form != 0 ? HEAD_TAIL
-                                       : s->tail_cap;
+    uint32_t step = GROW_STEP, first = (id >> HEAD_STRIPE_SHIFT) % GROW_STEP;
 
+    if (need <= HEAD_TAIL)
+        return need <= FIRST_CAP ? FIRST_CAP : HEAD_TAIL;
+    while (step < need / GROW_SHARE)
+        step *= 2;
+    return need + (first - need) % step;
+}
+
+/* Room in a plain tail, which it may become by that. */
+static bool reserve_plain(struct head *h, struct head_series *s, uint32_t id,
+                          uint32_t need)
+{
     if (need > TAIL_MAX)
         return false;
-    while (cap < need)
-        cap *= 2;
-    if (need > FIRST_CAP && cap < HEAD_TAIL)
-        cap = HEAD_TAIL;
-    return (s->tail_form == 0 && cap == s->tail_cap) ||
-           head_set_tail_cap(h, s, cap);
+    if (s->tail_form != 0 && need < HEAD_TAIL)
+        need = HEAD_TAIL;
+    return (s->tail_form == 0 && need <= s->tail_cap) ||
+           head_set_tail_cap(h, s, plain_cap(id, need));
 }
 
 static bool reserve_narrow(struct head_series *s, uint32_t need, uint64_t bits)
@@ -73,12 +85,17 @@ static bool reserve_narrow(struct head_series *s, uint32_t need, uint64_t bits)
 }
 
 /* Promises room in the tail, and has the time there already. */
-static enum head_verdict reserve(struct head *h, struct head_series *s, fw_ms t,
-                                 uint64_t bits)
+static enum head_verdict reserve(struct head_hold *hold, struct head_series *s,
+                                 uint32_t id, fw_ms t, uint64_t bits)
 {
+    struct head *h = hold->head;
     uint32_t need = s->tail_n + s->staged + 1;
 
-    if (!reserve_narrow(s, need, bits) && !reserve_plain(h, s, need))
+    if (need > s->tail_cap) {
+        head_pack_tail(hold, s, id);
+        need = s->tail_n + s->staged + 1;
+    }
+    if (!reserve_narrow(s, need, bits) && !reserve_plain(h, s, id, need))
         return HEAD_NO_MEMORY;
     if (need == 1)
         s->column_at = 0;
@@ -182,7 +199,8 @@ static bool find_in_memory(const struct head_series *s, fw_ms t, uint64_t *bits)
     return true;
 }
 
-static enum head_verdict stage_locked(struct head *h, struct head_series *s,
+static enum head_verdict stage_locked(struct head_hold *hold,
+                                      struct head_series *s, uint32_t id,
                                       fw_ms t, uint64_t bits, fw_ms window,
                                       bool asked)
 {
@@ -191,7 +209,7 @@ static enum head_verdict stage_locked(struct head *h, struct head_series *s,
     uint64_t there = 0;
 
     if (!any || t > newest)
-        return reserve(h, s, t, bits);
+        return reserve(hold, s, id, t, bits);
     if (find_in_memory(s, t, &there))
         return there == bits ? HEAD_DUPLICATE : HEAD_CONFLICT;
     if (!asked && s->block_count > 0 && t <= s->sealed_max && block_spans(s, t))
@@ -212,7 +230,7 @@ enum head_verdict head_stage(struct head_hold *hold, uint32_t id, fw_ms t,
     head_hold_series(hold, id);
     if (!s->made)
         return HEAD_NO_SERIES; /* it has just been retired */
-    return stage_locked(hold->head, s, t, bits, window, asked);
+    return stage_locked(hold, s, id, t, bits, window, asked);
 }
 
 /* The same, if nothing is to be thought about. */
@@ -235,6 +253,23 @@ static inline bool stage_next(struct head_series *s, fw_ms t, double v)
     return true;
 }
 
+/*
+ * Fetches the base of a narrow tail some samples ahead, which is what staging
+ * waits for otherwise; as long as the lock that is held is its lock too.
+ */
+static inline void fetch_ahead(struct head *h, const uint32_t *ids, size_t i,
+                               size_t n)
+{
+    const struct head_series *s;
+
+    if (i + FETCH_AHEAD >= n ||
+        head_stripe(h, ids[i + FETCH_AHEAD]) != head_stripe(h, ids[i]))
+        return;
+    s = head_get(h, ids[i + FETCH_AHEAD]);
+    if (s != NULL && s->tail_form != 0)
+        __builtin_prefetch(s->data, 1);
+}
+
 size_t head_stage_run(struct head_hold *hold, const uint32_t *ids,
                       const fw_ms *t, const double *v, size_t n, fw_ms from,
                       fw_ms to)
@@ -247,6 +282,7 @@ size_t head_stage_run(struct head_hold *hold, const uint32_t *ids,
         if (s == NULL || t[i] < from || t[i] > to)
             break;
         head_hold_series(hold, ids[i]);
+        fetch_ahead(hold->head, ids, i, n);
         if (!stage_next(s, t[i], v[i]))
             break;
     }
@@ -291,13 +327,15 @@ static void apply_late(struct head_series *s, fw_ms t, uint64_t bits)
     late->n++;
 }
 
-/* A full tail is noted, to be packed when nobody waits. */
+/* A full tail is noted, to be packed when nobody waits; if that may be soon. */
 static void note_tail(struct head_hold *hold, uint32_t id)
 {
-    if (fw_grow(&hold->tails, &hold->tail_cap, hold->tail_count + 1,
-                sizeof(*hold->tails), SIZE_MAX / sizeof(*hold->tails)) != FW_OK)
+    if (hold->tails == NULL)
+        hold->tails = malloc(HEAD_TAILS_NOTED * sizeof(*hold->tails));
+    if (hold->tails == NULL ||
+        hold->tails_end - hold->tails_begin == HEAD_TAILS_NOTED)
         return;
-    hold->tails[hold->tail_count++] = id;
+    hold->tails[hold->tails_end++ % HEAD_TAILS_NOTED] = id;
 }
 
 static inline void count_full(struct head_hold *hold,

@@ -396,6 +396,12 @@ static void commit_group(struct committer *c, struct pending *group)
 /* ---- The thread -----------------------------------------------------------
  */
 
+static bool before(const struct timespec *a, const struct timespec *b)
+{
+    return a->tv_sec != b->tv_sec ? a->tv_sec < b->tv_sec
+                                  : a->tv_nsec < b->tv_nsec;
+}
+
 static bool enough_locked(const struct committer *c)
 {
     return c->queued * SAMPLE_BYTES_GUESS >= FW_COMMIT_BYTES || c->closing;
@@ -452,6 +458,20 @@ static void answer(struct committer *c, struct pending *group)
     }
 }
 
+/* Whether there are batches that have waited for as long as they have to. */
+static bool group_waits(struct committer *c)
+{
+    struct timespec now = {0};
+    bool waits;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    (void)pthread_mutex_lock(&c->lock);
+    waits = c->closing ||
+            (c->first != NULL && (enough_locked(c) || !before(&now, &c->due)));
+    (void)pthread_mutex_unlock(&c->lock);
+    return waits;
+}
+
 static void *committer_main(void *self)
 {
     struct committer *c = self;
@@ -461,7 +481,8 @@ static void *committer_main(void *self)
     while ((group = take_group(c)) != NULL) {
         commit_group(c, group);
         answer(c, group);
-        head_pack_tails(&c->hold); /* nobody waits for it */
+        while (head_pack_some(&c->hold) && !group_waits(c))
+            continue;
     }
     return NULL;
 }
@@ -489,12 +510,6 @@ static fw_ms patience_of(const struct committer *c, const struct fw_batch *b)
     fw_ms linger = c->store->options.linger;
 
     return b->patience > linger ? b->patience : linger > 0 ? linger : 0;
-}
-
-static bool before(const struct timespec *a, const struct timespec *b)
-{
-    return a->tv_sec != b->tv_sec ? a->tv_sec < b->tv_sec
-                                  : a->tv_nsec < b->tv_nsec;
 }
 
 static void committer_free(struct committer *c)

@@ -301,6 +301,7 @@ static void *sealer_main(void *self)
 {
     struct sealer *s = self;
 
+    (void)pthread_setname_np(pthread_self(), "sealer");
     (void)pthread_mutex_lock(&s->lock);
     while (!s->closing) {
         struct timespec until = next_tick();

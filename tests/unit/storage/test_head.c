@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "storage/base/bytes.h"
+#include "storage/head/head_tail.h"
 #include "tests/support/synth.h"
 
 #define START ((fw_ms)1700000000000)
@@ -218,8 +219,10 @@ static void rows(size_t n)
                 id % 3 == 2 ? synth_u64(&rng) % 5 << 60 : fw_double_bits(v));
         }
         head_let_go(&hold);
-        if (synth_u64(&rng) % 4 != 0)
+        if (synth_u64(&rng) % 2 == 0)
             head_pack_tails(&hold);
+        else
+            (void)head_pack_some(&hold);
     }
 }
 
@@ -463,6 +466,102 @@ static void first_blocks_differ_in_length(void **state)
     end_head();
 }
 
+/* ---- Nor packed at once, nor moved
+ * ----------------------------------------------------
+ */
+
+#define MANY 10000 /* series; all have the same times */
+
+static void begin_many(uint64_t plain_bytes)
+{
+    assert_int_equal(head_init(&head, MANY, plain_bytes), FW_OK);
+    hold = (struct head_hold){.head = &head};
+    for (uint32_t id = 0; id < MANY; id++) {
+        assert_int_equal(head_make(&head, id), FW_OK);
+        head_get(&head, id)->defined = true;
+    }
+}
+
+/* A sample more for each; how many tails it moved or packed. */
+static size_t add_row(fw_ms t)
+{
+    size_t moved = 0;
+
+    for (uint32_t id = 0; id < MANY; id++) {
+        struct head_series *s = head_get(&head, id);
+        const char *data = s->data;
+        uint64_t bits = fw_double_bits((double)(t % 7));
+
+        assert_int_equal(head_stage(&hold, id, t, bits, -1, false),
+                         HEAD_ACCEPTED);
+        assert_int_equal(head_apply(&hold, id, t, bits, 1), HEAD_ACCEPTED);
+        moved += s->data != data;
+    }
+    head_let_go(&hold);
+    return moved;
+}
+
+static void plain_tails_do_not_all_grow_at_once(void **state)
+{
+    (void)state;
+    begin_many(ALL_PLAIN);
+    for (int k = 0; k < HEAD_BLOCK_SAMPLES; k++) {
+        size_t moved = add_row(START + k);
+
+        if (k > HEAD_TAIL)
+            assert_true(moved <= MANY / 32);
+    }
+    head_pack_tails(&hold);
+    assert_int_equal(head_get(&head, 0)->packed, 0);
+    end_head();
+}
+
+static size_t count_packed(void)
+{
+    size_t packed = 0;
+
+    for (uint32_t id = 0; id < MANY; id++)
+        packed += head_get(&head, id)->packed > 0;
+    return packed;
+}
+
+static void tails_are_packed_some_at_a_time(void **state)
+{
+    size_t calls = 0, packed = 0;
+    bool more = true;
+
+    (void)state;
+    begin_many(1);
+    for (int k = 0; k < HEAD_TAIL; k++)
+        (void)add_row(START + k);
+    assert_int_equal(count_packed(), 0);
+    for (; more; calls++) {
+        size_t before = packed;
+
+        more = head_pack_some(&hold);
+        packed = count_packed();
+        assert_true(packed > before && packed - before <= 100);
+    }
+    assert_int_equal(packed, MANY);
+    assert_true(calls >= MANY / 100);
+    assert_false(head_pack_some(&hold)); /* nothing is left */
+    end_head();
+}
+
+/* So memory stays small, too, where nobody ever has time to pack. */
+static void a_tail_that_waits_is_packed_when_it_needs_room(void **state)
+{
+    (void)state;
+    begin_many(1);
+    for (int k = 0; k < 300; k++)
+        (void)add_row(START + k);
+    assert_int_equal(count_packed(), MANY);
+    assert_true(hold.tails_end - hold.tails_begin <= HEAD_TAILS_NOTED);
+    for (uint32_t id = 0; id < MANY; id++)
+        assert_true(head_get(&head, id)->tail_n <= HEAD_NARROW);
+    end_head();
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -472,6 +571,9 @@ int main(int argc, char **argv)
         cmocka_unit_test(neighbours_share_their_times),
         cmocka_unit_test(columns_do_not_grow_for_ever),
         cmocka_unit_test(first_blocks_differ_in_length),
+        cmocka_unit_test(plain_tails_do_not_all_grow_at_once),
+        cmocka_unit_test(tails_are_packed_some_at_a_time),
+        cmocka_unit_test(a_tail_that_waits_is_packed_when_it_needs_room),
     };
 
     return fixture_main(argc, argv, tests);
