@@ -77,6 +77,20 @@ static bool is_off(const char *listen)
     return strcmp(listen, "off") == 0;
 }
 
+/* What the store could not read: said once, where whoever starts it looks. */
+static void log_damage(const struct fw_store *store)
+{
+    char *const *v = NULL;
+    size_t more = 0;
+    size_t n = fw_store_findings(store, &v, &more);
+
+    for (size_t i = 0; i < n; i++)
+        fw_log(FW_LOG_ERROR, "damaged: %s", v[i]);
+    if (more > 0)
+        fw_log(FW_LOG_ERROR,
+               "damaged: %zu other things; 'forewarn verify' says which", more);
+}
+
 static fw_rc open_store(struct serve *s, const char *dir, struct fw_err *err)
 {
     const struct config *config = s->config;
@@ -97,8 +111,11 @@ static fw_rc open_store(struct serve *s, const char *dir, struct fw_err *err)
         .plain_samples = config->plain_samples,
         .snapshot = config->query_snapshot,
         .clock = s->clock};
+    fw_rc rc = fw_store_open(dir, &options, &s->store, err);
 
-    return fw_store_open(dir, &options, &s->store, err);
+    if (rc == FW_OK)
+        log_damage(s->store);
+    return rc;
 }
 
 /* ---- threads ---- */

@@ -47,9 +47,9 @@ static fw_rc check_local(const char *dir, struct fw_err *err)
 static fw_rc find_stranger(const char *dir, char *out, size_t n,
                            struct fw_err *err)
 {
-    static const char *const ours[] = {".",    "..",         LOCK_NAME,
-                                       "meta", "part",       "journal",
-                                       "head", "lost+found", "forewarn.sock"};
+    static const char *const ours[] = {
+        ".",       "..",   LOCK_NAME,    "meta",       "part",
+        "journal", "head", "quarantine", "lost+found", "forewarn.sock"};
     DIR *d = opendir(dir);
     struct dirent *entry;
 

@@ -461,12 +461,18 @@ struct fw_store_stats {
     uint64_t commit_bytes; /* journal payload */
     uint64_t commit_failures;
     uint64_t pending_samples;
-    uint64_t busy;              /* batches refused because too many waited */
-    uint64_t disk_bytes;        /* of all files of the folder */
-    uint64_t replayed_samples;  /* at the last open */
-    uint64_t corrupt_found;     /* blocks or records that failed a checksum */
-    uint64_t partitions;        /* stretches of time on disk, gauge */
-    uint64_t partitions_closed; /* rewritten since the store was opened */
+    uint64_t busy;             /* batches refused because too many waited */
+    uint64_t disk_bytes;       /* of all files of the folder */
+    uint64_t replayed_samples; /* at the last open */
+    uint64_t corrupt_found;    /* blocks or records that failed a checksum */
+    uint64_t records_bad;      /* of the journal, left out at the last open */
+    uint64_t records_lost;     /* at the last open: numbers that it lacks */
+    uint64_t salvages; /* 1: its damaged file was made anew of what it had */
+    uint64_t quarantine_files; /* kept in quarantine/, gauge */
+    uint64_t quarantine_bytes;
+    uint64_t quarantine_refused; /* did not fit there at the last open */
+    uint64_t partitions;         /* stretches of time on disk, gauge */
+    uint64_t partitions_closed;  /* rewritten since the store was opened */
     uint64_t close_failures;
     uint64_t tombstones; /* deletions not carried out on disk yet, gauge */
     uint64_t partitions_dropped; /* by retention, of age or of size */
@@ -478,6 +484,14 @@ struct fw_store_stats {
     char read_only_reason[256];
 };
 void fw_store_stats(struct fw_store *store, struct fw_store_stats *out);
+
+/*
+ * What was found damaged when the store was opened, and what became of it: *v
+ * has as many sentences as are answered, the first ones of all, and lives as
+ * long as the store; *more, how many others there were.
+ */
+size_t fw_store_findings(const struct fw_store *store, char *const **v,
+                         size_t *more);
 
 /* ---- Copies ----------------------------------------------------------------
  */

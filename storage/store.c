@@ -11,6 +11,7 @@
 #include "storage/folder.h"
 #include "storage/journal/checkpoint.h"
 #include "storage/journal/committer.h"
+#include "storage/journal/quarantine.h"
 #include "storage/journal/recover.h"
 #include "storage/load.h"
 #include "storage/meta.h"
@@ -223,6 +224,8 @@ static fw_rc read_everything(struct fw_store *store, struct seal_state *state,
     lmdb_end(&txn);
     if (rc == FW_OK)
         atomic_store(&store->head.applied, store->journal.next_seq - 1);
+    if (why.text[0] != '\0' && store->findings.n == 0)
+        store_tell(store, "%s", why.text);
     rollup_look(store);
     return rc;
 }
@@ -238,6 +241,7 @@ static fw_rc open_parts(struct fw_store *store, struct fw_err *err)
                       env_options(store, PART_MAP_BYTES).map_bytes) != FW_OK)
         rc = fw_err_set(err, FW_ENOMEM, "out of memory");
     store->manifest.check = store->check_files;
+    quarantine_look(store);
     if (rc == FW_OK)
         rc = open_journal(store, err);
     if (rc == FW_OK)
@@ -369,6 +373,8 @@ void fw_store_close(struct fw_store *store)
     tombs_release(&store->tombs);
     matcher_cache_release(&store->matchers);
     folder_unlock(store->lock_fd);
+    for (size_t i = 0; i < store->findings.n; i++)
+        free(store->findings.v[i]);
     (void)pthread_mutex_destroy(&store->health.lock);
     (void)pthread_mutex_destroy(&store->quiet);
     free(store);

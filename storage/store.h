@@ -28,6 +28,15 @@ struct store_health {
     char reason[STORE_REASON_BYTES]; /* lock */
 };
 
+#define STORE_FINDINGS 32
+
+/* Sentences about damage; made while the store is opened, then only read. */
+struct store_findings {
+    char *v[STORE_FINDINGS]; /* owned */
+    size_t n;
+    size_t more; /* that did not fit */
+};
+
 struct store_counters {
     _Atomic uint64_t stored;
     _Atomic uint64_t duplicates;
@@ -41,6 +50,11 @@ struct store_counters {
     _Atomic uint64_t busy;
     _Atomic uint64_t replayed;
     _Atomic uint64_t corrupt;
+    _Atomic uint64_t records_bad;  /* of journal and head/, at the opening */
+    _Atomic uint64_t records_lost; /* the same: they are nowhere */
+    _Atomic uint64_t salvages;     /* files of journal and head/, the same */
+    _Atomic uint64_t quarantine_files, quarantine_bytes;
+    _Atomic uint64_t quarantine_refused; /* did not fit */
     _Atomic uint64_t sealed;
     _Atomic uint64_t seal_cpu_ns;
     _Atomic uint64_t checkpoint_bytes;
@@ -78,6 +92,7 @@ struct fw_store {
      * taken first. So that a backup catches them between two changes. */
     pthread_mutex_t quiet;
     struct store_health health;
+    struct store_findings findings;
     struct store_counters counters;
     _Atomic uint64_t epoch; /* see fw_store_epoch() */
     /* The newest time a final rollup reaches to; INT64_MIN: there is none. */

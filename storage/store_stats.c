@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "storage/journal/committer.h"
+#include "storage/journal/quarantine.h"
 #include "storage/store.h"
 
 uint64_t store_folder_bytes(const struct fw_store *store, const char *name)
@@ -63,6 +64,12 @@ void fw_store_stats(struct fw_store *store, struct fw_store_stats *out)
         .busy = atomic_load(&c->busy),
         .replayed_samples = atomic_load(&c->replayed),
         .corrupt_found = atomic_load(&c->corrupt),
+        .records_bad = atomic_load(&c->records_bad),
+        .records_lost = atomic_load(&c->records_lost),
+        .salvages = atomic_load(&c->salvages),
+        .quarantine_files = atomic_load(&c->quarantine_files),
+        .quarantine_bytes = atomic_load(&c->quarantine_bytes),
+        .quarantine_refused = atomic_load(&c->quarantine_refused),
         .partitions = manifest_count(&store->manifest),
         .partitions_closed = atomic_load(&c->closed),
         .close_failures = atomic_load(&c->close_failures),
@@ -77,6 +84,15 @@ void fw_store_stats(struct fw_store *store, struct fw_store_stats *out)
     out->disk_bytes = store_folder_bytes(store, "meta") +
                       store_folder_bytes(store, "journal") +
                       store_folder_bytes(store, "head") +
-                      store_folder_bytes(store, "part");
+                      store_folder_bytes(store, "part") +
+                      store_folder_bytes(store, QUARANTINE_FOLDER);
     read_health(store, out);
+}
+
+size_t fw_store_findings(const struct fw_store *store, char *const **v,
+                         size_t *more)
+{
+    *v = store->findings.v;
+    *more = store->findings.more;
+    return store->findings.n;
 }

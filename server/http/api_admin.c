@@ -16,6 +16,20 @@ void api_healthy(struct call *call)
     call_text(call, 200, "Forewarn is Healthy.\n");
 }
 
+/* It is ready all the same: all else is served. */
+static void add_damage(struct call *call, const struct fw_store_stats *stats)
+{
+    if (stats->records_bad + stats->records_lost + stats->salvages == 0)
+        return;
+    if (fw_buf_printf(&call->reply.body,
+                      "The journal was damaged: %llu records were set aside, "
+                      "%llu are lost; the log of the start and 'forewarn "
+                      "verify' say which.\n",
+                      (unsigned long long)stats->records_bad,
+                      (unsigned long long)stats->records_lost) != FW_OK)
+        fw_buf_clear(&call->reply.body);
+}
+
 /* The listener opens only once the store is: who gets here is served. */
 void api_ready(struct call *call)
 {
@@ -29,6 +43,7 @@ void api_ready(struct call *call)
             fw_buf_clear(&call->reply.body);
     } else {
         call_text(call, 200, "Forewarn is Ready.\n");
+        add_damage(call, &stats);
     }
 }
 

@@ -30,6 +30,8 @@
 #define FW_RETENTION_MS 7776000000  /* --retention: 90 days */
 #define FW_ROLLUP_LEAD_MS 604800000 /* --rollup-lead: 7 days */
 #define FW_CLOSE_AFTER_MS 14400000  /* --close-after: a day's end, 4 hours */
+#define FW_MAX_QUARANTINE_BYTES ((uint64_t)512 << 20) /* of quarantine/ */
+#define FW_MAX_QUARANTINE_FILES 1000u                 /* the same */
 
 /* Reading */
 #define FW_MAX_QUERY_TEXT_BYTES 65536

@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "storage/journal/checkpoint_record.h"
+#include "storage/journal/quarantine.h"
 
 struct item {
     uint32_t series;
@@ -305,7 +306,7 @@ static fw_rc each_record(void *self, uint64_t seq, struct fw_str text,
     fw_rc rc = load_record(load, seq, text, &why);
 
     if (rc == FW_ECORRUPT || rc == FW_EVERSION) {
-        (void)atomic_fetch_add(&load->store->counters.corrupt, 1);
+        quarantine_record(load->store, "head", seq, text, &why);
         if (load->why->text[0] == '\0')
             *load->why = why;
         return FW_OK;

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 
 #include "storage/base/bytes.h"
+#include "storage/base/limits.h"
+#include "storage/journal/quarantine.h"
 #include "storage/read/block_cache.h"
 
 struct replay {
@@ -14,6 +16,10 @@ struct replay {
     struct partition *part; /* of the last sample; most are of the same */
     bool none;              /* no partition has the time `none_at` */
     fw_ms none_at;
+    bool incomplete;      /* a record before this one is bad, or lost */
+    uint64_t homeless;    /* samples of the record whose series is unknown */
+    uint32_t homeless_id; /* such a series */
+    uint32_t skip_to;     /* behind all such series */
 };
 
 static fw_rc define_all(struct replay *r, struct journal_reader *reader,
@@ -63,6 +69,15 @@ static bool there_before(struct replay *r, const struct head_series *s,
     return sealed_before(r, seq, t);
 }
 
+/* No new series may get its id, or these samples would be taken for its own. */
+static void note_homeless(struct replay *r, uint32_t id)
+{
+    r->homeless++;
+    r->homeless_id = id;
+    if (id >= r->skip_to && id < FW_MAX_SERIES * 2)
+        r->skip_to = id + 1;
+}
+
 static fw_rc put_one(struct replay *r, uint64_t seq, uint32_t id, fw_ms t,
                      uint64_t bits, bool late, struct fw_err *err)
 {
@@ -71,13 +86,13 @@ static fw_rc put_one(struct replay *r, uint64_t seq, uint32_t id, fw_ms t,
     enum head_verdict verdict;
     uint64_t there = 0;
 
-    if ((s == NULL || !s->made) && registry_gone(&r->store->registry, id))
-        return FW_OK; /* forgotten since, or told with its page */
-    if (s == NULL || !s->made)
-        return fw_err_set(err, FW_ECORRUPT,
-                          "journal record %llu has samples of series %u, "
-                          "which is defined nowhere",
-                          (unsigned long long)seq, id);
+    if (s == NULL || !s->made) {
+        /* Forgotten since, or told with its page; unless what defined it was
+         * in a record that is not there. */
+        if (!registry_gone(&r->store->registry, id) || r->incomplete)
+            note_homeless(r, id);
+        return FW_OK;
+    }
     if (there_before(r, s, seq, t, late) ||
         tombs_cover_record(&r->store->tombs, id, t, seq))
         return FW_OK;
@@ -166,8 +181,15 @@ static fw_rc each_record(void *self, uint64_t seq, struct fw_str text,
     struct fw_err why = {0};
     fw_rc rc = replay_record(r, seq, text, &why);
 
+    if (rc == FW_OK && r->homeless > 0)
+        rc = fw_err_set(&why, FW_ECORRUPT,
+                        "%llu of its samples are of series %u and others, "
+                        "which are defined nowhere, and are left out",
+                        (unsigned long long)r->homeless, r->homeless_id);
+    r->homeless = 0;
     if (rc == FW_ECORRUPT) {
-        (void)atomic_fetch_add(&r->store->counters.corrupt, 1);
+        quarantine_record(r->store, "journal", seq, text, &why);
+        r->incomplete = true;
         if (r->why->text[0] == '\0')
             *r->why = why;
         return FW_OK;
@@ -185,7 +207,10 @@ fw_rc recover_journal(struct fw_store *store, struct lmdb_txn *txn,
     replay.cache = calloc(1, sizeof(*replay.cache));
     if (replay.cache == NULL)
         return fw_err_set(err, FW_ENOMEM, "out of memory");
+    replay.incomplete = atomic_load(&store->counters.records_lost) > 0;
     rc = journal_replay(txn, each_record, &replay, err);
+    if (rc == FW_OK && registry_skip(&store->registry, replay.skip_to) != FW_OK)
+        rc = fw_err_set(err, FW_ENOMEM, "out of memory");
     head_hold_release(&replay.hold);
     block_cache_release(replay.cache);
     free(replay.cache);

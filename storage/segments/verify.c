@@ -10,6 +10,7 @@
 #include "storage/base/bytes.h"
 #include "storage/index/registry_page.h"
 #include "storage/journal/checkpoint_record.h"
+#include "storage/journal/quarantine.h"
 #include "storage/meta.h"
 #include "storage/segments/rollup.h"
 
@@ -539,6 +540,31 @@ static fw_rc check_journal(struct verifier *v, struct fw_err *err)
     return rc;
 }
 
+/* Nobody reads it, and only a person knows when it is of no use any more. */
+static void check_quarantine(struct verifier *v)
+{
+    char dir[FW_PATH_BYTES];
+    struct fw_err err = {0};
+    struct dirent *entry;
+    uint64_t lost = atomic_load(&v->store->counters.records_lost);
+    DIR *d;
+
+    if (fw_path_join(dir, v->store->dir, QUARANTINE_FOLDER, &err) != FW_OK)
+        return;
+    d = opendir(dir);
+    while (d != NULL && (entry = readdir(d)) != NULL)
+        if (entry->d_name[0] != '.')
+            found(v,
+                  "%s/%s was set aside, as it is damaged or of unknown series; "
+                  "remove it once its samples are here again, or given up",
+                  dir, entry->d_name);
+    if (d != NULL)
+        (void)closedir(d);
+    if (lost > 0)
+        found(v, "%s: %llu records of the journal or of head/ were lost",
+              v->store->dir, (unsigned long long)lost);
+}
+
 static void bad_entry(void *self, const char *sentence)
 {
     struct verifier *v = self;
@@ -597,6 +623,7 @@ fw_rc verify_store(struct fw_store *store, verify_finding finding, void *self,
     if (rc == FW_OK)
         rc = check_partitions(&v, err);
     check_entries(&v);
+    check_quarantine(&v);
     free(v.t);
     free(v.v);
     return rc;
