@@ -233,7 +233,8 @@ static fw_rc stage_batch(struct committer *c, struct pending *p)
         } else {
             rc = stage_one(c, p, i);
         }
-        p->at++;
+        if (rc == FW_OK) /* else the batch is not at its end */
+            p->at++;
     }
     return rc;
 }

@@ -40,13 +40,14 @@ static fw_rc series_id(struct fw_store *store, uint32_t number, uint32_t *id)
     return fw_store_series(store, &labels, id, &err);
 }
 
-/* Sends samples [from, from + n) of the one series. */
-static fw_rc send(struct fw_store *store, uint32_t from, uint32_t n)
+/* Sends samples [from, from + n) of a series. */
+static fw_rc send_to(struct fw_store *store, uint32_t number, uint32_t from,
+                     uint32_t n)
 {
     struct fw_append_result result = {0};
     struct fw_batch batch = {0};
     uint32_t id = 0;
-    fw_rc rc = series_id(store, 0, &id);
+    fw_rc rc = series_id(store, number, &id);
 
     for (uint32_t i = from; i < from + n && rc == FW_OK; i++)
         rc = fw_batch_add(&batch, id, NOW + (fw_ms)i * 1000, i);
@@ -56,6 +57,12 @@ static fw_rc send(struct fw_store *store, uint32_t from, uint32_t n)
     if (rc == FW_OK)
         assert_int_equal(result.stored + result.duplicates, n);
     return rc;
+}
+
+/* The same of the one that is counted. */
+static fw_rc send(struct fw_store *store, uint32_t from, uint32_t n)
+{
+    return send_to(store, 0, from, n);
 }
 
 /* How many samples of the series there are, each the right one. */
@@ -300,6 +307,33 @@ static void an_allocation_that_fails_is_an_answer(void **state)
     assert_true(nth > 20);
 }
 
+/* With the last sample of a batch it fails as with any other. */
+static void a_batch_of_one_is_stored_or_refused(void **state)
+{
+    struct fw_store *store;
+    uint32_t series = 1;
+    uint64_t nth = 1;
+    bool given = true;
+
+    (void)state;
+    dir = tmpdir_new();
+    store = must_open();
+    for (; given; nth++, series++) {
+        fw_rc rc;
+
+        /* What comes late is kept in memory of its own. */
+        assert_int_equal(send_to(store, series, 1, 1), FW_OK);
+        fault_memory(nth, FAULT_ONCE);
+        rc = send_to(store, series, 0, 1); /* looks at what was stored */
+        given = fault_end();
+        assert_true(rc == FW_OK || rc == FW_ENOMEM);
+        assert_int_equal(send_to(store, series, 0, 1), FW_OK);
+        assert_true(nth < 100);
+    }
+    assert_true(nth > 5);
+    fw_store_close(store);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -311,6 +345,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_full_disk_is_told_and_forgotten),
         cmocka_unit_test(the_floor_keeps_room_back),
         cmocka_unit_test(an_allocation_that_fails_is_an_answer),
+        cmocka_unit_test(a_batch_of_one_is_stored_or_refused),
     };
 
     fake_clock_init(&fake, NOW + FW_DAY);
