@@ -159,8 +159,11 @@ static fw_rc check_big(struct checker *c, uint64_t number, uint64_t first,
     if (list == NULL)
         return fw_err_set(c->err, FW_ENOMEM, "out of memory");
     n = pread(c->fd, list, size, (off_t)(first * PAGE + PAGE_HEADER));
-    rc = n == (ssize_t)size ? check_free_list(c, number, list, size)
-                            : wrong(c, first, "it is cut short");
+    if (n < 0)
+        rc = fw_err_sys(c->err, errno, "cannot read %s", c->path);
+    else
+        rc = n == (ssize_t)size ? check_free_list(c, number, list, size)
+                                : wrong(c, first, "it is cut short");
     free(list);
     return rc;
 }
@@ -345,17 +348,23 @@ static fw_rc check_trees(struct checker *c, const uint8_t *head)
     return rc == FW_OK ? check_table(c, &free_pages, true) : rc;
 }
 
-/* The hidden head, as it is; where LMDB gave it up it does not fit together. */
-static bool is_whole(struct checker *c, const uint8_t *head)
+/*
+ * Whether the hidden head is whole, as it is; where LMDB gave it up it does not
+ * fit together.
+ */
+static fw_rc check_hidden(struct checker *c, const uint8_t *head, bool *whole)
 {
-    struct fw_err ignored = {0};
     struct fw_err *err = c->err;
+    struct fw_err why = {0};
     fw_rc rc;
 
-    c->err = &ignored;
+    c->err = &why;
     rc = check_trees(c, head);
     c->err = err;
-    return rc == FW_OK;
+    if (rc != FW_OK && rc != FW_ECORRUPT)
+        return fw_err_set(err, rc, "%s", why.text);
+    *whole = rc == FW_OK;
+    return FW_OK;
 }
 
 static fw_rc write_number(struct checker *c, const struct lmdb_heads_mend *mend)
@@ -379,6 +388,7 @@ static fw_rc check_all(struct checker *c, bool mend, bool *hides)
     uint8_t heads[2][PAGE];
     struct lmdb_heads_mend by = {0};
     enum lmdb_heads_verdict verdict;
+    bool whole = false;
     unsigned newest;
     fw_rc rc = check_heads(c, heads);
 
@@ -389,11 +399,15 @@ static fw_rc check_all(struct checker *c, bool mend, bool *hides)
                  ? 1
                  : 0;
     verdict = lmdb_heads_judge(c->fd, heads, &by);
-    if (verdict == LMDB_HEADS_HIDDEN && is_whole(c, heads[1 - newest])) {
-        if (mend)
-            return write_number(c, &by);
-        *hides = true;
-    }
+    if (verdict == LMDB_HEADS_UNREAD)
+        return fw_err_sys(c->err, errno, "cannot read %s", c->path);
+    if (verdict == LMDB_HEADS_HIDDEN)
+        rc = check_hidden(c, heads[1 - newest], &whole);
+    if (rc != FW_OK)
+        return rc;
+    if (whole && mend)
+        return write_number(c, &by);
+    *hides = whole;
     rc = check_trees(c, heads[newest]);
     if (rc == FW_OK && verdict == LMDB_HEADS_WRONG)
         rc = wrong(c, newest, "its transaction number is wrong");

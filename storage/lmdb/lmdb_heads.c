@@ -11,6 +11,7 @@
  */
 #include "storage/lmdb/lmdb_heads.h"
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -33,6 +34,7 @@ struct tree {
     int fd;
     unsigned depth;
     uint64_t root;
+    int error; /* errno of a read that failed: that is no damage */
 };
 
 /* A list of freed pages. */
@@ -43,7 +45,7 @@ struct list {
 
 static struct tree free_pages_of(int fd, const uint8_t *head)
 {
-    return (struct tree){fd, fw_get_le16(head + 46), fw_get_le64(head + 80)};
+    return (struct tree){fd, fw_get_le16(head + 46), fw_get_le64(head + 80), 0};
 }
 
 static bool has_entries(const uint8_t *head)
@@ -51,13 +53,22 @@ static bool has_entries(const uint8_t *head)
     return fw_get_le64(head + 128) != NO_PAGE;
 }
 
-static bool read_page(const struct tree *t, uint64_t number, bool leaf,
+static bool read_bytes(struct tree *t, void *out, size_t n, uint64_t at)
+{
+    ssize_t got = pread(t->fd, out, n, (off_t)at);
+
+    if (got < 0)
+        t->error = errno;
+    return got == (ssize_t)n;
+}
+
+static bool read_page(struct tree *t, uint64_t number, bool leaf,
                       uint8_t page[PAGE])
 {
     uint16_t lower, upper;
 
     if (number < 2 || number > (uint64_t)INT64_MAX / PAGE ||
-        pread(t->fd, page, PAGE, (off_t)(number * PAGE)) != PAGE)
+        !read_bytes(t, page, PAGE, number * PAGE))
         return false;
     lower = fw_get_le16(page + 12);
     upper = fw_get_le16(page + 14);
@@ -96,14 +107,14 @@ static uint64_t child_of(const uint8_t *node)
            (uint64_t)fw_get_le16(node + 4) << 32;
 }
 
-static bool list_of(const struct tree *t, const uint8_t *node, size_t room,
+static bool list_of(struct tree *t, const uint8_t *node, size_t room,
                     struct list *out)
 {
     uint32_t size =
         (uint32_t)fw_get_le16(node) | (uint32_t)fw_get_le16(node + 2) << 16;
     const uint8_t *data = node + NODE_HEADER + KEY_BYTES;
     bool big = (fw_get_le16(node + 4) & NODE_BIG) != 0;
-    bool got = false;
+    bool got;
     uint8_t *copy;
     uint64_t first;
 
@@ -120,18 +131,19 @@ static bool list_of(const struct tree *t, const uint8_t *node, size_t room,
     if (size > LIST_MAX || first > (uint64_t)INT64_MAX / PAGE)
         return false;
     copy = malloc(size + 1);
-    if (copy != NULL &&
-        pread(t->fd, copy, size, (off_t)(first * PAGE + PAGE_HEADER)) ==
-            (ssize_t)size) {
-        out->crc = fw_crc32c(copy, size);
-        got = true;
+    if (copy == NULL) {
+        t->error = ENOMEM;
+        return false;
     }
+    got = read_bytes(t, copy, size, first * PAGE + PAGE_HEADER);
+    if (got)
+        out->crc = fw_crc32c(copy, size);
     free(copy);
     return got;
 }
 
 /* The last list with a key <= `most`; false where there is none. */
-static bool find_list(const struct tree *t, uint64_t most, struct list *out)
+static bool find_list(struct tree *t, uint64_t most, struct list *out)
 {
     uint64_t number = t->root;
     uint8_t page[PAGE];
@@ -165,7 +177,7 @@ static bool same(const struct list *one, const struct list *other)
     return one->bytes == other->bytes && one->crc == other->crc;
 }
 
-static bool has_list(const struct tree *t, const struct list *list)
+static bool has_list(struct tree *t, const struct list *list)
 {
     struct list found = {0};
 
@@ -174,7 +186,7 @@ static bool has_list(const struct tree *t, const struct list *list)
 }
 
 /* None, with key 0, for an empty table; false where it cannot be read. */
-static bool last_list(const struct tree *t, struct list *out)
+static bool last_list(struct tree *t, struct list *out)
 {
     if (find_list(t, UINT64_MAX, out))
         return true;
@@ -188,31 +200,26 @@ static bool last_list(const struct tree *t, struct list *out)
  * only if it knows of a. Comparing what is in the lists tells it from a y in
  * which a key of theirs was changed.
  */
-enum lmdb_heads_verdict lmdb_heads_judge(int fd, uint8_t heads[2][LMDB_PAGE],
-                                         struct lmdb_heads_mend *mend)
+static enum lmdb_heads_verdict judge(uint8_t heads[2][LMDB_PAGE], unsigned x,
+                                     struct tree *x_tree, struct tree *y_tree,
+                                     struct lmdb_heads_mend *mend)
 {
-    uint64_t txn[2] = {fw_get_le64(heads[0] + LMDB_HEAD_TXN),
-                       fw_get_le64(heads[1] + LMDB_HEAD_TXN)};
-    unsigned x = txn[1] > txn[0] ? 1 : 0;
-    struct tree x_tree = free_pages_of(fd, heads[x]);
-    struct tree y_tree = free_pages_of(fd, heads[1 - x]);
     struct list x_last, y_last;
-    bool x_read = last_list(&x_tree, &x_last);
-    uint64_t a = txn[x];
+    bool x_read = last_list(x_tree, &x_last);
+    uint64_t a = fw_get_le64(heads[x] + LMDB_HEAD_TXN);
     bool hidden;
 
     /* A list that is damaged, or cut off, speaks for no other number. */
     if (!x_read)
         return LMDB_HEADS_WRONG;
-    (void)last_list(&y_tree, &y_last); /* unread, it has none either */
+    (void)last_list(y_tree, &y_last); /* unread, it has none either */
     if (a == 0) {
         *mend = (struct lmdb_heads_mend){1, 1};
         return has_entries(heads[1]) ? LMDB_HEADS_HIDDEN : LMDB_HEADS_SOUND;
     }
     *mend = (struct lmdb_heads_mend){1 - x, a + 1};
     if (x_last.key == a)
-        return has_list(&y_tree, &x_last) ? LMDB_HEADS_HIDDEN
-                                          : LMDB_HEADS_SOUND;
+        return has_list(y_tree, &x_last) ? LMDB_HEADS_HIDDEN : LMDB_HEADS_SOUND;
     if (x_last.key + 1 == a)
         return y_last.key == a + 1 && !same(&y_last, &x_last)
                    ? LMDB_HEADS_HIDDEN
@@ -220,7 +227,24 @@ enum lmdb_heads_verdict lmdb_heads_judge(int fd, uint8_t heads[2][LMDB_PAGE],
     /* Too high; if it was lower by 2, then y is a - 1 and the newest. */
     *mend = (struct lmdb_heads_mend){x, a - 2};
     hidden =
-        (x_last.key + 2 == a && has_list(&y_tree, &x_last)) ||
+        (x_last.key + 2 == a && has_list(y_tree, &x_last)) ||
         (x_last.key + 3 == a && y_last.key + 1 == a && !same(&y_last, &x_last));
     return hidden ? LMDB_HEADS_HIDDEN : LMDB_HEADS_WRONG;
+}
+
+enum lmdb_heads_verdict lmdb_heads_judge(int fd, uint8_t heads[2][LMDB_PAGE],
+                                         struct lmdb_heads_mend *mend)
+{
+    unsigned x = fw_get_le64(heads[1] + LMDB_HEAD_TXN) >
+                         fw_get_le64(heads[0] + LMDB_HEAD_TXN)
+                     ? 1
+                     : 0;
+    struct tree x_tree = free_pages_of(fd, heads[x]);
+    struct tree y_tree = free_pages_of(fd, heads[1 - x]);
+    enum lmdb_heads_verdict verdict = judge(heads, x, &x_tree, &y_tree, mend);
+
+    if (x_tree.error == 0 && y_tree.error == 0)
+        return verdict;
+    errno = x_tree.error != 0 ? x_tree.error : y_tree.error;
+    return LMDB_HEADS_UNREAD;
 }

@@ -19,7 +19,8 @@
 enum lmdb_heads_verdict {
     LMDB_HEADS_SOUND,  /* the higher number is the newer one */
     LMDB_HEADS_HIDDEN, /* the lower number is the newer one */
-    LMDB_HEADS_WRONG   /* neither can be believed */
+    LMDB_HEADS_WRONG,  /* neither can be believed */
+    LMDB_HEADS_UNREAD  /* the disk or memory failed: errno says how */
 };
 
 /* What is wrong with one number, if so: it stands in head `head`. */
