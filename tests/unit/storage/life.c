@@ -211,6 +211,9 @@ static fw_rc write_mortal(struct life *l, uint64_t n, struct fw_err *err)
     if (rc == FW_OK)
         rc = fw_store_append(l->store, &batch, &result, err);
     fw_batch_release(&batch);
+    if (rc == FW_OK && result.stored != 1)
+        rc = fw_err_set(err, FW_EINVAL, "the sample is not there: %s",
+                        result.err.text);
     return rc;
 }
 
