@@ -348,6 +348,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_batch_of_one_is_stored_or_refused),
     };
 
+    if (getenv("TMPDIR") == NULL && access("/dev/shm", W_OK) == 0)
+        (void)setenv("TMPDIR", "/dev/shm", 1);
     fake_clock_init(&fake, NOW + FW_DAY);
     return fixture_main(argc, argv, tests);
 }
