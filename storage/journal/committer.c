@@ -272,6 +272,8 @@ static fw_rc journal_group(struct committer *c, struct fw_err *err)
     rc = journal_append(&store->journal, record, err);
     if (rc != FW_OK)
         return rc;
+    (void)atomic_fetch_add(&store->journal.live_samples,
+                           c->writer.sample_count);
     (void)atomic_fetch_add(&store->counters.commits, 1);
     (void)atomic_fetch_add(&store->counters.commit_bytes, record.n);
     return FW_OK;

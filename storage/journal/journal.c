@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "storage/journal/journal.h"
 
+#include <stdint.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -10,6 +12,7 @@
 #define KEY_BYTES 8
 #define DATA_NAME "data.mdb"
 #define LOCK_NAME "lock.mdb"
+#define AHEAD_BYTES ((uint64_t)16 << 20) /* of records being fetched */
 #define TRIM_STEP 64 /* records deleted in one commit, so none takes long */
 
 static struct fw_str key_of(char room[KEY_BYTES], uint64_t seq)
@@ -165,6 +168,18 @@ static fw_rc append_in(void *self, struct lmdb_txn *txn, struct fw_err *err)
     return rc;
 }
 
+/* Their number as their bytes are: to look at them would read them again. */
+static void forget_samples(struct journal *j, uint64_t bytes)
+{
+    uint64_t all = atomic_load(&j->live_bytes);
+    uint64_t samples = atomic_load(&j->live_samples);
+    double share = bytes < all ? (double)bytes / (double)all : 1;
+
+    if (bytes > 0)
+        (void)atomic_fetch_sub(&j->live_samples,
+                               (uint64_t)((double)samples * share));
+}
+
 static fw_rc run(struct journal *j, struct fw_str record, struct fw_err *err)
 {
     struct append_work work = {.j = j, .record = record};
@@ -173,6 +188,7 @@ static fw_rc run(struct journal *j, struct fw_str record, struct fw_err *err)
     if (rc != FW_OK)
         return rc;
     j->first_seq = work.first_left;
+    forget_samples(j, work.trimmed_bytes);
     (void)atomic_fetch_add(&j->live_bytes, record.n - work.trimmed_bytes);
     if (record.n > 0)
         j->next_seq++;
@@ -202,22 +218,70 @@ void journal_allow_trim(struct journal *j, uint64_t seq)
         ;
 }
 
+/*
+ * Has the kernel read the pages of a record, which nobody waits for: LMDB maps
+ * its files without reading ahead, for who asks here and there. What it says
+ * does not matter: then the pages come when they are looked at.
+ */
+static void fetch(struct fw_str record)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    uintptr_t at = (uintptr_t)record.p / page * page;
+
+    (void)madvise((void *)at, (uintptr_t)record.p + record.n - at,
+                  MADV_WILLNEED);
+}
+
+/* A cursor that goes ahead of the one that reads. */
+struct ahead {
+    struct lmdb_cursor cursor;
+    uint64_t bytes; /* of records between the two */
+    bool end;
+};
+
+static void fetch_ahead(struct ahead *a, bool first)
+{
+    struct fw_str key, value;
+    struct fw_err err = {0};
+
+    while (!a->end && a->bytes < AHEAD_BYTES) {
+        fw_rc rc = first ? lmdb_seek(&a->cursor, (struct fw_str){"", 0}, &key,
+                                     &value, &err)
+                         : lmdb_next(&a->cursor, &key, &value, &err);
+
+        first = false;
+        a->end = rc != FW_OK; /* an error is told by who reads */
+        if (a->end)
+            break;
+        fetch(value);
+        a->bytes += value.n;
+    }
+}
+
 fw_rc journal_replay(struct lmdb_txn *txn, journal_each each, void *self,
                      struct fw_err *err)
 {
     struct lmdb_cursor cursor = {0};
+    struct ahead ahead = {0};
     struct fw_str key, value;
     fw_rc rc = lmdb_cursor_open(txn, &cursor, err);
 
     if (rc == FW_OK)
+        rc = lmdb_cursor_open(txn, &ahead.cursor, err);
+    if (rc == FW_OK) {
+        fetch_ahead(&ahead, true);
         rc = lmdb_seek(&cursor, (struct fw_str){"", 0}, &key, &value, err);
+    }
     while (rc == FW_OK) {
         uint64_t seq = key.n == KEY_BYTES ? fw_get_be64(key.p) : 0;
 
         rc = each(self, seq, value, err);
+        ahead.bytes -= value.n < ahead.bytes ? value.n : ahead.bytes;
+        fetch_ahead(&ahead, false);
         if (rc == FW_OK)
             rc = lmdb_next(&cursor, &key, &value, err);
     }
+    lmdb_cursor_close(&ahead.cursor);
     lmdb_cursor_close(&cursor);
     return rc == FW_END ? FW_OK : rc;
 }

@@ -22,6 +22,7 @@ struct journal {
     uint64_t first_seq;          /* oldest record there is; appending thread */
     _Atomic uint64_t trim_to;    /* records below this are not needed */
     _Atomic uint64_t live_bytes; /* of records that are needed, roughly */
+    _Atomic uint64_t live_samples; /* in those; who appends or replays counts */
 };
 
 /*

@@ -117,32 +117,35 @@ static fw_rc put_one(struct replay *r, uint64_t seq, uint32_t id, fw_ms t,
 }
 
 /*
- * How many of the first samples of a piece come the short way: nothing was
- * late, nothing was deleted, and their partition has not had the record.
+ * The end of the samples from `at` on that may come by runs: none was late,
+ * nothing was deleted, and their partition has not had the record.
  */
-static size_t put_run(struct replay *r, uint64_t seq,
-                      const struct journal_piece *p, size_t at)
+static size_t end_of_usual(struct replay *r, uint64_t seq,
+                           const struct journal_piece *p, size_t at)
 {
-    size_t n = at, shown;
+    size_t n = at;
 
     if (p->any_late || atomic_load(&r->store->tombs.count) > 0)
-        return 0;
+        return at;
     while (n < p->n && ((n > at && p->t[n] == p->t[n - 1]) ||
                         !sealed_before(r, seq, p->t[n])))
         n++;
-    shown = head_replay_run(&r->hold, p->ids + at, p->t + at, p->v + at, n - at,
-                            seq);
-    (void)atomic_fetch_add(&r->store->counters.replayed, shown);
-    return shown;
+    return n;
 }
 
 static fw_rc put_piece(struct replay *r, uint64_t seq,
                        const struct journal_piece *p, struct fw_err *err)
 {
+    size_t i = 0, end = 0, shown;
     fw_rc rc = FW_OK;
 
-    for (size_t i = 0; i < p->n && rc == FW_OK;) {
-        i += put_run(r, seq, p, i);
+    while (i < p->n && rc == FW_OK) {
+        if (i >= end)
+            end = end_of_usual(r, seq, p, i);
+        shown = head_replay_run(&r->hold, p->ids + i, p->t + i, p->v + i,
+                                end - i, seq);
+        (void)atomic_fetch_add(&r->store->counters.replayed, shown);
+        i += shown;
         if (i < p->n) {
             rc = put_one(r, seq, p->ids[i], p->t[i], fw_double_bits(p->v[i]),
                          p->late[i], err);
@@ -162,8 +165,11 @@ static fw_rc replay_record(struct replay *r, uint64_t seq, struct fw_str text,
         rc = fw_err_set(
             err, FW_ECORRUPT, "journal record %llu stands at the place of %llu",
             (unsigned long long)reader.seq, (unsigned long long)seq);
-    if (rc == FW_OK)
+    if (rc == FW_OK) {
+        (void)atomic_fetch_add(&r->store->journal.live_samples,
+                               reader.samples_left);
         rc = define_all(r, &reader, err);
+    }
     while (rc == FW_OK) {
         rc = journal_reader_piece(&reader, err);
         if (rc == FW_OK)

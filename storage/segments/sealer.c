@@ -19,7 +19,8 @@
 #define MARKS 256 /* a minute apart: longer than the age */
 #define HOUSEKEEPING_NS ((uint64_t)10 * 1000000000u)
 #define RETRY_NS ((uint64_t)5 * 1000000000u)
-#define JOURNAL_BYTES ((uint64_t)32 << 20) /* a second or two to replay */
+#define JOURNAL_BYTES ((uint64_t)32 << 20)   /* a second or two to replay */
+#define JOURNAL_SAMPLES ((uint64_t)16 << 20) /* the same, of whole numbers */
 #define RING_BYTES ((uint64_t)64 << 20)
 #define RING_SAMPLE_BYTES 3 /* a ring longer than this is mostly rubbish */
 #define RETENTION_EVERY FW_MINUTE
@@ -83,12 +84,15 @@ static struct mark old_mark(const struct sealer *s, uint64_t now_ns)
     return old;
 }
 
-/* The middle record where there are more bytes than `most`, else 0. */
-static uint64_t older_half(struct journal *j, uint64_t last, uint64_t most)
+/* The middle record where there are more bytes or samples, else 0. */
+static uint64_t older_half(struct journal *j, uint64_t last, uint64_t bytes,
+                           uint64_t samples)
 {
     uint64_t first = atomic_load(&j->trim_to);
 
-    if (atomic_load(&j->live_bytes) < most || last < first)
+    if ((atomic_load(&j->live_bytes) < bytes &&
+         atomic_load(&j->live_samples) < samples) ||
+        last < first)
         return 0;
     return first + (last - first) / 2;
 }
@@ -119,11 +123,13 @@ static bool round_is_due(struct sealer *s, uint64_t now_ns,
 static fw_rc checkpoint_if_due(struct sealer *s, struct fw_err *err)
 {
     struct fw_store *store = s->store;
-    uint64_t before = older_half(
-        &store->journal, atomic_load(&store->head.applied), JOURNAL_BYTES);
+    uint64_t before =
+        older_half(&store->journal, atomic_load(&store->head.applied),
+                   JOURNAL_BYTES, JOURNAL_SAMPLES);
     uint64_t ring_before = older_half(
         &store->ring, store->ring.next_seq - 1,
-        RING_BYTES + RING_SAMPLE_BYTES * atomic_load(&store->head.samples));
+        RING_BYTES + RING_SAMPLE_BYTES * atomic_load(&store->head.samples),
+        UINT64_MAX);
     struct seal_order late_ones = {SEAL_OLD, before, (uint32_t)ring_before};
     bool late = false;
     fw_rc rc;
