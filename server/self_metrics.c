@@ -37,6 +37,8 @@ static void add_store(struct fw_store *store, struct sample_set *set)
             {"forewarn_head_samples", (double)s.head_samples},
             {"forewarn_head_plain_bytes", (double)s.head_plain_bytes},
             {"forewarn_samples_stored_total", (double)s.samples_stored},
+            {"forewarn_samples_sealed_total", (double)s.samples_sealed},
+            {"forewarn_seal_cpu_seconds_total", (double)s.seal_cpu_ns / 1e9},
             {"forewarn_series_refused_total", (double)s.series_refused},
             {"forewarn_series_forgotten_total", (double)s.series_forgotten},
             {"forewarn_commits_total", (double)s.commits},

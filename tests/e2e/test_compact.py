@@ -4,6 +4,7 @@
 samples in fewer bytes, and `forewarn verify` finds nothing."""
 import json
 import os
+import re
 import tempfile
 import time
 import unittest
@@ -21,6 +22,10 @@ class Compact(unittest.TestCase):
             {"query": "compact_v[2d]", "time": self.end})
         answer = json.loads(server.http("/api/v1/query?" + query)[1])
         return {s["metric"]["n"]: s["values"] for s in answer["data"]["result"]}
+
+    def metric(self, server, name):
+        text = server.http("/metrics")[1]
+        return float(re.search("(?m)^%s (.*)$" % name, text).group(1))
 
     def test_the_same_samples_in_fewer_bytes(self):
         self.end = int(time.time()) - 60
@@ -45,6 +50,12 @@ class Compact(unittest.TestCase):
             self.assertTrue(any(p.endswith(".sealed") for p in parts), parts)
             self.assertFalse(any(p.endswith(".hot") for p in parts), parts)
             self.assertEqual(self.samples(server), before)
+            sealed = self.metric(server, "forewarn_samples_sealed_total")
+            self.assertEqual(
+                sealed + self.metric(server, "forewarn_head_samples"),
+                SERIES * SAMPLES)
+            self.assertGreater(
+                self.metric(server, "forewarn_seal_cpu_seconds_total"), 0)
             server.stop()
             done = run("compact", "--data", data)
             self.assertEqual(done.rc, 0, done)
