@@ -217,10 +217,12 @@ fw_rc tombs_load(struct tombs *t, struct lmdb_env *meta, struct fw_err *why,
                 *why = damage;
             rc = FW_OK;
         }
-        if (rc != FW_OK)
+        if (rc != FW_OK) {
+            free(tomb.series);
             rc = fw_err_set(err, rc, "out of memory for the tombstones");
-        else
+        } else {
             rc = lmdb_next(&cursor, &key, &value, err);
+        }
     }
     lmdb_cursor_close(&cursor);
     lmdb_end(&txn);
