@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "storage/base/bytes.h"
+#include "storage/base/crc32c.h"
 
 #define MAGIC 0x4D445746u /* "FWDM" */
 #define FORMAT_BYTES 8
@@ -136,6 +137,7 @@ fw_rc meta_check_keys(struct lmdb_env *meta, const char *dir,
  */
 
 #define RING_KEY_BYTES 16
+#define RING_VALUE_BYTES 28 /* trim point, hole, crc32c */
 
 static struct fw_str ring_key(char room[RING_KEY_BYTES], const char *name)
 {
@@ -144,8 +146,20 @@ static struct fw_str ring_key(char room[RING_KEY_BYTES], const char *name)
     return (struct fw_str){room, (size_t)n};
 }
 
-fw_rc meta_ring_get(struct lmdb_env *meta, const char *name, bool *noted,
-                    struct fw_err *err)
+static void ring_value_get(struct fw_str value, struct meta_ring *out)
+{
+    *out = (struct meta_ring){.noted = true};
+    if (value.n != RING_VALUE_BYTES ||
+        fw_get_le32(value.p + 24) != fw_crc32c(value.p, 24))
+        return;
+    out->numbered = true;
+    out->trim = fw_get_le64(value.p);
+    out->hole_first = fw_get_le64(value.p + 8);
+    out->hole_end = fw_get_le64(value.p + 16);
+}
+
+fw_rc meta_ring_get(struct lmdb_env *meta, const char *name,
+                    struct meta_ring *out, struct fw_err *err)
 {
     char room[RING_KEY_BYTES];
     struct lmdb_txn txn = {0};
@@ -155,31 +169,40 @@ fw_rc meta_ring_get(struct lmdb_env *meta, const char *name, bool *noted,
     if (rc != FW_OK)
         return rc;
     rc = lmdb_get(&txn, ring_key(room, name), &value, err);
+    if (rc == FW_OK)
+        ring_value_get(value, out);
+    else if (rc == FW_NONE)
+        *out = (struct meta_ring){0};
     lmdb_end(&txn);
-    *noted = rc == FW_OK;
     return rc == FW_NONE ? FW_OK : rc;
 }
 
 struct ring_note {
     const char *name;
-    bool noted;
+    const struct meta_ring *ring;
 };
 
 static fw_rc note_in(void *self, struct lmdb_txn *txn, struct fw_err *err)
 {
     const struct ring_note *note = self;
-    char room[RING_KEY_BYTES];
+    char room[RING_KEY_BYTES], value[RING_VALUE_BYTES];
     struct fw_str key = ring_key(room, note->name);
-    fw_rc rc = note->noted ? lmdb_put(txn, key, FW_STR(""), err)
-                           : lmdb_delete(txn, key, err);
+    fw_rc rc;
 
+    fw_put_le64(value, note->ring->trim);
+    fw_put_le64(value + 8, note->ring->hole_first);
+    fw_put_le64(value + 16, note->ring->hole_end);
+    fw_put_le32(value + 24, fw_crc32c(value, 24));
+    rc = note->ring->noted
+             ? lmdb_put(txn, key, (struct fw_str){value, sizeof(value)}, err)
+             : lmdb_delete(txn, key, err);
     return rc == FW_NONE ? FW_OK : rc;
 }
 
-fw_rc meta_ring_set(struct lmdb_env *meta, const char *name, bool noted,
-                    struct fw_err *err)
+fw_rc meta_ring_set(struct lmdb_env *meta, const char *name,
+                    const struct meta_ring *ring, struct fw_err *err)
 {
-    struct ring_note note = {name, noted};
+    struct ring_note note = {name, ring};
 
     return lmdb_update(meta, note_in, &note, err);
 }

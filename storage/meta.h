@@ -13,7 +13,7 @@
 #define META_NEXT 'N'   /* "N" -> le32: the id that comes next */
 #define META_PART 'P'   /* 'P' be64(first day, biased) -> partition */
 #define META_TOMB 'D'   /* 'D' be64(id) -> tombstone */
-#define META_RING 'J'   /* 'J' folder -> nothing: there is such a ring */
+#define META_RING 'J'   /* 'J' folder -> numbers of such a ring */
 #define META_TABLE 'T'  /* 'T' name -> le16 id of a table of others */
 #define META_KEY 'K'    /* 'K' be16(id) key -> value of such a table */
 
@@ -61,13 +61,22 @@ FW_CHECK fw_rc meta_check_entries(struct lmdb_env *meta,
                                   void *self, struct fw_err *err);
 
 /*
- * Whether there must be a ring in the folder `name` ("journal", "head"): noted
- * once its file is there for good, taken back before it is removed. So one that
- * was cut to nothing is not taken for one that was never begun.
+ * What is noted of the ring in the folder `name` ("journal", "head"), once its
+ * file is there for good and until it is removed. So one that was cut to
+ * nothing is not taken for one that was never begun, and of a damaged one it is
+ * known which of its records are still needed.
  */
+struct meta_ring {
+    bool noted;
+    bool numbered; /* the rest is known: an older program noted no numbers */
+    uint64_t trim; /* records below this have never been needed since */
+    /* These numbers were skipped; the next record's is hole_end at least. */
+    uint64_t hole_first, hole_end;
+};
 FW_CHECK fw_rc meta_ring_get(struct lmdb_env *meta, const char *name,
-                             bool *noted, struct fw_err *err);
+                             struct meta_ring *out, struct fw_err *err);
+/* With `noted` false it is taken back; else all the rest is written. */
 FW_CHECK fw_rc meta_ring_set(struct lmdb_env *meta, const char *name,
-                             bool noted, struct fw_err *err);
+                             const struct meta_ring *ring, struct fw_err *err);
 
 #endif

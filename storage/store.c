@@ -11,6 +11,7 @@
 #include "storage/folder.h"
 #include "storage/journal/checkpoint.h"
 #include "storage/journal/committer.h"
+#include "storage/journal/journal_salvage.h"
 #include "storage/journal/quarantine.h"
 #include "storage/journal/recover.h"
 #include "storage/load.h"
@@ -160,28 +161,50 @@ static fw_rc check_ring(struct fw_store *store, const char *dir,
     return FW_OK;
 }
 
+/* As it is, if LMDB may be given it. */
+static fw_rc try_ring(struct fw_store *store, struct journal *j,
+                      const char *path, bool noted, struct fw_err *err)
+{
+    struct lmdb_options options = env_options(store, JOURNAL_MAP_BYTES);
+    fw_rc rc = FW_OK;
+
+    if (noted && store->check_files)
+        rc = check_ring(store, path, err);
+    return rc == FW_OK ? journal_open(j, path, &options, err) : rc;
+}
+
 static fw_rc open_ring_of(struct fw_store *store, struct journal *j,
                           const char *name, const char *what,
                           struct fw_err *err)
 {
-    bool noted = false;
-    struct lmdb_options options = env_options(store, JOURNAL_MAP_BYTES);
+    bool writer = !store->options.read_only;
+    struct meta_ring note = {0};
+    struct fw_err why = {0};
     char path[FW_PATH_BYTES];
     fw_rc rc = fw_path_join(path, store->dir, name, err);
 
     if (rc == FW_OK)
-        rc = meta_ring_get(store->meta, name, &noted, err);
-    if (rc == FW_OK && noted && store->check_files)
-        rc = check_ring(store, path, err);
+        rc = meta_ring_get(store->meta, name, &note, err);
     if (rc == FW_OK)
-        rc = journal_open(j, path, &options, err);
-    if (rc == FW_OK && !noted && !store->options.read_only)
-        rc = meta_ring_set(store->meta, name, true, err);
+        rc = try_ring(store, j, path, note.noted, err);
+    if (rc == FW_ECORRUPT && writer && note.numbered) {
+        why = *err;
+        rc = journal_salvage(store, name, &note, &why, err);
+        if (rc == FW_OK)
+            rc = try_ring(store, j, path, true, err);
+    }
     if (rc == FW_ECORRUPT)
         (void)fw_err_prefix(err,
-                            "%s cannot be read; move %s away to go on without "
-                            "the samples that only it has",
-                            what, path);
+                            "%s cannot be read; %s, or move %s away to go on "
+                            "without the samples that only it has",
+                            what,
+                            note.numbered && !writer
+                                ? "start a server on the folder, which saves "
+                                  "what is left"
+                                : "restore a backup",
+                            path);
+    if (rc == FW_OK)
+        rc = journal_adopt(j, store->meta, name, &note, writer, err);
     return rc;
 }
 
@@ -226,6 +249,10 @@ static fw_rc read_everything(struct fw_store *store, struct seal_state *state,
         atomic_store(&store->head.applied, store->journal.next_seq - 1);
     if (why.text[0] != '\0' && store->findings.n == 0)
         store_tell(store, "%s", why.text);
+    /* What load_all() found to be behind us is no gap to a salvage. */
+    if (rc == FW_OK && !store->options.read_only)
+        rc = journal_pass(&store->journal, store->meta,
+                          store->journal.first_seq, err);
     rollup_look(store);
     return rc;
 }
@@ -329,11 +356,12 @@ fw_rc fw_store_open(const char *dir, const struct fw_store_options *options,
 
 static void tidy(struct fw_store *store, struct journal *j, const char *name)
 {
+    const struct meta_ring none = {0};
     char path[FW_PATH_BYTES];
     struct fw_err err = {0};
 
     if (j->env != NULL && j->first_seq == j->next_seq)
-        (void)!meta_ring_set(store->meta, name, false, &err);
+        (void)!meta_ring_set(store->meta, name, &none, &err);
     if (fw_path_join(path, store->dir, name, &err) == FW_OK)
         journal_close_and_tidy(j, path);
 }

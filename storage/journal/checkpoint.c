@@ -191,9 +191,11 @@ fw_rc checkpoint_trim(struct fw_store *store, struct fw_err *err)
 {
     struct journal *ring = &store->ring;
     uint64_t oldest = head_oldest_ring(&store->head);
+    fw_rc rc =
+        journal_pass(ring, store->meta,
+                     oldest < ring->next_seq ? oldest : ring->next_seq, err);
 
-    journal_allow_trim(ring, oldest < ring->next_seq ? oldest : ring->next_seq);
-    return journal_trim(ring, err);
+    return rc == FW_OK ? journal_trim(ring, err) : rc;
 }
 
 static void begin_copying(struct round *r)
@@ -229,9 +231,11 @@ fw_rc checkpoint_round(struct fw_store *store, struct seal_state *state,
         rc = close_record(&round, err);
     if (rc == FW_OK) {
         oldest = head_oldest_seq(&store->head);
-        journal_allow_trim(&store->journal, oldest < round.applied + 1
-                                                ? oldest
-                                                : round.applied + 1);
+        rc = journal_pass(
+            &store->journal, store->meta,
+            oldest < round.applied + 1 ? oldest : round.applied + 1, err);
+    }
+    if (rc == FW_OK) {
         rc = checkpoint_trim(store, err);
     }
     checkpoint_writer_release(&round.writer);

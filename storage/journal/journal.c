@@ -133,28 +133,49 @@ struct append_work {
     uint64_t trimmed_bytes;
 };
 
+/* The number of the oldest record; FW_END where there is none. */
+static fw_rc oldest(struct lmdb_cursor *cursor, uint64_t *seq,
+                    struct fw_str *value, struct fw_err *err)
+{
+    struct fw_str key;
+    fw_rc rc = lmdb_seek(cursor, (struct fw_str){"", 0}, &key, value, err);
+
+    if (rc == FW_OK && key.n != KEY_BYTES)
+        return FW_END; /* no key of ours: it stays */
+    if (rc == FW_OK)
+        *seq = fw_get_be64(key.p);
+    return rc;
+}
+
+/* By what there is, not by counting: numbers may have been skipped. */
 static fw_rc trim_some(struct append_work *w, struct lmdb_txn *txn,
                        struct fw_err *err)
 {
     uint64_t trim_to = atomic_load(&w->j->trim_to);
     uint64_t seq = w->j->first_seq;
+    struct lmdb_cursor cursor = {0};
+    struct fw_str old;
     char room[KEY_BYTES];
     fw_rc rc = FW_OK;
 
     w->trimmed_bytes = 0;
-    for (int i = 0; i < TRIM_STEP && seq < trim_to && rc == FW_OK; i++, seq++) {
-        struct fw_str key = key_of(room, seq);
-        struct fw_str old;
-
-        rc = lmdb_get(txn, key, &old, err);
-        if (rc == FW_OK) {
-            w->trimmed_bytes += old.n;
-            rc = lmdb_delete(txn, key, err);
-        }
-        rc = rc == FW_NONE ? FW_OK : rc;
-    }
     w->first_left = seq;
-    return rc;
+    if (seq >= trim_to)
+        return FW_OK;
+    rc = lmdb_cursor_open(txn, &cursor, err);
+    for (int i = 0; rc == FW_OK; i++) {
+        rc = oldest(&cursor, &seq, &old, err);
+        if (rc != FW_OK || seq >= trim_to || i == TRIM_STEP)
+            break;
+        w->trimmed_bytes += old.n;
+        rc = lmdb_delete(txn, key_of(room, seq), err);
+    }
+    lmdb_cursor_close(&cursor);
+    if (rc == FW_OK)
+        w->first_left = seq < trim_to ? seq : trim_to;
+    if (rc == FW_END)
+        w->first_left = trim_to;
+    return rc == FW_END || rc == FW_NONE ? FW_OK : rc;
 }
 
 static fw_rc append_in(void *self, struct lmdb_txn *txn, struct fw_err *err)
@@ -216,6 +237,52 @@ void journal_allow_trim(struct journal *j, uint64_t seq)
 
     while (seq > now && !atomic_compare_exchange_weak(&j->trim_to, &now, seq))
         ;
+}
+
+fw_rc journal_adopt(struct journal *j, struct lmdb_env *meta, const char *name,
+                    const struct meta_ring *note, bool write,
+                    struct fw_err *err)
+{
+    bool empty = j->next_seq == j->first_seq;
+    fw_rc rc = FW_OK;
+
+    j->name = name;
+    j->note = *note;
+    if (note->numbered) {
+        uint64_t next = j->next_seq;
+
+        next = note->trim > next ? note->trim : next;
+        j->next_seq = note->hole_end > next ? note->hole_end : next;
+    } else {
+        j->note = (struct meta_ring){.noted = true,
+                                     .numbered = true,
+                                     .trim = j->first_seq,
+                                     .hole_first = j->next_seq,
+                                     .hole_end = j->next_seq};
+        rc = write ? meta_ring_set(meta, name, &j->note, err) : FW_OK;
+    }
+    if (empty) {
+        j->first_seq = j->next_seq;
+        atomic_store(&j->trim_to, j->next_seq);
+    }
+    return rc;
+}
+
+fw_rc journal_pass(struct journal *j, struct lmdb_env *meta, uint64_t seq,
+                   struct fw_err *err)
+{
+    struct meta_ring note = j->note;
+    fw_rc rc = FW_OK;
+
+    if (seq > note.trim) {
+        note.trim = seq;
+        rc = meta_ring_set(meta, j->name, &note, err);
+    }
+    if (rc != FW_OK)
+        return rc;
+    j->note = note;
+    journal_allow_trim(j, seq);
+    return FW_OK;
 }
 
 /*

@@ -15,6 +15,7 @@
 
 #include "storage/journal/journal_record.h"
 #include "storage/lmdb/lmdb_env.h"
+#include "storage/meta.h"
 
 struct journal {
     struct lmdb_env *env;
@@ -23,6 +24,8 @@ struct journal {
     _Atomic uint64_t trim_to;    /* records below this are not needed */
     _Atomic uint64_t live_bytes; /* of records that are needed, roughly */
     _Atomic uint64_t live_samples; /* in those; who appends or replays counts */
+    const char *name;              /* of its folder */
+    struct meta_ring note;         /* as in meta/; of the sealing thread */
 };
 
 /*
@@ -50,7 +53,22 @@ FW_CHECK fw_rc journal_append(struct journal *j, struct fw_str record,
 /* Deletes what the trim point allows without adding anything. */
 FW_CHECK fw_rc journal_trim(struct journal *j, struct fw_err *err);
 
-/* Records below `seq` are not needed any more. Any thread. */
+/*
+ * What is noted of it in meta/ holds for it from now on: its next number is
+ * behind all that were used. A writer notes what is not noted yet.
+ */
+FW_CHECK fw_rc journal_adopt(struct journal *j, struct lmdb_env *meta,
+                             const char *name, const struct meta_ring *note,
+                             bool write, struct fw_err *err);
+
+/*
+ * Records below `seq` are not needed any more: notes it in meta/, durably, and
+ * then allows them to be trimmed. The sealing thread.
+ */
+FW_CHECK fw_rc journal_pass(struct journal *j, struct lmdb_env *meta,
+                            uint64_t seq, struct fw_err *err);
+
+/* Allows it without a note. Any thread. */
 void journal_allow_trim(struct journal *j, uint64_t seq);
 
 /*

@@ -408,7 +408,7 @@ static fw_rc finish_step(struct step *s, struct seal_state *state, bool last,
     if (rc == FW_OK)
         rc = publish(s, err);
     if (rc == FW_OK && last)
-        journal_allow_trim(&s->store->journal, edge);
+        rc = journal_pass(&s->store->journal, s->store->meta, edge, err);
     step_clear(s);
     return rc;
 }

@@ -517,12 +517,12 @@ static fw_rc check_records(struct verifier *v, const struct journal *j,
 static fw_rc check_ring_is_there(struct verifier *v, const struct journal *j,
                                  const char *name, struct fw_err *err)
 {
-    bool noted = false;
+    struct meta_ring note = {0};
     fw_rc rc = FW_OK;
 
     if (j->env == NULL && v->store->check_files)
-        rc = meta_ring_get(v->store->meta, name, &noted, err);
-    if (noted)
+        rc = meta_ring_get(v->store->meta, name, &note, err);
+    if (note.noted)
         found(v, "%s/%s is gone", v->store->dir, name);
     return rc;
 }

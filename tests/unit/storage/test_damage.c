@@ -8,7 +8,8 @@
  * of their own (a crash is theirs). Every sample that comes must be one that
  * was written; where one does not come, the store must have said so by an
  * error or by fw_store_stats(). Every twentieth damaged folder is also opened
- * for writing, in a copy, and takes a sample or says why it does not.
+ * for writing, in a copy, and takes a sample or says why it does not; where the
+ * journal or head/ is damaged it must open.
  *
  * FOREWARN_FLIPS: how many; FOREWARN_LONG=1: every bit of the first 64 KiB and
  * 2,000 others of each file instead of a thousand in all. These are 2.2
@@ -568,6 +569,13 @@ static void read_damaged(struct worker *w)
     fw_store_close(store);
 }
 
+/* What a writer makes anew of what is left in it. */
+static bool is_ring(const struct damaged_file *f)
+{
+    return strncmp(f->name, "/journal/", 9) == 0 ||
+           strncmp(f->name, "/head/", 6) == 0;
+}
+
 static void write_damaged(struct worker *w)
 {
     char copy[PATH_ROOM + 8];
@@ -593,6 +601,8 @@ static void write_damaged(struct worker *w)
         (void)look(w, store);
         fw_batch_release(&batch);
         fw_store_close(store);
+    } else if (is_ring(w->file)) {
+        wrong(w, "it does not open for writing: %s", err.text);
     } else if (err.text[0] == '\0') {
         wrong(w, "it does not open for writing and does not say why");
     }
