@@ -53,7 +53,9 @@ static void describe(struct fw_str record, char out[CONTENTS_BYTES])
     uint64_t bits = 0, n = 0;
     fw_rc rc = journal_reader_open(&r, record, &err);
 
-    if (rc != FW_OK && record.n >= JOURNAL_RECORD_HEADER) {
+    /* A checkpoint's header says other things, a wrong one nothing. */
+    if (rc != FW_OK && record.n >= JOURNAL_RECORD_HEADER &&
+        memcmp(record.p, "FWJ", 3) == 0) {
         (void)fw_format_time(from, (fw_ms)fw_get_le64(record.p + 16));
         (void)snprintf(out, CONTENTS_BYTES,
                        "%zu bytes, whose header, if it can be believed, tells "
