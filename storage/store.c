@@ -369,7 +369,7 @@ static void tidy(struct fw_store *store, struct journal *j, const char *name)
 /* Everything into blocks; where that fails journal and ring still have it. */
 static void seal_rest(struct fw_store *store)
 {
-    const struct seal_order order = {SEAL_ALL, UINT64_MAX, UINT32_MAX};
+    const struct seal_order order = {SEAL_ALL, UINT64_MAX, UINT32_MAX, false};
     struct seal_state state = {0};
     struct fw_err err = {0};
 

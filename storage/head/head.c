@@ -7,6 +7,11 @@
 
 #include "storage/head/head_parts.h"
 
+static size_t table_bytes(const struct head *h)
+{
+    return h->states_max * (sizeof(*h->states) + sizeof(*h->marks));
+}
+
 /*
  * Ids never come again, so there are more of them than series. The table takes
  * address space, and memory where ids have been; from the heap it would be
@@ -17,12 +22,12 @@ static fw_rc map_states(struct head *h)
     void *table;
 
     h->states_max = UINT32_MAX / HEAD_STATES + 1;
-    table =
-        mmap(NULL, h->states_max * sizeof(*h->states), PROT_READ | PROT_WRITE,
-             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    table = mmap(NULL, table_bytes(h), PROT_READ | PROT_WRITE,
+                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (table == MAP_FAILED)
         return FW_ENOMEM;
     h->states = table;
+    h->marks = (_Atomic uint64_t *)(void *)(h->states + h->states_max);
     return FW_OK;
 }
 
@@ -65,7 +70,7 @@ void head_release(struct head *h)
     }
     head_retire_release(h);
     if (h->states != NULL)
-        (void)munmap((void *)h->states, h->states_max * sizeof(*h->states));
+        (void)munmap((void *)h->states, table_bytes(h));
     h->states = NULL;
     head_recent_release(&h->recent);
     head_packer_release(&h->packer);
@@ -194,6 +199,11 @@ void head_hold_release(struct head_hold *hold)
     hold->tails = NULL;
     hold->tails_begin = 0;
     hold->tails_end = 0;
+}
+
+uint64_t head_take_marks(struct head *h, uint32_t id)
+{
+    return atomic_exchange(&h->marks[id / HEAD_STATES], 0);
 }
 
 /* ---- Asking ----------------------------------------------------------------

@@ -31,6 +31,7 @@
 #define HEAD_STRIPES 256
 #define HEAD_STATES 4096 /* series states allocated together */
 #define HEAD_BLOCK_SAMPLES 512
+#define HEAD_MARKED (HEAD_STATES / 64) /* neighbours, marked together */
 #define HEAD_TAILS_NOTED ((size_t)1 << 16)
 
 /* Where a block of samples is on disk. */
@@ -95,6 +96,7 @@ struct head_grave {
 struct head {
     pthread_mutex_t locks[HEAD_STRIPES];
     _Atomic(struct head_series *) *states;
+    _Atomic uint64_t *marks; /* by group of states, a bit for HEAD_MARKED ids */
     size_t states_max;
     size_t groups_max;
     _Atomic size_t groups;      /* of states, in memory */
@@ -292,6 +294,13 @@ void head_replace_blocks(struct head *h, uint32_t id, const uint16_t *parts,
 
 /* Forgets the blocks of a partition that is going away. */
 void head_forget_part(struct head *h, uint16_t part);
+
+/*
+ * Where series may have become long enough for a block since the last call:
+ * bit i of the answer is for the HEAD_MARKED ids from id + i * HEAD_MARKED, id
+ * being a multiple of HEAD_STATES. A hint: not all that are full were marked.
+ */
+uint64_t head_take_marks(struct head *h, uint32_t id);
 
 /*
  * The oldest journal record that samples in memory still need, as it will be

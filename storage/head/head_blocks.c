@@ -108,6 +108,8 @@ fw_rc head_publish(struct head *h, uint32_t id, const struct block_ref *refs,
         if (head_count(s) == 0 && s->staged == 0)
             head_empty(h, s);
     }
+    if (head_full(s) > 0)
+        head_mark(h, id);
     gone = before - head_count(s);
     full -= head_full(s);
     head_unlock(h, id);

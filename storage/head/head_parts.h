@@ -38,6 +38,16 @@ static inline void head_hold_series(struct head_hold *hold, uint32_t id)
     }
 }
 
+/* A series, whose lock is held, may have become long enough for a block. */
+static inline void head_mark(struct head *h, uint32_t id)
+{
+    _Atomic uint64_t *marks = &h->marks[id / HEAD_STATES];
+    uint64_t bit = UINT64_C(1) << (id % HEAD_STATES / HEAD_MARKED);
+
+    if ((atomic_load_explicit(marks, memory_order_relaxed) & bit) == 0)
+        (void)atomic_fetch_or(marks, bit);
+}
+
 /* A sample of this time is there. */
 void head_see_newest(struct head *h, fw_ms t);
 

@@ -102,6 +102,8 @@ static void decide_due(struct head_hold *hold, struct head_series *s,
         return;
     s->due = first_due(id);
     hold->full += head_full(s) - full;
+    if (head_full(s) > 0)
+        head_mark(hold->head, id);
 }
 
 static bool too_much(const struct head *h)

@@ -339,12 +339,14 @@ static void note_tail(struct head_hold *hold, uint32_t id)
 }
 
 static inline void count_full(struct head_hold *hold,
-                              const struct head_series *s)
+                              const struct head_series *s, uint32_t id)
 {
     uint32_t run = s->packed + s->tail_n, due = head_due(s);
 
-    if (run >= due && (run - due) % HEAD_BLOCK_SAMPLES == 0)
-        hold->full += run == due ? due : HEAD_BLOCK_SAMPLES;
+    if (run < due || (run - due) % HEAD_BLOCK_SAMPLES != 0)
+        return;
+    hold->full += run == due ? due : HEAD_BLOCK_SAMPLES;
+    head_mark(hold->head, id);
 }
 
 /* Shows a staged sample that is the newest; a narrow tail has it already. */
@@ -359,7 +361,7 @@ static inline void append(struct head_hold *hold, struct head_series *s,
     s->tail_n++;
     if (s->tail_n % (s->tail_form == 0 ? HEAD_TAIL : HEAD_NARROW) == 0)
         note_tail(hold, id);
-    count_full(hold, s);
+    count_full(hold, s, id);
     if (hold->shown++ == 0 || t > hold->newest)
         hold->newest = t;
 }
@@ -383,6 +385,8 @@ enum head_verdict head_apply(struct head_hold *hold, uint32_t id, fw_ms t,
         return there == bits ? HEAD_DUPLICATE : HEAD_CONFLICT;
     count_in(s, t, seq);
     apply_late(s, t, bits);
+    if (s->late->n >= HEAD_BLOCK_SAMPLES)
+        head_mark(hold->head, id);
     if (hold->shown++ == 0 || t > hold->newest)
         hold->newest = t;
     return HEAD_ACCEPTED;

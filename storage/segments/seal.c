@@ -393,7 +393,8 @@ static fw_rc publish(struct step *s, struct fw_err *err)
 
 /*
  * To find the edge all series are looked at, so only the last step of a round
- * does; before, partitions keep the watermark they have.
+ * that does so anyway finds it; otherwise partitions keep the watermark they
+ * have.
  */
 static fw_rc finish_step(struct step *s, struct seal_state *state, bool last,
                          struct fw_err *err)
@@ -433,6 +434,27 @@ static fw_rc seal_series(struct step *step, uint32_t id,
     return rc == FW_NONE ? FW_OK : rc;
 }
 
+/* The marked ones of HEAD_STATES series from `first` on. */
+static fw_rc seal_group(struct step *step, struct seal_state *state,
+                        const struct seal_order *order, uint32_t first,
+                        uint64_t marks, struct fw_err *err)
+{
+    fw_rc rc = FW_OK;
+
+    for (uint32_t i = 0; i < HEAD_STATES && rc == FW_OK; i++) {
+        if ((marks >> (i / HEAD_MARKED) & 1) == 0) {
+            i += HEAD_MARKED - 1;
+            continue;
+        }
+        rc = seal_series(step, first + i, order, err);
+        if (rc == FW_OK && step->bytes >= STEP_BYTES) {
+            rc = finish_step(step, state, false, err);
+            begin_copying(step);
+        }
+    }
+    return rc;
+}
+
 /* CPU time of this thread: a cost, and no time of day. */
 static uint64_t spent_ns(void)
 {
@@ -447,20 +469,19 @@ fw_rc seal_round(struct fw_store *store, struct seal_state *state,
 {
     struct step step = {.store = store,
                         .now = fw_clock_now(store->options.clock)};
-    uint32_t limit = head_limit(&store->head);
-    uint64_t began_ns = spent_ns();
+    uint64_t limit = head_limit(&store->head), began_ns = spent_ns();
+    bool some = order->scope == SEAL_FULL && order->marked;
     fw_rc rc = FW_OK;
 
     begin_copying(&step);
-    for (uint32_t id = 0; id < limit && rc == FW_OK; id++) {
-        rc = seal_series(&step, id, order, err);
-        if (rc == FW_OK && step.bytes >= STEP_BYTES) {
-            rc = finish_step(&step, state, false, err);
-            begin_copying(&step);
-        }
+    for (uint64_t id = 0; id < limit && rc == FW_OK; id += HEAD_STATES) {
+        uint64_t marks = head_take_marks(&store->head, (uint32_t)id);
+
+        rc = seal_group(&step, state, order, (uint32_t)id,
+                        some ? marks : UINT64_MAX, err);
     }
     if (rc == FW_OK)
-        rc = finish_step(&step, state, true, err);
+        rc = finish_step(&step, state, !some, err);
     step_release(&step);
     (void)atomic_fetch_add(&store->counters.seal_cpu_ns, spent_ns() - began_ns);
     if (rc != FW_OK)

@@ -29,11 +29,13 @@ struct seal_order {
     enum seal_scope scope;
     uint64_t before;
     uint32_t ring_before;
+    bool marked; /* with SEAL_FULL: only where the head has marks */
 };
 
 /*
- * One round over all series: seals, publishes, trims. On failure nothing is
- * lost: what was not sealed stays in memory and in the journal or the ring.
+ * One round, over all series unless they are marked: seals, publishes, trims.
+ * On failure nothing is lost: what was not sealed stays in memory and in the
+ * journal or the ring.
  */
 FW_CHECK fw_rc seal_round(struct fw_store *store, struct seal_state *state,
                           const struct seal_order *order, struct fw_err *err);

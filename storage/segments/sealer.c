@@ -14,6 +14,7 @@
 #define FULL_ENOUGH (64 * HEAD_BLOCK_SAMPLES) /* a segment or so */
 #define FULL_SHARE 128 /* of the series, for a round looks at all of them */
 #define FULL_WAIT_NS ((uint64_t)30 * 1000000000u)
+#define MANY_SHARE 8 /* of the series: so many are looked for everywhere */
 #define AGE_NS ((uint64_t)3 * 3600 * 1000000000u)
 #define MARK_NS ((uint64_t)60 * 1000000000u)
 #define MARKS 256 /* a minute apart: longer than the age */
@@ -38,6 +39,8 @@ struct sealer {
     struct mark marks[MARKS];
     size_t mark_count; /* ever made; the ring holds the last ones */
     uint64_t last_round_ns;
+    uint64_t last_look_ns; /* the last round that looked at all series, */
+    bool looked;           /* unless there was none, or one failed since */
     uint64_t last_housekeeping_ns;
     uint64_t retry_ns; /* no round before this: the last one failed */
     fw_ms last_retention;
@@ -104,6 +107,19 @@ static int64_t full_enough(const struct head *head)
     return share > FULL_ENOUGH ? share : FULL_ENOUGH;
 }
 
+/*
+ * To look at a million series for the few that are due costs more than to seal
+ * those. Now and then that is done all the same: to move the watermark, and
+ * for what has no mark.
+ */
+static bool marks_will_do(const struct sealer *s, int64_t full, uint64_t now_ns)
+{
+    int64_t many =
+        (int64_t)head_limit(&s->store->head) / MANY_SHARE * HEAD_BLOCK_SAMPLES;
+
+    return s->looked && full < many && now_ns - s->last_look_ns <= FULL_WAIT_NS;
+}
+
 static bool round_is_due(struct sealer *s, uint64_t now_ns,
                          struct seal_order *order)
 {
@@ -113,8 +129,8 @@ static bool round_is_due(struct sealer *s, uint64_t now_ns,
     bool any_old = old.seq >= atomic_load(&store->journal.trim_to) ||
                    old.ring >= atomic_load(&store->ring.trim_to);
 
-    *order =
-        (struct seal_order){any_old ? SEAL_OLD : SEAL_FULL, old.seq, old.ring};
+    *order = (struct seal_order){any_old ? SEAL_OLD : SEAL_FULL, old.seq,
+                                 old.ring, marks_will_do(s, full, now_ns)};
     return any_old || full >= full_enough(&store->head) ||
            (full > 0 && now_ns - s->last_round_ns > FULL_WAIT_NS);
 }
@@ -130,7 +146,8 @@ static fw_rc checkpoint_if_due(struct sealer *s, struct fw_err *err)
         &store->ring, store->ring.next_seq - 1,
         RING_BYTES + RING_SAMPLE_BYTES * atomic_load(&store->head.samples),
         UINT64_MAX);
-    struct seal_order late_ones = {SEAL_OLD, before, (uint32_t)ring_before};
+    struct seal_order late_ones = {SEAL_OLD, before, (uint32_t)ring_before,
+                                   false};
     bool late = false;
     fw_rc rc;
 
@@ -156,6 +173,10 @@ static fw_rc do_rounds(struct sealer *s, uint64_t now_ns, struct fw_err *err)
         return rc;
     rc = seal_round(store, &s->state, &order, err);
     s->last_round_ns = now_ns;
+    if (rc != FW_OK || order.scope != SEAL_FULL || !order.marked) {
+        s->looked = rc == FW_OK;
+        s->last_look_ns = now_ns;
+    }
     return rc == FW_OK ? checkpoint_trim(store, err) : rc;
 }
 
@@ -267,7 +288,7 @@ static void tick(struct sealer *s)
 
 static void serve_request_locked(struct sealer *s)
 {
-    struct seal_order order = {s->scope, UINT64_MAX, UINT32_MAX};
+    struct seal_order order = {s->scope, UINT64_MAX, UINT32_MAX, false};
     struct fw_err err = {0};
     bool late = false;
     fw_rc rc;

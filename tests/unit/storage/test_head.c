@@ -562,6 +562,60 @@ static void a_tail_that_waits_is_packed_when_it_needs_room(void **state)
     end_head();
 }
 
+/* ---- Where to look for what is due
+ * ----------------------------------------------------
+ */
+
+static void whoever_is_full_is_marked(void **state)
+{
+    const uint64_t *plain_bytes = *state;
+    uint64_t marked[MANY / HEAD_MARKED + 64] = {0};
+
+    begin_many(*plain_bytes);
+    for (int k = 0; k < HEAD_BLOCK_SAMPLES; k++) {
+        (void)add_row(START + k);
+        head_pack_tails(&hold);
+        for (uint32_t id = 0; id < MANY; id += HEAD_STATES) {
+            uint64_t marks = head_take_marks(&head, id);
+
+            for (uint32_t i = 0; i < 64; i++)
+                marked[id / HEAD_MARKED + i] |= marks >> i & 1;
+        }
+        for (uint32_t id = 0; k % 16 == 15 && id < MANY; id++)
+            if (head_full(head_get(&head, id)) > 0)
+                assert_int_equal(marked[id / HEAD_MARKED], 1);
+    }
+    for (uint32_t id = 0; id < MANY; id++)
+        assert_true(head_full(head_get(&head, id)) > 0);
+    assert_int_equal(head_take_marks(&head, 0), 0);
+    end_head();
+}
+
+/* One that is full still, after some of it has left, is due again. */
+static void what_stays_full_is_marked_again(void **state)
+{
+    struct head_leaving leaving = {.run = HEAD_BLOCK_SAMPLES};
+    struct block_ref ref = {.t_min = START, .t_max = START + 1};
+
+    (void)state;
+    begin_many(ALL_PLAIN);
+    for (int k = 0; k < 2 * HEAD_BLOCK_SAMPLES; k++) {
+        uint64_t bits = fw_double_bits(k);
+
+        assert_int_equal(head_stage(&hold, 70, START + k, bits, -1, false),
+                         HEAD_ACCEPTED);
+        assert_int_equal(head_apply(&hold, 70, START + k, bits, 1),
+                         HEAD_ACCEPTED);
+    }
+    head_let_go(&hold);
+    assert_int_equal(head_take_marks(&head, 0), 2);
+    assert_int_equal(head_publish(&head, 70, &ref, 1, &leaving), FW_OK);
+    assert_int_equal(head_take_marks(&head, 0), 2);
+    assert_int_equal(head_publish(&head, 70, &ref, 1, &leaving), FW_OK);
+    assert_int_equal(head_take_marks(&head, 0), 0);
+    end_head();
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -573,6 +627,9 @@ int main(int argc, char **argv)
         cmocka_unit_test(first_blocks_differ_in_length),
         cmocka_unit_test(plain_tails_do_not_all_grow_at_once),
         cmocka_unit_test(tails_are_packed_some_at_a_time),
+        cmocka_unit_test_prestate(whoever_is_full_is_marked, &all_packed),
+        cmocka_unit_test_prestate(whoever_is_full_is_marked, &all_plain),
+        cmocka_unit_test(what_stays_full_is_marked_again),
         cmocka_unit_test(a_tail_that_waits_is_packed_when_it_needs_room),
     };
 
