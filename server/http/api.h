@@ -134,6 +134,12 @@ void api_influx_v2(struct call *call);
 void api_influx_ping(struct call *call);
 void api_import_prometheus(struct call *call);
 
+/*
+ * Is this write so small that the loop itself takes it? To wake a worker for
+ * two thousand samples costs a tenth of taking them.
+ */
+bool api_is_small_write(const struct call *call);
+
 /* ---- api_param.c: parameters, with Prometheus's sentences ---- */
 
 /*

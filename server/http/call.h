@@ -3,9 +3,10 @@
  * call.h - one request while it is being answered.
  *
  * A route's function reads the request from it and fills in the reply. It runs
- * where its route says, and when it returns the reply is complete - except on a
- * ROUTE_WRITE: there call_done() tells, later perhaps and from any thread, and
- * the call may be gone when the function returns.
+ * where its route says (a small write on the loop, too), and when it returns
+ * the reply is complete - except on a ROUTE_WRITE: there call_done() tells,
+ * later perhaps and from any thread, and the call may be gone when the function
+ * returns.
  */
 #ifndef SERVER_HTTP_CALL_H
 #define SERVER_HTTP_CALL_H
@@ -31,6 +32,7 @@ struct call {
     struct form form;       /* query string and form body */
     struct reply reply;
     struct reply_form shape;
+    bool on_loop;       /* nothing may wait */
     atomic_bool cancel; /* the client has gone */
     fw_rc made;         /* of reply_start() or reply_continue() */
 

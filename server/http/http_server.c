@@ -294,6 +294,11 @@ static fw_rc client_work(struct http_conn *conn)
         return FW_OK;
     }
     conn->call.done = answer_elsewhere;
+    if (place == ROUTE_WRITE && api_is_small_write(&conn->call)) {
+        conn->call.on_loop = true;
+        client->job.run(&client->job);
+        return FW_OK;
+    }
     return workers_submit(
         place == ROUTE_WRITE ? server->writes : server->queries, &client->job);
 }

@@ -19,7 +19,8 @@ struct call;
 enum route_place {
     ROUTE_HERE,  /* on the loop: at once, never waits, never long */
     ROUTE_QUERY, /* on the workers for queries */
-    ROUTE_WRITE  /* on the workers for writes; ends with call_done() */
+    ROUTE_WRITE  /* on the loop if small, else on the workers for writes; ends
+                    with call_done() */
 };
 
 struct route {

@@ -188,7 +188,7 @@ bool writing_broken(struct writing *w)
 /*
  * Hands the batch over. A store that has too much waiting is asked again once
  * a batch of ours is back: one large request must not fail for ever because of
- * its own size.
+ * its own size. What runs on the loop is not large.
  */
 static bool submit(struct writing *w)
 {
@@ -208,7 +208,7 @@ static bool submit(struct writing *w)
         (void)pthread_mutex_lock(&w->lock);
         w->out--;
         (void)pthread_mutex_unlock(&w->lock);
-    } while (rc == FW_EBUSY && wait_for_batch(w));
+    } while (rc == FW_EBUSY && !w->call->on_loop && wait_for_batch(w));
     note_failure(w, rc, &err);
     return false;
 }

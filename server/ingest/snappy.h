@@ -14,4 +14,7 @@
 FW_CHECK fw_rc snappy_block_add(struct fw_str block, struct fw_buf *out,
                                 struct fw_err *err);
 
+/* The length that the block declares; SIZE_MAX where it declares none. */
+size_t snappy_block_length(struct fw_str block);
+
 #endif
