@@ -18,9 +18,11 @@ static void *work(void *self)
 {
     struct workers *workers = self;
     void *item;
+    int niceness;
 
     (void)pthread_setname_np(pthread_self(), "worker");
-    (void)nice(workers->niceness); /* on Linux of this thread alone */
+    niceness = nice(workers->niceness); /* on Linux of this thread alone */
+    (void)niceness; /* a wish: where it is refused nothing is lost */
     while (fw_queue_pop(&workers->queue, -1, &item) == FW_OK) {
         struct worker_job *job = item;
 
