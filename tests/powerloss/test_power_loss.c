@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* ctest: timeout=1800 */
+/* ctest: labels=images timeout=1800 */
 /*
  * test_power_loss.c - the power goes at any moment, and the disk has any part
  * of what was not synced: nothing acknowledged is lost.
@@ -10,9 +10,10 @@
  * made as a power loss may leave them (disk.h), each is opened and compared
  * with what had been acknowledged by then.
  *
- * $FOREWARN_IMAGES: how many (default 400, with FOREWARN_LONG=1 20,000). A
- * failure keeps the image and the log and names both; FOREWARN_POWER_LOG=LOG
- * takes that log instead of writing one.
+ * $FOREWARN_IMAGES: how many (default 400, with FOREWARN_LONG=1 20,000; `./dev
+ * test` makes 20,000 without sanitizers and 400 with them). A failure keeps the
+ * image and the log and names both; FOREWARN_POWER_LOG=LOG takes that log
+ * instead of writing one.
  */
 #include "tests/support/fixture.h"
 
