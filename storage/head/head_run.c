@@ -177,6 +177,7 @@ fw_rc head_cut_chunk(const struct head_chunk *chunk, size_t cut,
     fw_ms t[HEAD_CHUNK_SAMPLES];
     double v[HEAD_CHUNK_SAMPLES];
     struct head_times *times;
+    struct values_hint hint;
     size_t bytes;
 
     head_times_get(chunk->times, t);
@@ -184,7 +185,9 @@ fw_rc head_cut_chunk(const struct head_chunk *chunk, size_t cut,
     times = head_times_new(t + cut, chunk->n - cut);
     if (times == NULL)
         return FW_ENOMEM;
-    bytes = values_encode(v + cut, chunk->n - cut, NULL, packed);
+    /* What was best for the whole is good enough for a part of it. */
+    values_hint_of(chunk->values, chunk->bytes, chunk->n, &hint);
+    bytes = values_encode_hastily(v + cut, chunk->n - cut, &hint, packed);
     *out = (struct fw_str){room, head_chunk_put(room, times, packed, bytes)};
     return FW_OK;
 }

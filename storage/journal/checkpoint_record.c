@@ -123,7 +123,7 @@ fw_rc checkpoint_writer_plain(struct checkpoint_writer *w, const fw_ms *t,
     }
     if (rc == FW_OK)
         rc = put_values(w, w->last_column, room.values,
-                        values_encode(v, n, hint, room.values));
+                        values_encode_hastily(v, n, hint, room.values));
     return rc;
 }
 
