@@ -23,6 +23,7 @@
 #include "tests/support/fault.h"
 #include "tests/support/synth.h"
 #include "tests/support/tmpdir.h"
+#include "tests/unit/storage/numbered.h"
 
 #define NOW ((fw_ms)1700000000000)
 #define BATCH 40
@@ -47,16 +48,6 @@ static struct fw_store *open_store(const char *dir, bool read_only)
     return store;
 }
 
-static fw_rc series_id(struct fw_store *store, uint32_t number, uint32_t *id)
-{
-    char text[16];
-    struct fw_label v[] = {{FW_STR("n"), {text, 0}}};
-    struct fw_labels labels = {v, 1};
-
-    v[0].value.n = (size_t)snprintf(text, sizeof(text), "%u", number);
-    return fw_store_series(store, &labels, id, &err);
-}
-
 /* Commits record number `record`, from 1; half a day is two thousand. */
 static fw_rc send(struct fw_store *store, uint64_t record)
 {
@@ -68,7 +59,7 @@ static fw_rc send(struct fw_store *store, uint64_t record)
         uint64_t k = (record - 1) * (BATCH / SERIES) + i / SERIES;
         uint32_t id = 0;
 
-        rc = series_id(store, i % SERIES, &id);
+        rc = numbered_series(store, i % SERIES, &id, &err);
         if (rc == FW_OK)
             rc = fw_batch_add(&batch, id, NOW + (fw_ms)k * 20000, (double)k);
     }
@@ -88,9 +79,9 @@ static void check_store(struct fw_store *store, uint64_t records)
         uint32_t id = 0;
         fw_rc rc;
 
-        if (records == 0 && series_id(store, series, &id) != FW_OK)
+        if (records == 0 && numbered_series(store, series, &id, &err) != FW_OK)
             continue;
-        assert_int_equal(series_id(store, series, &id), FW_OK);
+        assert_int_equal(numbered_series(store, series, &id, &err), FW_OK);
         assert_int_equal(
             fw_cursor_open(store, id, INT64_MIN, INT64_MAX, &cursor, &err),
             FW_OK);

@@ -15,6 +15,7 @@
 #include "tests/support/fake_clock.h"
 #include "tests/support/synth.h"
 #include "tests/support/tmpdir.h"
+#include "tests/unit/storage/numbered.h"
 
 #define NOW ((fw_ms)1700000000000)
 #define SERIES 150
@@ -42,18 +43,6 @@ static struct fw_store *open_store(const char *dir, bool read_only)
     return store;
 }
 
-static uint32_t series_id(struct fw_store *store, uint32_t number)
-{
-    char text[16];
-    struct fw_label v[] = {{FW_STR("n"), {text, 0}}};
-    struct fw_labels labels = {v, 1};
-    uint32_t id = UINT32_MAX;
-
-    v[0].value.n = (size_t)snprintf(text, sizeof(text), "%u", number);
-    assert_int_equal(fw_store_series(store, &labels, &id, &err), FW_OK);
-    return id;
-}
-
 static uint64_t bits_of(uint32_t series, uint32_t k)
 {
     struct synth_rng rng = synth_seed((uint64_t)series << 32 | k);
@@ -75,7 +64,7 @@ static void write_rows(struct fw_store *store, uint32_t from, uint32_t to)
 
             if ((i == 3 && k % 7 == 0) || (i == 4 && k % 31 == 0))
                 continue;
-            assert_int_equal(fw_batch_add(&batch, series_id(store, i),
+            assert_int_equal(fw_batch_add(&batch, numbered_id(store, i),
                                           NOW + (fw_ms)row * 1000,
                                           fw_double_of_bits(bits_of(i, row))),
                              FW_OK);
@@ -91,7 +80,7 @@ static void check_rows(struct fw_store *store, uint32_t rows)
         struct fw_run run = {0};
         uint32_t k = 0;
 
-        assert_int_equal(fw_cursor_open(store, series_id(store, i), INT64_MIN,
+        assert_int_equal(fw_cursor_open(store, numbered_id(store, i), INT64_MIN,
                                         INT64_MAX, &cursor, &err),
                          FW_OK);
         while (fw_cursor_next(cursor, &run, &err) == FW_OK)

@@ -39,6 +39,7 @@
 #include "tests/support/fake_clock.h"
 #include "tests/support/synth.h"
 #include "tests/support/tmpdir.h"
+#include "tests/unit/storage/numbered.h"
 
 #define START ((fw_ms)1700000000000)
 #define SERIES 5
@@ -142,16 +143,6 @@ static fw_rc open_store(const char *dir, bool read_only, struct fw_store **out)
     return open_keeping(dir, read_only, 10 * FW_DAY, out);
 }
 
-static fw_rc series_id(struct fw_store *store, uint32_t number, uint32_t *id)
-{
-    char text[16];
-    struct fw_label v[] = {{FW_STR("n"), {text, 0}}};
-    struct fw_labels labels = {v, 1};
-
-    v[0].value.n = (size_t)snprintf(text, sizeof(text), "%u", number);
-    return fw_store_series(store, &labels, id, &err);
-}
-
 /* ---- The folder -----------------------------------------------------------
  */
 
@@ -159,7 +150,7 @@ static fw_rc add(struct fw_store *store, struct fw_batch *batch,
                  uint32_t series, fw_ms t, uint64_t bits)
 {
     uint32_t id = 0;
-    fw_rc rc = series_id(store, series, &id);
+    fw_rc rc = numbered_series(store, series, &id, &err);
 
     return rc == FW_OK ? fw_batch_add(batch, id, t, fw_double_of_bits(bits))
                        : rc;
@@ -290,7 +281,7 @@ static void note_rows(const char *dir)
     assert_int_equal(open_store(dir, true, &store), FW_OK);
     assert_int_equal(fw_rollups_open(store, &rollups, &err), FW_OK);
     for (uint32_t i = 0; i < SERIES; i++) {
-        assert_int_equal(series_id(store, i, &id), FW_OK);
+        assert_int_equal(numbered_series(store, i, &id, &err), FW_OK);
         assert_int_equal(fw_rollups_read(rollups, id, INT64_MIN, INT64_MAX,
                                          &rows, &row_counts[i], &err),
                          FW_OK);
@@ -401,7 +392,7 @@ static void read_series(struct worker *w, struct fw_store *store,
     int64_t last = -1;
     fw_rc rc, peeked;
 
-    if (series_id(store, series, &id) != FW_OK)
+    if (numbered_series(store, series, &id, &err) != FW_OK)
         return;
     if (fw_cursor_open(store, id, INT64_MIN, INT64_MAX, &cursor, &err) !=
         FW_OK) {
@@ -491,7 +482,7 @@ static void read_rows(struct worker *w, struct fw_store *store,
         return;
     }
     for (uint32_t i = 0; i < SERIES; i++) {
-        if (series_id(store, i, &id) != FW_OK)
+        if (numbered_series(store, i, &id, &err) != FW_OK)
             continue;
         if (fw_rollups_read(rollups, id, INT64_MIN, INT64_MAX, &rows, &n,
                             &err) != FW_OK) {
@@ -590,7 +581,7 @@ static void write_damaged(struct worker *w)
     if (open_store(copy, false, &store) == FW_OK) {
         (void)look(w, store);
         /* A new series: its labels may not take the place of others'. */
-        if (series_id(store, 77, &id) == FW_OK &&
+        if (numbered_series(store, 77, &id, &err) == FW_OK &&
             fw_batch_add(&batch, id, START, 1) == FW_OK &&
             fw_store_append(store, &batch, &result, &err) == FW_OK &&
             result.stored == 1)

@@ -23,6 +23,7 @@
 #include "tests/support/fake_clock.h"
 #include "tests/support/synth.h"
 #include "tests/support/tmpdir.h"
+#include "tests/unit/storage/numbered.h"
 
 #define NOW ((fw_ms)1700000000000)
 #define SERIES 3u
@@ -40,44 +41,11 @@ static char file[PATH_ROOM + 32];
 static size_t file_bytes;
 static uint32_t written; /* times of each series */
 
-static fw_rc try_open(bool read_only, struct fw_store **out)
-{
-    const struct fw_store_options options = {.create = !read_only,
-                                             .read_only = read_only,
-                                             .linger = -1,
-                                             .retention = INT64_MAX,
-                                             .disk_floor = 1,
-                                             .clock = &fake.clock};
-
-    return fw_store_open(trial, &options, out, &err);
-}
-
-static struct fw_store *must_open(bool read_only)
-{
-    struct fw_store *store = NULL;
-
-    if (try_open(read_only, &store) != FW_OK)
-        fail_msg("open: %s", err.text);
-    return store;
-}
-
 static uint64_t value_of(uint32_t series, uint32_t k)
 {
     struct synth_rng rng = synth_seed(series * 100000 + k);
 
     return fw_double_bits((double)(synth_u64(&rng) >> 12));
-}
-
-static uint32_t id_of(struct fw_store *store, uint32_t number)
-{
-    char text[16];
-    struct fw_label v[] = {{FW_STR("n"), {text, 0}}};
-    struct fw_labels labels = {v, 1};
-    uint32_t id = 0;
-
-    v[0].value.n = (size_t)snprintf(text, sizeof(text), "%u", number);
-    assert_int_equal(fw_store_series(store, &labels, &id, &err), FW_OK);
-    return id;
 }
 
 static void write_round(struct fw_store *store, uint32_t *at, uint32_t n)
@@ -87,7 +55,8 @@ static void write_round(struct fw_store *store, uint32_t *at, uint32_t n)
     for (uint32_t series = 0; series < SERIES; series++)
         for (uint32_t k = *at; k < *at + n; k++)
             assert_int_equal(
-                fw_batch_add(&batch, id_of(store, series), NOW + (fw_ms)k * 10,
+                fw_batch_add(&batch, numbered_id(store, series),
+                             NOW + (fw_ms)k * 10,
                              fw_double_of_bits(value_of(series, k))),
                 FW_OK);
     assert_int_equal(fw_store_append(store, &batch, NULL, &err), FW_OK);
@@ -130,7 +99,9 @@ static void make_folder(bool seal)
     pid = fork();
     assert_true(pid >= 0);
     if (pid == 0)
-        _exit(write_all(must_open(false), seal) == written ? 0 : 1);
+        _exit(write_all(numbered_open(trial, &fake, false), seal) == written
+                  ? 0
+                  : 1);
     assert_int_equal(waitpid(pid, &status, 0), pid);
     assert_int_equal(status, 0);
     (void)tmpdir_path(trial, sizeof(trial), dir, "trial");
@@ -151,8 +122,8 @@ static uint32_t count(struct fw_store *store)
         fw_ms last = INT64_MIN;
         fw_rc rc;
 
-        assert_int_equal(fw_cursor_open(store, id_of(store, series), INT64_MIN,
-                                        INT64_MAX, &cursor, &err),
+        assert_int_equal(fw_cursor_open(store, numbered_id(store, series),
+                                        INT64_MIN, INT64_MAX, &cursor, &err),
                          FW_OK);
         while ((rc = fw_cursor_next(cursor, &run, &err)) == FW_OK)
             for (size_t i = 0; i < run.n; i++, n++) {
@@ -193,7 +164,7 @@ static uint32_t look(const char *what)
     bool hides = false, broken;
 
     broken = lmdb_check_file(file, false, &hides, &err) == FW_ECORRUPT;
-    if (try_open(false, &store) != FW_OK)
+    if (numbered_try(trial, &fake, false, &store, &err) != FW_OK)
         fail_msg("%s: it does not open: %s", what, err.text);
     there = count(store);
     fw_store_stats(store, &stats);
@@ -203,7 +174,7 @@ static uint32_t look(const char *what)
     if (broken && (stats.salvages != 1 || kept_files() != 1))
         fail_msg("%s: the damaged file is not kept", what);
     fw_store_close(store);
-    store = must_open(true);
+    store = numbered_open(trial, &fake, true);
     again = count(store);
     fw_store_close(store);
     if (again != there)
@@ -318,7 +289,7 @@ static void deleted_samples_stay_away(void **state)
     if (pid == 0) {
         uint32_t at = written;
 
-        store = must_open(false);
+        store = numbered_open(trial, &fake, false);
         assert_int_equal(
             fw_store_delete(store, &all, 1, INT64_MIN, INT64_MAX, &hit, &err),
             FW_OK);
@@ -333,7 +304,7 @@ static void deleted_samples_stay_away(void **state)
     written += 2;
     zero_page(0);
     zero_page(1);
-    store = must_open(false);
+    store = numbered_open(trial, &fake, false);
     fw_store_stats(store, &stats);
     assert_int_equal(stats.salvages, 1);
     assert_int_equal(stats.records_lost, 0);
@@ -350,7 +321,7 @@ static void numbers_never_come_again(void **state)
     make_folder(false);
     copy_folder();
     assert_int_equal(truncate(file, 2 * PAGE), 0);
-    store = must_open(false);
+    store = numbered_open(trial, &fake, false);
     next = store->journal.next_seq;
     assert_true(next > ROUNDS);
     fw_store_close(store);
@@ -364,7 +335,8 @@ static void a_reader_is_told_who_can_help(void **state)
     make_folder(false);
     copy_folder();
     zero_page(0);
-    assert_int_equal(try_open(true, &store), FW_ECORRUPT);
+    assert_int_equal(numbered_try(trial, &fake, true, &store, &err),
+                     FW_ECORRUPT);
     assert_non_null(strstr(err.text, "start a server"));
 }
 
@@ -388,12 +360,12 @@ static void cut_off_anywhere_it_is_done_again(void **state)
         copy_folder();
         zero_page(0);
         fault_disk(FAULT_DISK, nth, FAULT_FOREVER, EIO);
-        rc = try_open(false, &store);
+        rc = numbered_try(trial, &fake, false, &store, &err);
         if (rc == FW_OK)
             assert_int_equal(count(store), want);
         given = fault_end();
         fw_store_close(store);
-        store = must_open(false);
+        store = numbered_open(trial, &fake, false);
         assert_int_equal(count(store), want);
         assert_int_equal(kept_files(), 1);
         fw_store_close(store);

@@ -21,6 +21,7 @@
 #include "storage/store.h"
 #include "tests/support/fake_clock.h"
 #include "tests/support/tmpdir.h"
+#include "tests/unit/storage/numbered.h"
 
 #define START ((fw_ms)19700 * FW_DAY)
 #define SERIES 1040  /* three registry pages */
@@ -58,16 +59,6 @@ static fw_rc open_store(const char *dir, bool read_only, struct fw_store **out)
     return fw_store_open(dir, &options, out, &err);
 }
 
-static fw_rc series_id(struct fw_store *store, uint32_t number, uint32_t *id)
-{
-    char text[16];
-    struct fw_label v[] = {{FW_STR("n"), {text, 0}}};
-    struct fw_labels labels = {v, 1};
-
-    v[0].value.n = (size_t)snprintf(text, sizeof(text), "%u", number);
-    return fw_store_series(store, &labels, id, &err);
-}
-
 /* Of each day one sample of each series; that of series `day` is deleted. */
 static void write_day(struct fw_store *store, uint32_t day)
 {
@@ -82,7 +73,7 @@ static void write_day(struct fw_store *store, uint32_t day)
     uint32_t id = 0;
 
     for (uint32_t i = 0; i < SERIES; i++) {
-        assert_int_equal(series_id(store, i, &id), FW_OK);
+        assert_int_equal(numbered_series(store, i, &id, &err), FW_OK);
         assert_int_equal(fw_batch_add(&batch, id, START + day * FW_DAY, i),
                          FW_OK);
     }
@@ -126,7 +117,7 @@ static void read_series(struct fw_store *store, uint32_t number,
     uint32_t id = 0;
     fw_rc rc;
 
-    if (series_id(store, number, &id) != FW_OK)
+    if (numbered_series(store, number, &id, &err) != FW_OK)
         return;
     sight->series++;
     assert_int_equal(

@@ -20,6 +20,7 @@
 #include "storage/segments/verify.h"
 #include "tests/support/fake_clock.h"
 #include "tests/support/tmpdir.h"
+#include "tests/unit/storage/numbered.h"
 
 #define NOW ((fw_ms)1700000000000)
 #define BATCH 50   /* samples of a series in a record */
@@ -28,33 +29,6 @@
 static struct fake_clock fake;
 static struct fw_err err;
 static char dir[FW_PATH_BYTES];
-
-static struct fw_store *open_store(bool read_only)
-{
-    const struct fw_store_options options = {.create = !read_only,
-                                             .read_only = read_only,
-                                             .linger = -1,
-                                             .retention = INT64_MAX,
-                                             .disk_floor = 1,
-                                             .clock = &fake.clock};
-    struct fw_store *store = NULL;
-
-    if (fw_store_open(dir, &options, &store, &err) != FW_OK)
-        fail_msg("open: %s", err.text);
-    return store;
-}
-
-static uint32_t id_of(struct fw_store *store, uint32_t number)
-{
-    char text[16];
-    struct fw_label v[] = {{FW_STR("n"), {text, 0}}};
-    struct fw_labels labels = {v, 1};
-    uint32_t id = 0;
-
-    v[0].value.n = (size_t)snprintf(text, sizeof(text), "%u", number);
-    assert_int_equal(fw_store_series(store, &labels, &id, &err), FW_OK);
-    return id;
-}
 
 static void add(struct fw_batch *batch, uint32_t id, uint32_t number,
                 uint32_t from)
@@ -70,9 +44,9 @@ static void write_record(struct fw_store *store, uint32_t k)
 {
     struct fw_batch batch = {0};
 
-    add(&batch, id_of(store, 0), 0, k * BATCH);
+    add(&batch, numbered_id(store, 0), 0, k * BATCH);
     if (k > 0)
-        add(&batch, id_of(store, 1), 1, k * BATCH);
+        add(&batch, numbered_id(store, 1), 1, k * BATCH);
     assert_int_equal(fw_store_append(store, &batch, NULL, &err), FW_OK);
     fw_batch_release(&batch);
 }
@@ -87,7 +61,7 @@ static void make_folder(void)
     pid = fork();
     assert_true(pid >= 0);
     if (pid == 0) {
-        struct fw_store *store = open_store(false);
+        struct fw_store *store = numbered_open(dir, &fake, false);
 
         for (uint32_t k = 0; k < RECORDS; k++)
             write_record(store, k);
@@ -147,8 +121,8 @@ static unsigned records_of(struct fw_store *store, uint32_t number)
     unsigned bits = 0;
     fw_rc rc;
 
-    assert_int_equal(fw_cursor_open(store, id_of(store, number), INT64_MIN,
-                                    INT64_MAX, &cursor, &err),
+    assert_int_equal(fw_cursor_open(store, numbered_id(store, number),
+                                    INT64_MIN, INT64_MAX, &cursor, &err),
                      FW_OK);
     while ((rc = fw_cursor_next(cursor, &run, &err)) == FW_OK)
         for (size_t i = 0; i < run.n; i++) {
@@ -218,11 +192,11 @@ static void a_bad_record_is_kept_and_the_rest_served(void **state)
 
         make_folder();
         change_record(&c);
-        store = open_store(true);
+        store = numbered_open(dir, &fake, true);
         assert_non_null(strstr(finding(store, 0), "checksum"));
         fw_store_close(store);
         for (int round = 0; round < 2; round++) {
-            store = open_store(false);
+            store = numbered_open(dir, &fake, false);
             assert_int_equal(records_of(store, 0), left);
             assert_int_equal(records_of(store, 1), left & 0xE);
             fw_store_stats(store, &stats);
@@ -265,16 +239,16 @@ static void samples_of_a_lost_series_are_nobodys(void **state)
     if (pid == 0) {
         struct fw_batch batch = {0};
 
-        store = open_store(false);
+        store = numbered_open(dir, &fake, false);
         assert_int_equal(records_of(store, 1), 0xE);
-        add(&batch, id_of(store, 5), 5, 0);
+        add(&batch, numbered_id(store, 5), 5, 0);
         assert_int_equal(fw_store_append(store, &batch, NULL, &err), FW_OK);
         assert_int_equal(sealer_run(store->sealer, SEAL_FULL, &err), FW_OK);
         _exit(0);
     }
     assert_int_equal(waitpid(pid, &status, 0), pid);
     assert_int_equal(status, 0);
-    store = open_store(false);
+    store = numbered_open(dir, &fake, false);
     fw_store_stats(store, &stats);
     assert_int_equal(stats.records_bad, RECORDS);
     assert_int_equal(stats.quarantine_files, RECORDS);
@@ -282,9 +256,9 @@ static void samples_of_a_lost_series_are_nobodys(void **state)
     assert_int_equal(records_of(store, 1), 0xE);
     assert_int_equal(records_of(store, 5), 1);
     assert_int_equal(records_of(store, 0), 0);
-    other = id_of(store, 0);
-    assert_int_not_equal(other, id_of(store, 5));
-    assert_int_not_equal(other, id_of(store, 1));
+    other = numbered_id(store, 0);
+    assert_int_not_equal(other, numbered_id(store, 5));
+    assert_int_not_equal(other, numbered_id(store, 1));
     fw_store_close(store);
     free(c.bytes);
 }
@@ -298,7 +272,7 @@ static void a_record_at_anothers_place_is_not_served(void **state)
     (void)state;
     make_folder();
     change_record(&c);
-    store = open_store(false);
+    store = numbered_open(dir, &fake, false);
     assert_int_equal(records_of(store, 0), 0xD);
     assert_kept(&c);
     fw_store_close(store);
@@ -326,7 +300,7 @@ static void what_does_not_fit_is_counted(void **state)
         assert_true(fd >= 0);
         (void)close(fd);
     }
-    store = open_store(false);
+    store = numbered_open(dir, &fake, false);
     fw_store_stats(store, &stats);
     /* The record, and those behind it whose series it defined. */
     assert_true(stats.quarantine_refused > 0);

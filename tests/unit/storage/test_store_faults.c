@@ -16,6 +16,7 @@
 #include "storage/segments/sealer.h"
 #include "tests/support/fake_clock.h"
 #include "tests/support/tmpdir.h"
+#include "tests/unit/storage/numbered.h"
 
 #define NOW ((fw_ms)1700000000000)
 #define BATCH 600
@@ -30,16 +31,6 @@ static const struct fw_store_options options = {.create = true,
                                                 .disk_floor = 1,
                                                 .clock = &fake.clock};
 
-static fw_rc series_id(struct fw_store *store, uint32_t number, uint32_t *id)
-{
-    char text[16];
-    struct fw_label v[] = {{FW_STR("n"), {text, 0}}};
-    struct fw_labels labels = {v, 1};
-
-    v[0].value.n = (size_t)snprintf(text, sizeof(text), "%u", number);
-    return fw_store_series(store, &labels, id, &err);
-}
-
 /* Sends samples [from, from + n) of a series. */
 static fw_rc send_to(struct fw_store *store, uint32_t number, uint32_t from,
                      uint32_t n)
@@ -47,7 +38,7 @@ static fw_rc send_to(struct fw_store *store, uint32_t number, uint32_t from,
     struct fw_append_result result = {0};
     struct fw_batch batch = {0};
     uint32_t id = 0;
-    fw_rc rc = series_id(store, number, &id);
+    fw_rc rc = numbered_series(store, number, &id, &err);
 
     for (uint32_t i = from; i < from + n && rc == FW_OK; i++)
         rc = fw_batch_add(&batch, id, NOW + (fw_ms)i * 1000, i);
@@ -73,7 +64,7 @@ static uint32_t count(struct fw_store *store)
     uint32_t id = 0, n = 0;
     fw_rc rc;
 
-    assert_int_equal(series_id(store, 0, &id), FW_OK);
+    assert_int_equal(numbered_series(store, 0, &id, &err), FW_OK);
     assert_int_equal(
         fw_cursor_open(store, id, INT64_MIN, INT64_MAX, &cursor, &err), FW_OK);
     while ((rc = fw_cursor_next(cursor, &run, &err)) == FW_OK)

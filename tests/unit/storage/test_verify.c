@@ -14,6 +14,7 @@
 #include "tests/support/fake_clock.h"
 #include "tests/support/synth.h"
 #include "tests/support/tmpdir.h"
+#include "tests/unit/storage/numbered.h"
 
 #define NOW ((fw_ms)1700000000000)
 #define SERIES 8
@@ -34,21 +35,6 @@ static void note(void *self, const char *sentence)
 
     if (f->n++ == 0)
         (void)snprintf(f->first, sizeof(f->first), "%s", sentence);
-}
-
-static struct fw_store *open_store(const char *dir, bool read_only)
-{
-    struct fw_store_options options = {.create = !read_only,
-                                       .read_only = read_only,
-                                       .linger = -1,
-                                       .retention = INT64_MAX,
-                                       .disk_floor = 1,
-                                       .clock = &fake.clock};
-    struct fw_store *store = NULL;
-
-    if (fw_store_open(dir, &options, &store, &err) != FW_OK)
-        fail_msg("open: %s", err.text);
-    return store;
 }
 
 static void write_series(struct fw_store *store, uint32_t number, fw_ms from,
@@ -73,7 +59,7 @@ static void write_series(struct fw_store *store, uint32_t number, fw_ms from,
 static const char *make_folder(char path[FW_PATH_BYTES])
 {
     const char *dir = tmpdir_new();
-    struct fw_store *store = open_store(dir, false);
+    struct fw_store *store = numbered_open(dir, &fake, false);
 
     for (uint32_t i = 0; i < SERIES; i++)
         write_series(store, i, NOW, SAMPLES);
@@ -121,7 +107,7 @@ static size_t find_segment(const char *bytes, size_t n)
 
 static struct verify_totals verify(const char *dir, struct findings *f)
 {
-    struct fw_store *store = open_store(dir, true);
+    struct fw_store *store = numbered_open(dir, &fake, true);
     struct verify_totals totals = {0};
 
     *f = (struct findings){0};
@@ -134,7 +120,7 @@ static struct verify_totals verify(const char *dir, struct findings *f)
 /* Reads every series; how many samples came, how many errors. */
 static size_t read_all(const char *dir, size_t *errors)
 {
-    struct fw_store *store = open_store(dir, true);
+    struct fw_store *store = numbered_open(dir, &fake, true);
     size_t n = 0;
 
     *errors = 0;
@@ -181,7 +167,7 @@ static void a_sound_folder_has_no_findings(void **state)
     assert_int_equal(totals.samples, SERIES * SAMPLES);
     assert_int_equal(totals.blocks, SERIES * 2);
     /* and beside a server that has samples in its journal only */
-    store = open_store(dir, false);
+    store = numbered_open(dir, &fake, false);
     write_series(store, 77, NOW, 10);
     totals = verify(dir, &f);
     assert_int_equal(f.n, 0);
@@ -256,7 +242,7 @@ static void a_partition_that_is_gone_is_told(void **state)
     (void)verify(dir, &f);
     assert_int_equal(f.n, 1);
     assert_non_null(strstr(f.first, "is gone"));
-    store = open_store(dir, false);
+    store = numbered_open(dir, &fake, false);
     fw_store_stats(store, &stats);
     assert_int_equal(stats.corrupt_found, 1);
     fw_store_close(store);
@@ -276,7 +262,7 @@ static void a_partition_that_cannot_be_opened_is_set_aside(void **state)
     (void)verify(dir, &f);
     assert_true(f.n > 0);
     assert_non_null(strstr(f.first, "is damaged"));
-    store = open_store(dir, false);
+    store = numbered_open(dir, &fake, false);
     fw_store_stats(store, &stats);
     assert_true(stats.corrupt_found > 0);
     write_series(store, 0, NOW + FW_MINUTE, 10);
@@ -334,7 +320,7 @@ static void a_bad_registry_page_keeps_its_ids(void **state)
     (void)verify(dir, &f);
     assert_true(f.n > 0);
     assert_non_null(strstr(f.first, "registry page 0"));
-    store = open_store(dir, false);
+    store = numbered_open(dir, &fake, false);
     assert_int_equal(fw_store_series(store, &labels, &id, &err), FW_OK);
     assert_int_equal(id, 512);
     fw_store_close(store);
