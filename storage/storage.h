@@ -209,6 +209,12 @@ FW_CHECK fw_rc fw_batch_add(struct fw_batch *batch, uint32_t series, fw_ms t,
 /* Room for so many in all, or as many as a batch may have; FW_ENOMEM. */
 FW_CHECK fw_rc fw_batch_reserve(struct fw_batch *batch, size_t samples);
 
+/*
+ * Gives a batch without room that of one which was answered, if there is one:
+ * for who fills one batch after the other. Any thread.
+ */
+void fw_store_spare_batch(struct fw_store *store, struct fw_batch *batch);
+
 /* What became of the samples of one batch. */
 struct fw_append_result {
     fw_rc rc; /* FW_OK: those stored are durable; else none is */

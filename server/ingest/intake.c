@@ -151,6 +151,8 @@ enum line_fault intake_line(struct intake *intake, struct fw_str text,
         intake->epoch = epoch;
     }
     intake->skipped = 0;
+    if (intake->batch.cap == 0)
+        fw_store_spare_batch(intake->store, &intake->batch);
     if (!intake->slow && quick_take(intake, text, now, latest))
         return LINE_OK;
     intake->taken = 0;

@@ -51,7 +51,7 @@
 #define FW_MAX_LINE_VALUES 16384      /* fields of one line */
 #define FW_MAX_LINE_REPLY_BYTES 65536 /* answers a sender has not read yet */
 #define FW_MAX_LINE_SYNCS 4096        /* tokens of one sender unanswered */
-#define FW_MAX_LINE_BATCHES 64        /* batches of one sender in flight */
+#define FW_MAX_LINE_BATCHES 16        /* batches of one sender in flight */
 #define FW_MAX_SYNC_TOKEN_BYTES 256
 #define FW_MAX_SERIES_CACHE 262144         /* series one sender is known by */
 #define FW_MAX_SERIES_CACHE_BYTES 67108864 /* and their text */

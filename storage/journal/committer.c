@@ -20,7 +20,11 @@
 
 /* A sample takes about this much in the journal, which ends the linger. */
 #define SAMPLE_BYTES_GUESS 8
-#define GROUP_SAMPLES_MAX ((size_t)1 << 19)
+#define GROUP_SAMPLES_MAX ((size_t)1 << 17)
+#define SPARES_MAX 128
+#define SPARE_SAMPLES 16384 /* larger ones are not kept */
+#define SPARES_LOOK 1024    /* batches: a second of many, an hour of few */
+#define SPARES_IDLE_S 10    /* without any batch: then none is kept */
 #define RUN_SAMPLES 256 /* staged under one lock, as a piece of the journal */
 
 struct pending {
@@ -35,11 +39,24 @@ struct pending {
     struct fw_append_result result;
 };
 
+/*
+ * Arrays of batches that were answered, for who fills the next: memory that has
+ * its pages. What was not needed for a while is given back.
+ */
+struct spares {
+    struct fw_batch v[SPARES_MAX];
+    size_t n;
+    size_t lent;     /* batches that were asked for and are not back */
+    size_t least;    /* of n since the last look at it */
+    size_t answered; /* batches since then */
+};
+
 struct committer {
     struct fw_store *store;
     pthread_t thread;
     pthread_mutex_t lock; /* leaf */
     pthread_cond_t wake;
+    struct spares spares;          /* lock */
     struct pending *first, **last; /* lock */
     size_t queued;                 /* samples waiting or in a commit; lock */
     struct timespec due;           /* when the linger ends; lock */
@@ -410,6 +427,30 @@ static bool enough_locked(const struct committer *c)
     return c->queued * SAMPLE_BYTES_GUESS >= FW_COMMIT_BYTES || c->closing;
 }
 
+static void drop_spares(struct spares *spares, size_t n)
+{
+    for (; n > 0 && spares->n > 0; n--)
+        fw_batch_release(&spares->v[--spares->n]);
+    spares->least = spares->n;
+    spares->answered = 0;
+}
+
+/* A long pause is the time to give memory back. */
+static void wait_for_first_locked(struct committer *c)
+{
+    struct timespec pause = {0};
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &pause);
+    pause.tv_sec += SPARES_IDLE_S;
+    while (c->first == NULL && !c->closing) {
+        if (c->spares.n == 0)
+            (void)pthread_cond_wait(&c->wake, &c->lock);
+        else if (pthread_cond_timedwait(&c->wake, &c->lock, &pause) ==
+                 ETIMEDOUT)
+            drop_spares(&c->spares, SPARES_MAX);
+    }
+}
+
 /* Waits for work and for its linger; NULL when closing and empty. */
 static struct pending *take_group(struct committer *c)
 {
@@ -418,8 +459,7 @@ static struct pending *take_group(struct committer *c)
     size_t samples = 0;
 
     (void)pthread_mutex_lock(&c->lock);
-    while (c->first == NULL && !c->closing)
-        (void)pthread_cond_wait(&c->wake, &c->lock);
+    wait_for_first_locked(c);
     while (c->first != NULL && !enough_locked(c)) {
         struct timespec due = c->due; /* may come nearer meanwhile */
 
@@ -444,6 +484,21 @@ static struct pending *take_group(struct committer *c)
     return group;
 }
 
+/* Keeps the arrays of a batch, as many as were asked for. */
+static void spare_locked(struct spares *spares, struct fw_batch *batch)
+{
+    if (++spares->answered >= SPARES_LOOK)
+        drop_spares(spares, spares->least);
+    if (spares->lent == 0)
+        return;
+    spares->lent--;
+    if (spares->n == SPARES_MAX || batch->cap > SPARE_SAMPLES)
+        return;
+    spares->v[spares->n] = *batch;
+    spares->v[spares->n++].n = 0;
+    *batch = (struct fw_batch){0};
+}
+
 static void answer(struct committer *c, struct pending *group)
 {
     while (group != NULL) {
@@ -452,6 +507,7 @@ static void answer(struct committer *c, struct pending *group)
         group = p->next;
         (void)pthread_mutex_lock(&c->lock);
         c->queued -= p->batch.n;
+        spare_locked(&c->spares, &p->batch);
         (void)pthread_mutex_unlock(&c->lock);
         count_result(c->store, &p->result);
         if (p->done != NULL)
@@ -517,6 +573,7 @@ static fw_ms patience_of(const struct committer *c, const struct fw_batch *b)
 
 static void committer_free(struct committer *c)
 {
+    drop_spares(&c->spares, SPARES_MAX);
     head_hold_release(&c->hold);
     journal_writer_release(&c->writer);
     fw_buf_release(&c->definition);
@@ -602,10 +659,11 @@ static fw_rc enqueue(struct committer *c, struct pending *p, struct fw_err *err)
         *c->last = p;
         c->last = &p->next;
         c->queued += p->batch.n;
-        if (wake || enough_locked(c))
-            (void)pthread_cond_signal(&c->wake);
+        wake = wake || enough_locked(c);
     }
     (void)pthread_mutex_unlock(&c->lock);
+    if (wake) /* not before: it would only wait for the lock */
+        (void)pthread_cond_signal(&c->wake);
     if (rc == FW_EBUSY)
         (void)atomic_fetch_add(&c->store->counters.busy, 1);
     return rc;
@@ -633,6 +691,26 @@ fw_rc fw_store_submit(struct fw_store *store, struct fw_batch *batch,
     }
     *batch = (struct fw_batch){0};
     return FW_OK;
+}
+
+void fw_store_spare_batch(struct fw_store *store, struct fw_batch *batch)
+{
+    struct committer *c = store->committer;
+    struct spares *spares;
+    fw_ms patience = batch->patience;
+
+    if (c == NULL || batch->cap > 0)
+        return;
+    spares = &c->spares;
+    (void)pthread_mutex_lock(&c->lock);
+    if (spares->n > 0)
+        *batch = spares->v[--spares->n];
+    if (spares->n < spares->least)
+        spares->least = spares->n;
+    if (spares->lent < SPARES_MAX)
+        spares->lent++;
+    (void)pthread_mutex_unlock(&c->lock);
+    batch->patience = patience;
 }
 
 struct waiter {

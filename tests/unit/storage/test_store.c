@@ -349,6 +349,42 @@ static void unknown_series_are_refused(void **state)
     fw_store_close(store);
 }
 
+/*
+ * The arrays of an answered batch are lent to who asks, once, and empty. A
+ * pause of the machine may make the store let go of them, so some are tried.
+ */
+static void answered_batches_lend_their_room(void **state)
+{
+    struct fw_store *store = open_store(tmpdir_new(), false);
+    struct fw_batch first = {0}, other = {0}, patient = {.patience = 7};
+    uint32_t id = series_of(store, "up", "a");
+    uint64_t bits = 0;
+    fw_ms t = NOW;
+
+    (void)state;
+    fw_store_spare_batch(store, &first);
+    assert_null(first.series); /* nothing was answered yet */
+    for (int i = 0; i < 100 && patient.cap == 0; i++) {
+        for (int k = 0; k < 100; k++)
+            assert_int_equal(fw_batch_add(&first, id, ++t, 1.5), FW_OK);
+        assert_int_equal(fw_store_append(store, &first, NULL, &err), FW_OK);
+        assert_int_equal(first.cap, 0);
+        fw_store_spare_batch(store, &patient);
+    }
+    assert_true(patient.cap >= 100);
+    assert_int_equal(patient.n, 0);
+    assert_int_equal(patient.patience, 7);
+    fw_store_spare_batch(store, &other); /* there was one */
+    assert_int_equal(other.cap, 0);
+    patient.patience = 0;
+    assert_int_equal(fw_batch_add(&patient, id, ++t, 2.5), FW_OK);
+    assert_int_equal(fw_store_append(store, &patient, NULL, &err), FW_OK);
+    assert_int_equal(read_all(store, id, NOW, INT64_MAX, &(fw_ms){0}, &bits),
+                     t - NOW);
+    assert_int_equal(bits, fw_double_bits(2.5));
+    fw_store_close(store);
+}
+
 static void count_answer(void *self, const struct fw_append_result *result)
 {
     assert_int_equal(result->rc, FW_OK);
@@ -447,6 +483,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_second_writer_is_told_who_has_it),
         cmocka_unit_test(a_reader_sees_what_was_durable),
         cmocka_unit_test(unknown_series_are_refused),
+        cmocka_unit_test(answered_batches_lend_their_room),
         cmocka_unit_test(a_patient_batch_waits_for_company),
         cmocka_unit_test(a_flood_of_new_series_is_stored),
     };
