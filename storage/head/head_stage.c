@@ -14,8 +14,9 @@
 #include "storage/base/bytes.h"
 
 #define FIRST_CAP 4
-#define GROW_STEP 64  /* samples that a plain tail grows by, a power of two, */
-#define GROW_SHARE 16 /* or this part of what it has */
+#define GROW_STEP 64    /* samples that a plain tail grows by: a power of two */
+#define GROW_LARGE 1024 /* from here on it grows by a share: who sends so */
+#define GROW_SHARE 8    /* fast has sealing behind, and moves it less often */
 #define TAIL_MAX ((uint32_t)1 << 24)
 #define FETCH_AHEAD 6  /* samples: about as long as memory takes */
 #define COLUMN_OLD 512 /* times before the tail: then it gets another one */
@@ -61,7 +62,7 @@ static uint32_t plain_cap(uint32_t id, uint32_t need)
 
     if (need <= HEAD_TAIL)
         return need <= FIRST_CAP ? FIRST_CAP : HEAD_TAIL;
-    while (step < need / GROW_SHARE)
+    while (need > GROW_LARGE && step < need / GROW_SHARE)
         step *= 2;
     return need + (first - need) % step;
 }
@@ -359,7 +360,8 @@ static inline void append(struct head_hold *hold, struct head_series *s,
     if (s->tail_form == 0)
         head_tail(s)[s->tail_n] = bits;
     s->tail_n++;
-    if (s->tail_n % (s->tail_form == 0 ? HEAD_TAIL : HEAD_NARROW) == 0)
+    if ((s->tail_n & (s->tail_form == 0 ? HEAD_TAIL - 1 : HEAD_NARROW - 1)) ==
+        0)
         note_tail(hold, id);
     count_full(hold, s, id);
     if (hold->shown++ == 0 || t > hold->newest)
