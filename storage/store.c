@@ -70,7 +70,7 @@ fw_rc store_get_health(struct fw_store *store, struct fw_err *err)
 fw_rc store_check_disk(struct fw_store *store, struct fw_err *err)
 {
     uint64_t free_bytes = 0;
-    fw_rc rc = fw_disk_free(store->dir, &free_bytes, err);
+    fw_rc rc = fw_disk_free(store->lock_fd, store->dir, &free_bytes, err);
 
     if (rc != FW_OK || free_bytes >= store->options.disk_floor)
         return rc;

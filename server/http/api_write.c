@@ -95,6 +95,30 @@ static bool write_series(struct writing *w, const struct rw_series *series)
     return true;
 }
 
+/* False: it is more than one batch may have, or there is no memory. */
+static bool add_points(struct fw_batch *batch, const uint32_t *ids,
+                       const struct rw_point *points, size_t n)
+{
+    if (n > batch->cap - batch->n &&
+        (fw_batch_reserve(batch, 2 * (batch->n + n)) != FW_OK ||
+         n > batch->cap - batch->n))
+        return false;
+    for (size_t i = 0; i < n; i++) {
+        batch->series[batch->n + i] = ids[i];
+        batch->t[batch->n + i] = points[i].t;
+        memcpy(&batch->v[batch->n + i], &points[i].v, sizeof(points[i].v));
+    }
+    batch->n += n;
+    return true;
+}
+
+/* Room for all of a body, as if it went on like the n points it begins with. */
+static bool points_room(struct writing *w, size_t n, size_t bytes, size_t all)
+{
+    fw_store_spare_batch(w->call->api->store, &w->batch);
+    return fw_batch_reserve(&w->batch, n * (all / bytes + 1)) == FW_OK;
+}
+
 /*
  * The whole request at once, where each of its series is known and brings one
  * sample, as they nearly always do: then there is nothing in it to check. False
@@ -109,26 +133,22 @@ static bool write_points(struct writing *w, struct fw_str body)
     struct rw_point points[POINTS_AT_ONCE];
     uint32_t ids[POINTS_AT_ONCE];
     enum rw_step step = RW_POINT;
-    size_t whole = body.n;
+    size_t all = body.n;
     bool taken = true;
 
     while (taken && step == RW_POINT) {
         size_t n = 0;
 
         while (n < POINTS_AT_ONCE &&
-               (step = rw_next_point(&body, &points[n])) == RW_POINT) {
-            names[n] = points[n].name;
+               (step = rw_next_point(&body, &points[n])) == RW_POINT)
             n++;
-        }
+        for (size_t i = 0; i < n; i++) /* here: a load right behind its */
+            names[i] = points[i].name; /* stores would have to wait */
         taken = step != RW_OTHER &&
                 series_cache_walk_on(cache, &walk, names, n, ids);
-        if (taken && n > 0 &&
-            w->batch.cap == 0) /* as if all were as long as these */
-            taken = fw_batch_reserve(
-                        &w->batch, n * (whole / (whole - body.n) + 1)) == FW_OK;
-        for (size_t i = 0; i < n && taken; i++)
-            taken = fw_batch_add(&w->batch, ids[i], points[i].t, points[i].v) ==
-                    FW_OK;
+        if (taken && n > 0 && w->batch.n == 0)
+            taken = points_room(w, n, all - body.n, all);
+        taken = taken && add_points(&w->batch, ids, points, n);
     }
     if (!taken)
         w->batch.n = 0;

@@ -55,6 +55,7 @@ struct client {
     uint32_t events;  /* what the loop watches for */
     uint64_t gone_ns; /* the end of the stream was seen while working */
     bool counted;     /* peers has it, or its eviction is on the way */
+    bool pressing;    /* input came that is not wanted yet */
     bool shut;        /* we send no more */
 };
 
@@ -200,8 +201,12 @@ static void client_settle(struct client *client)
     }
     if (client->gone_ns != 0)
         events = 0; /* it would be told for ever */
-    if (http_conn_wants_input(conn))
+    else if (!client->pressing)
+        events |= client->events & EPOLLIN; /* most wait for their answer */
+    if (http_conn_wants_input(conn)) {
         events |= EPOLLIN;
+        client->pressing = false;
+    }
     if (http_conn_output(conn, out) > 0)
         events |= EPOLLOUT;
     if (events != client->events) {
@@ -234,8 +239,10 @@ static void client_ready(struct loop_watch *watch, uint32_t events)
     struct client *client = OWNER(struct client, watch, watch);
     bool alive = (events & (EPOLLERR | EPOLLHUP)) == 0;
 
-    if (alive && http_conn_wants_input(&client->conn) &&
-        (events & (EPOLLIN | EPOLLRDHUP)) != 0)
+    bool wanted = http_conn_wants_input(&client->conn);
+
+    client->pressing = !wanted && (events & EPOLLIN) != 0;
+    if (alive && wanted && (events & (EPOLLIN | EPOLLRDHUP)) != 0)
         alive = client_read(client);
     else if (alive && (events & EPOLLRDHUP) != 0)
         client->gone_ns = now_ns(client);

@@ -69,18 +69,27 @@ void reply_field(struct reply *reply, const char *name, const char *fmt, ...)
     reply->field_count++;
 }
 
-/* "Sun, 06 Nov 1994 08:49:37 GMT" */
+/* "Sun, 06 Nov 1994 08:49:37 GMT", which stays the same for a second. */
 static fw_rc add_date(struct fw_buf *out, fw_ms now)
 {
+    static _Thread_local struct {
+        time_t seconds;
+        char text[64];
+    } last;
     time_t seconds = (time_t)(now / 1000);
-    char text[64];
     struct tm tm;
 
+    if (last.seconds == seconds && last.text[0] != '\0')
+        return fw_buf_adds(out, last.text);
+    last.text[0] = '\0';
     if (gmtime_r(&seconds, &tm) == NULL ||
-        strftime(text, sizeof(text), "Date: %a, %d %b %Y %H:%M:%S GMT\r\n",
-                 &tm) == 0)
-        return FW_OK; /* a clock beyond all calendars: no Date */
-    return fw_buf_adds(out, text);
+        strftime(last.text, sizeof(last.text),
+                 "Date: %a, %d %b %Y %H:%M:%S GMT\r\n", &tm) == 0) {
+        last.text[0] = '\0'; /* a clock beyond all calendars: no Date */
+        return FW_OK;
+    }
+    last.seconds = seconds;
+    return fw_buf_adds(out, last.text);
 }
 
 static fw_rc add_fields(struct reply *reply, const struct reply_form *form)

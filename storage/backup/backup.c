@@ -159,7 +159,7 @@ static fw_rc check_room(struct backup *b, struct fw_err *err)
 {
     uint64_t room = 0;
     uint64_t need;
-    fw_rc rc = fw_disk_free(b->folder.path, &room, err);
+    fw_rc rc = fw_disk_free(-1, b->folder.path, &room, err);
 
     b->bytes += lmdb_used_bytes(b->store->meta);
     if (b->store->ring.env != NULL)

@@ -196,11 +196,12 @@ fw_rc fw_file_write(const char *path, const void *bytes, size_t n,
     return fw_dir_sync(parent, err);
 }
 
-fw_rc fw_disk_free(const char *path, uint64_t *bytes, struct fw_err *err)
+fw_rc fw_disk_free(int fd, const char *path, uint64_t *bytes,
+                   struct fw_err *err)
 {
     struct statvfs vfs;
 
-    if (statvfs(path, &vfs) != 0)
+    if ((fd >= 0 ? fstatvfs(fd, &vfs) : statvfs(path, &vfs)) != 0)
         return fw_err_sys(err, errno, "cannot ask for the free space of %s",
                           path);
     *bytes = (uint64_t)vfs.f_bavail * vfs.f_frsize;

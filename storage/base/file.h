@@ -33,8 +33,11 @@ FW_CHECK fw_rc fw_file_read(const char *path, struct fw_buf *out,
 FW_CHECK fw_rc fw_file_write(const char *path, const void *bytes, size_t n,
                              struct fw_err *err);
 
-/* Bytes free for us on the file system of `path`. */
-FW_CHECK fw_rc fw_disk_free(const char *path, uint64_t *bytes,
+/*
+ * Bytes free for us on the file system of `path`, or of fd if it is not -1:
+ * who asks for each commit need not have the path looked up each time.
+ */
+FW_CHECK fw_rc fw_disk_free(int fd, const char *path, uint64_t *bytes,
                             struct fw_err *err);
 
 #endif

@@ -97,7 +97,7 @@ static void the_disk_has_a_size(void **state)
     uint64_t bytes = 0;
 
     (void)state;
-    assert_int_equal(fw_disk_free("/", &bytes, NULL), FW_OK);
+    assert_int_equal(fw_disk_free(-1, "/", &bytes, NULL), FW_OK);
     assert_true(bytes > 0);
 }
 
