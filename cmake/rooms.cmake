@@ -25,7 +25,10 @@ function(fw_room name)
 endfunction()
 
 # The marker `ctest: key=value ...` in the first 20 lines of a test's source:
-# labels=a,b  timeout=SECONDS  serial. Read at configure time.
+# labels=a,b  timeout=SECONDS  cost=SECONDS  serial  busy. Read at configure
+# time. What costs most begins first, so that nothing long runs alone at the
+# end. `./dev test` hands out two slots a core: a unit test takes two, an
+# end-to-end test, which waits for most of its time, one unless it is `busy`.
 function(fw_test_marker test source)
   file(STRINGS ${source} marker LIMIT_COUNT 20 REGEX "ctest: ")
   if(marker MATCHES "labels=([a-z,]+)")
@@ -34,6 +37,13 @@ function(fw_test_marker test source)
   endif()
   if(marker MATCHES "timeout=([0-9]+)")
     set_property(TEST ${test} PROPERTY TIMEOUT ${CMAKE_MATCH_1})
+  endif()
+  if(marker MATCHES "cost=([0-9]+)")
+    set_property(TEST ${test} PROPERTY COST ${CMAKE_MATCH_1})
+  endif()
+  get_property(labels TEST ${test} PROPERTY LABELS)
+  if(marker MATCHES " busy" OR NOT "e2e" IN_LIST labels)
+    set_property(TEST ${test} PROPERTY PROCESSORS 2)
   endif()
   if(marker MATCHES " serial")
     set_property(TEST ${test} PROPERTY RUN_SERIAL ON)

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# ctest: cost=9
 """Watches through Prometheus's /api/v1/rules and /api/v1/alerts."""
 import json
 import time

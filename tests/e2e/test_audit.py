@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# ctest: cost=9
 """The audit log from outside: what is written, shown, verified and exported."""
 import os
 import pathlib

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-# ctest: timeout=1800
+# ctest: timeout=1800 cost=24 busy
 """What was acknowledged is there: after kill -9 at any moment, after the n-th
 write or sync failed, on a full disk. A ledger outside the server knows what was
 sent and what was acknowledged; after each accident the folder is opened again

@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-3.0-or-later
+# ctest: cost=19 busy
 """HTTP from outside: every endpoint once, and clients that mean harm."""
 import gzip
 import json

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Real senders: Prometheus of two generations and vmagent scrape and write to
 us; every sample is found again, bit for bit."""
-# ctest: labels=peers
+# ctest: labels=peers cost=29
 import json
 import time
 import unittest

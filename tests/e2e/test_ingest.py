@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# ctest: cost=14 busy
 """Lines in by TCP, found again by the query command: through the running
 server and from the folder afterwards."""
 import re

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-# ctest: labels=peers timeout=1800
+# ctest: labels=peers timeout=1800 cost=138 busy
 """test_promql_differential - the same data and the same expressions to
 Forewarn and to a real Prometheus 3; the answers must be the same.
 

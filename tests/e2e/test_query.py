@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-3.0-or-later
+# ctest: cost=13 busy
 """test_query - the commands query, series, labels and explain from outside:
 on a folder, through a running server, and where something is wrong."""
 import csv

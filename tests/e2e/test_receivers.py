@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# ctest: cost=21
 """test_receivers - alerts of rules told without an Alertmanager: grouped,
 repeated, silenced, held down by others; by webhook, by mail and by a program."""
 import base64

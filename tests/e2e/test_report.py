@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# ctest: cost=14 busy
 """The report in its formats, over hostile names."""
 import csv
 import html.parser

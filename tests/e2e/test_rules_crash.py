@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# ctest: cost=24
 """test_rules_crash - kill -9 while an alert of a rule is pending, firing, or
 queued for Alertmanager: waiting goes on, nothing is lost, and nothing is told
 as new twice."""

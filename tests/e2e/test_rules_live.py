@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-# ctest: labels=peers
+# ctest: labels=peers cost=31
 """test_rules_live - the same rule file on the same data, evaluated by Forewarn
 and by a real Prometheus 3: the same series at the same instants; and real
 Alertmanagers, old and new, that are told by both and notify once.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# ctest: labels=peers
+# ctest: labels=peers cost=29
 """test_rules_vmalert - the same plain rule file on the same data, evaluated by
 Forewarn and by a real vmalert, which reads from a second Forewarn and writes
 what it finds back there: the same alerts, the same series of ALERTS, the same

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# ctest: cost=10
 """serve: starting, refusing to start, telling systemd, stopping."""
 import os
 import signal

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# ctest: cost=77
 """A watch from outside: foretold, breached, scored, told to a webhook, also
 over the death of the server and of the receiver."""
 import http.server

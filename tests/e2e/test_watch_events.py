@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-# ctest: timeout=180
+# ctest: timeout=180 cost=8
 """A watch that knows what is planned, live."""
 import time
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+/* ctest: cost=7 */
 #include "tests/support/fixture.h"
 
 #include <math.h>

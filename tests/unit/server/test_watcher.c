@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+/* ctest: cost=9 */
 /* The watcher: alerts, scores, standing and budgets. */
 #include "tests/unit/server/watch_world.h"
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+/* ctest: cost=30 */
 /* The quantiles that a watch gives of the worst value to come, and their
  * scores: written before it is known, scored when the horizon is over. */
 #include "tests/unit/server/watch_world.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+/* ctest: cost=7 */
 /*
  * test_head.c - samples in memory: whatever is packed, shared, late, cut or
  * taken away meanwhile, a snap has what a plain list has.

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+/* ctest: cost=10 */
 /*
  * test_life_faults.c - all that a store does in its life, on a folder that has
  * everything in it, while the n-th call to the disk or the n-th allocation

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+/* ctest: cost=14 */
 /*
  * test_store_kill.c - a process that works on a store is killed at random
  * moments, two hundred times, on the same folder. It tells each acknowledgement

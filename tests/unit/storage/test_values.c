@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+/* ctest: cost=18 */
 /*
  * test_values.c - blocks of values come back bit for bit, by every kind of
  * kernels that this processor has.
