@@ -28,7 +28,8 @@ endfunction()
 # labels=a,b  timeout=SECONDS  cost=SECONDS  serial  busy. Read at configure
 # time. What costs most begins first, so that nothing long runs alone at the
 # end. `./dev test` hands out two slots a core: a unit test takes two, an
-# end-to-end test, which waits for most of its time, one unless it is `busy`.
+# end-to-end test, which waits for most of its time, one unless it is `busy` or
+# a sanitizer makes it so.
 function(fw_test_marker test source)
   file(STRINGS ${source} marker LIMIT_COUNT 20 REGEX "ctest: ")
   if(marker MATCHES "labels=([a-z,]+)")
@@ -42,7 +43,7 @@ function(fw_test_marker test source)
     set_property(TEST ${test} PROPERTY COST ${CMAKE_MATCH_1})
   endif()
   get_property(labels TEST ${test} PROPERTY LABELS)
-  if(marker MATCHES " busy" OR NOT "e2e" IN_LIST labels)
+  if(marker MATCHES " busy" OR FW_SANITIZE OR NOT "e2e" IN_LIST labels)
     set_property(TEST ${test} PROPERTY PROCESSORS 2)
   endif()
   if(marker MATCHES " serial")
