@@ -17,10 +17,6 @@
 #include "storage/codec/ints_header.h"
 #include "storage/codec/ints_survey.h"
 
-/* Residuals whose median is taken: to rank predictions or follow a hint, a
- * few will do; for the plan that is kept, all of an ordinary block. */
-#define SAMPLE_FEW 31
-#define SAMPLE_MAX INTS_SAMPLE_MAX
 #define CANDIDATES 5
 #define NO_ORDER 0xFFu
 
@@ -175,7 +171,7 @@ static void candidate_rate(const uint64_t *x, size_t n, struct candidate *c)
 {
     size_t above;
 
-    ints_survey(x, n, c->line, SAMPLE_FEW, &c->survey);
+    ints_glance(x, n, c->line, &c->survey);
     c->bits = rate(x, n, c->line, c->survey.mean, true);
     above = rate(x, n, c->line, c->survey.min, false);
     if (above < c->bits)
@@ -221,7 +217,7 @@ static void plan_line(const uint64_t *x, struct candidate *c,
 {
     struct ints_survey *s = &c->survey;
 
-    ints_survey(x, plan->n, c->line, SAMPLE_MAX, s);
+    ints_survey(x, plan->n, c->line, s);
     plan_centre(x, &c->line, s->min, false, plan, best);
     plan_centre(x, &c->line, s->median, true, plan, best);
     if (s->mean != s->median)
@@ -271,7 +267,7 @@ void ints_plan_like(uint64_t *x, size_t n, struct ints_manner manner,
     plan->n = n;
     plan->gcd = ints_divide(x, n, &plan->base);
     plan->line = line_of(x, n, manner);
-    ints_survey(x, n, plan->line, SAMPLE_FEW, &survey);
+    ints_glance(x, n, plan->line, &survey);
     line_start(&plan->line, x, manner.zigzag ? survey.mean : survey.min,
                manner.zigzag);
     plan_groups(x, plan);
@@ -283,7 +279,7 @@ void ints_plan_plain(const uint64_t *x, size_t n, struct ints_plan *plan)
 
     assert(n > 0 && n <= INTS_MAX);
     *plan = (struct ints_plan){.n = n, .gcd = 1};
-    ints_survey(x, n, plan->line, SAMPLE_FEW, &survey);
+    ints_glance(x, n, plan->line, &survey);
     line_start(&plan->line, x, survey.min, false);
     plan_groups(x, plan);
 }

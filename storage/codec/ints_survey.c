@@ -9,6 +9,7 @@
 #include "storage/codec/ints.h"
 
 #define NEIGHBOURS 16
+#define SAMPLE_FEW 31
 
 static size_t group_size(size_t n, size_t at)
 {
@@ -134,20 +135,26 @@ static bool mean_is_central(const int64_t *sample, size_t n, int64_t median,
     return (off < 0 ? -off : off) * (double)n <= deviation;
 }
 
-void ints_survey(const uint64_t *x, size_t n, struct codec_line line,
-                 size_t sample_max, struct ints_survey *s)
-{
+/* The residuals under a line: their least, their mean, and some of them. */
+struct residuals {
+    uint64_t min;
+    int64_t mean;
+    size_t count; /* of the sample */
     int64_t sample[INTS_SAMPLE_MAX];
+};
+
+static void residuals_of(const uint64_t *x, size_t n, struct codec_line line,
+                         size_t sample_max, struct residuals *out)
+{
     CODEC_ALIGNED uint64_t r[CODEC_ROOM];
     size_t lead = ints_lead(line.order);
     size_t stride = (n - lead + sample_max - 1) / sample_max;
-    size_t taken = 0;
     size_t next = lead;
-    uint64_t min = INT64_MAX;
     uint64_t sum = 0;
-    int64_t mean;
 
     assert(n > lead && sample_max <= INTS_SAMPLE_MAX);
+    out->min = INT64_MAX;
+    out->count = 0;
     line.centre = 0;
     line.zigzag = false;
     if (lead > 0)
@@ -157,14 +164,49 @@ void ints_survey(const uint64_t *x, size_t n, struct codec_line line,
     for (size_t i = lead; i < n; i += CODEC_GROUP) {
         size_t m = group_size(n, i);
         codec_kernels()->residual(&line, x + i, m, r);
-        codec_kernels()->extent(r, m, &min, &sum);
+        codec_kernels()->extent(r, m, &out->min, &sum);
         for (; next < i + m; next += stride)
-            sample[taken++] = (int64_t)r[next - i];
+            out->sample[out->count++] = (int64_t)r[next - i];
     }
-    s->min = min;
-    s->median = (uint64_t)median_of(sample, taken);
-    mean = rounded((int64_t)sum, (int64_t)(n - lead));
+    out->mean = rounded((int64_t)sum, (int64_t)(n - lead));
+}
+
+void ints_survey(const uint64_t *x, size_t n, struct codec_line line,
+                 struct ints_survey *s)
+{
+    struct residuals r;
+    int64_t median;
+
+    residuals_of(x, n, line, INTS_SAMPLE_MAX, &r);
+    median = median_of(r.sample, r.count);
+    s->min = r.min;
+    s->median = (uint64_t)median;
     s->mean = s->median;
-    if (mean_is_central(sample, taken, (int64_t)s->median, mean))
-        s->mean = (uint64_t)mean;
+    if (mean_is_central(r.sample, r.count, median, r.mean))
+        s->mean = (uint64_t)r.mean;
+}
+
+/* Whether no more than four fifths of the sample lie on one side of the mean.
+ */
+static bool mean_divides(const struct residuals *r)
+{
+    size_t below = 0, above = 0;
+
+    for (size_t i = 0; i < r->count; i++) {
+        below += r->sample[i] < r->mean;
+        above += r->sample[i] > r->mean;
+    }
+    return 5 * below <= 4 * r->count && 5 * above <= 4 * r->count;
+}
+
+void ints_glance(const uint64_t *x, size_t n, struct codec_line line,
+                 struct ints_survey *s)
+{
+    struct residuals r;
+
+    residuals_of(x, n, line, SAMPLE_FEW, &r);
+    s->min = r.min;
+    s->mean =
+        (uint64_t)(mean_divides(&r) ? r.mean : median_of(r.sample, r.count));
+    s->median = s->mean;
 }

@@ -32,9 +32,18 @@ static inline size_t ints_lead(unsigned order)
     return order == 1 || order == 2 ? order : 0;
 }
 
-/* Looks at the residuals under `line`, n > ints_lead, with the median of at
- * most `sample_max` of them. */
+/* Looks at the residuals under `line`, n > ints_lead, for a plan that is kept:
+ * the median is that of at most INTS_SAMPLE_MAX of them. */
 void ints_survey(const uint64_t *x, size_t n, struct codec_line line,
-                 size_t sample_max, struct ints_survey *s);
+                 struct ints_survey *s);
+
+/*
+ * The same in less time, to rank predictions or to follow a hint, with a
+ * sample of a few: the mean is taken for the centre without asking for the
+ * median, which is branches that no processor foresees, where at least a fifth
+ * of the sample lies on each side of it.
+ */
+void ints_glance(const uint64_t *x, size_t n, struct codec_line line,
+                 struct ints_survey *s);
 
 #endif
