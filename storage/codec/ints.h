@@ -20,6 +20,7 @@
 #define INTS_MAX 4096
 #define INTS_GROUPS_MAX (INTS_MAX / CODEC_GROUP)
 #define INTS_HEADER_BYTES_MAX 64
+#define INTS_ORDER_ANY 0xFFu
 
 /* How a run will be written; made by ints_plan or ints_plan_like. */
 struct ints_plan {
@@ -34,14 +35,15 @@ struct ints_plan {
 
 /* What a plan can learn from the one of the block before. */
 struct ints_manner {
-    uint8_t order;
+    uint8_t order; /* INTS_ORDER_ANY: see which is likeliest */
     bool zigzag;
     bool fraction; /* the grid's step is not whole */
 };
 
 /*
  * Plans x[0..n), 1 <= n <= INTS_MAX: ints_plan searches all manners,
- * ints_plan_like takes the given one. Both divide x by its common divisor in
+ * ints_plan_like takes the given one, or of INTS_ORDER_ANY the one that the
+ * middle of x suggests. Both divide x by its common divisor in
  * place; ints_write wants it as they left it.
  */
 void ints_plan(uint64_t *x, size_t n, struct ints_plan *best);

@@ -19,6 +19,7 @@
 
 #define CANDIDATES 5
 #define NO_ORDER 0xFFu
+#define SOME 256 /* integers show which prediction is likeliest */
 
 static size_t group_size(size_t n, size_t at)
 {
@@ -146,6 +147,7 @@ struct candidate {
     struct codec_line line;
     struct ints_survey survey;
     size_t bits;
+    bool zigzag; /* takes fewer bits so */
 };
 
 /* The bits of all residuals by their lengths alone. */
@@ -174,6 +176,7 @@ static void candidate_rate(const uint64_t *x, size_t n, struct candidate *c)
     ints_glance(x, n, c->line, &c->survey);
     c->bits = rate(x, n, c->line, c->survey.mean, true);
     above = rate(x, n, c->line, c->survey.min, false);
+    c->zigzag = above >= c->bits;
     if (above < c->bits)
         c->bits = above;
 }
@@ -258,6 +261,29 @@ void ints_plan(uint64_t *x, size_t n, struct ints_plan *best)
         plan_line(x, second, &plan, best);
 }
 
+static bool is_whole(uint64_t step)
+{
+    return (step & ((UINT64_C(1) << CODEC_GRID_SHIFT) - 1)) == 0;
+}
+
+/* The likeliest manner, judged by some of x from its middle. */
+static struct ints_manner likely_manner(const uint64_t *x, size_t n)
+{
+    size_t some = n < SOME ? n : SOME;
+    struct candidate list[CANDIDATES];
+    struct candidate *c;
+    size_t count;
+
+    x += (n - some) / 2;
+    count = candidates_list(x, some, list);
+    for (size_t i = 0; i < count; i++)
+        candidate_rate(x, some, &list[i]);
+    c = likeliest(list, count, NO_ORDER);
+    return (struct ints_manner){.order = c->line.order,
+                                .zigzag = c->zigzag,
+                                .fraction = !is_whole(c->line.step)};
+}
+
 void ints_plan_like(uint64_t *x, size_t n, struct ints_manner manner,
                     struct ints_plan *plan)
 {
@@ -266,6 +292,8 @@ void ints_plan_like(uint64_t *x, size_t n, struct ints_manner manner,
     assert(n > 0 && n <= INTS_MAX);
     plan->n = n;
     plan->gcd = ints_divide(x, n, &plan->base);
+    if (manner.order == INTS_ORDER_ANY)
+        manner = likely_manner(x, n);
     plan->line = line_of(x, n, manner);
     ints_glance(x, n, plan->line, &survey);
     line_start(&plan->line, x, manner.zigzag ? survey.mean : survey.min,
@@ -286,9 +314,7 @@ void ints_plan_plain(const uint64_t *x, size_t n, struct ints_plan *plan)
 
 struct ints_manner ints_manner_of(const struct ints_plan *plan)
 {
-    uint64_t part = plan->line.step & ((UINT64_C(1) << CODEC_GRID_SHIFT) - 1);
-
     return (struct ints_manner){.order = plan->line.order,
                                 .zigzag = plan->line.zigzag,
-                                .fraction = part != 0};
+                                .fraction = !is_whole(plan->line.step)};
 }

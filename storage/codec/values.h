@@ -25,9 +25,10 @@ struct values_hint {
     uint8_t kind; /* 0: knows nothing; else how the last block was written */
     uint8_t decimals; /* of a decimal block */
     uint8_t order;    /* the prediction of its integers */
-    bool zigzag;
-    bool fraction;
-    uint8_t age;          /* blocks since the last full search */
+    bool zigzag : 1;
+    bool fraction : 1;
+    bool brief : 1; /* a few values taught it */
+    uint8_t age;    /* 64 samples written since the last full search, about */
     uint16_t bytes_per_k; /* its size for 1,024 values */
 };
 

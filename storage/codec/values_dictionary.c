@@ -110,10 +110,11 @@ static void dictionary_rank(struct dictionary *d, double *entries)
     }
 }
 
-size_t values_dictionary_write(const double *v, size_t n, uint8_t *out)
+size_t values_dictionary_write(const double *v, size_t n,
+                               const struct ints_manner *like,
+                               struct ints_plan *plan, uint8_t *out)
 {
     struct dictionary d;
-    struct ints_plan plan;
     double entries[VALUES_ENTRIES_MAX];
     uint8_t *p = out;
 
@@ -126,9 +127,12 @@ size_t values_dictionary_write(const double *v, size_t n, uint8_t *out)
     *p++ = VALUES_DICTIONARY;
     p += fw_varint_put(p, d.count);
     p += values_entries_write(entries, d.count, p);
-    ints_plan(d.x, n, &plan);
-    if ((size_t)(p - out) + plan.bytes >= 1 + n * sizeof(double))
+    if (like != NULL)
+        ints_plan_like(d.x, n, *like, plan);
+    else
+        ints_plan(d.x, n, plan);
+    if ((size_t)(p - out) + plan->bytes >= 1 + n * sizeof(double))
         return 0;
-    p += ints_write(d.x, &plan, p);
+    p += ints_write(d.x, plan, p);
     return (size_t)(p - out);
 }

@@ -26,8 +26,12 @@
 #include "storage/codec/values_format.h"
 
 #define RUN_BYTES_MAX (1 + VALUES_RUN * sizeof(double))
-#define HINT_AGE_MAX 32
-#define HASTY_AGE_MAX 128
+#define AGE_SAMPLES 64 /* age a hint by one, */
+#define AGE_BLOCK 8    /* and more of them by this at most */
+#define HINT_AGE_MAX 240
+#define HASTY_AGE_MAX UINT8_MAX
+#define BRIEF 256    /* fewer values teach a little only, */
+#define ENOUGH 64    /* which so many put in doubt */
 #define GOOD_BYTES 2 /* a value: no need to look for better */
 
 size_t values_bound(size_t n)
@@ -107,6 +111,7 @@ static void hint_set(struct values_hint *hint, unsigned kind, unsigned decimals,
     hint->order = manner.order;
     hint->zigzag = manner.zigzag;
     hint->fraction = manner.fraction;
+    hint->brief = n < BRIEF;
     hint->bytes_per_k = (uint16_t)(bytes * 1024 / n);
 }
 
@@ -115,10 +120,11 @@ struct patience {
     uint8_t age;
     uint8_t part; /* of the size before may be added, as 1 / part, ... */
     uint8_t more; /* ... and so many bytes */
+    bool doubts;  /* that what a few values taught is so of many */
 };
 
-static const struct patience careful = {HINT_AGE_MAX, 16, 8};
-static const struct patience hasty = {HASTY_AGE_MAX, 2, 64};
+static const struct patience careful = {HINT_AGE_MAX, 16, 8, true};
+static const struct patience hasty = {HASTY_AGE_MAX, 2, 64, false};
 
 static bool still_fits(const struct values_hint *hint,
                        const struct patience *patience, size_t bytes, size_t n)
@@ -129,50 +135,99 @@ static bool still_fits(const struct values_hint *hint,
            bytes < 1 + n * sizeof(double);
 }
 
-static struct ints_manner hint_manner(const struct values_hint *hint)
+static bool is_doubtful(const struct values_hint *hint,
+                        const struct patience *patience, size_t n)
 {
-    return (struct ints_manner){.order = hint->order,
+    return patience->doubts && hint->brief && n >= ENOUGH;
+}
+
+static struct ints_manner hint_manner(const struct values_hint *hint,
+                                      const struct patience *patience, size_t n)
+{
+    bool doubt = is_doubtful(hint, patience, n);
+
+    return (struct ints_manner){.order = doubt ? INTS_ORDER_ANY : hint->order,
                                 .zigzag = hint->zigzag,
                                 .fraction = hint->fraction};
 }
 
-/* Writes the run in the manner of the last; 0 if that does not do well. */
-static size_t decimals_like(const double *v, size_t n,
-                            const struct values_hint *hint,
-                            const struct patience *patience, uint8_t *out)
+/* What a few values taught, many correct who were asked. */
+static void hint_learns(struct values_hint *hint,
+                        const struct patience *patience,
+                        const struct ints_plan *plan, size_t bytes, size_t n)
 {
-    struct ints_manner manner = hint_manner(hint);
-    struct values_decimals d;
-
-    if (!values_decimals_like(v, n, hint->decimals, manner, &d))
-        return 0;
-    return still_fits(hint, patience, d.bytes, n)
-               ? values_decimals_write(&d, v, out)
-               : 0;
+    if (is_doubtful(hint, patience, n))
+        hint_set(hint, hint->kind, hint->decimals, plan, bytes, n);
 }
 
-static size_t ordered_like(const double *v, size_t n,
-                           const struct values_hint *hint,
+/* Writes the run in the manner of the last; 0 if that does not do well. */
+static size_t decimals_like(const double *v, size_t n, struct values_hint *hint,
+                            const struct patience *patience, uint8_t *out)
+{
+    struct values_decimals d;
+
+    if (!values_decimals_like(v, n, hint->decimals,
+                              hint_manner(hint, patience, n), &d) ||
+        !still_fits(hint, patience, d.bytes, n))
+        return 0;
+    hint_learns(hint, patience, &d.plan, d.bytes, n);
+    return values_decimals_write(&d, v, out);
+}
+
+static size_t ordered_like(const double *v, size_t n, struct values_hint *hint,
                            const struct patience *patience, uint8_t *out)
 {
-    struct ints_manner manner = hint_manner(hint);
+    struct ints_manner manner = hint_manner(hint, patience, n);
     struct ordered o;
 
     ordered_plan(v, n, &manner, &o);
-    return still_fits(hint, patience, o.bytes, n) ? ordered_write(&o, out) : 0;
+    if (!still_fits(hint, patience, o.bytes, n))
+        return 0;
+    hint_learns(hint, patience, &o.plan, o.bytes, n);
+    return ordered_write(&o, out);
+}
+
+/* What does not fit stays behind in `out`, to be written over. */
+static size_t dictionary_like(const double *v, size_t n,
+                              struct values_hint *hint,
+                              const struct patience *patience, uint8_t *out)
+{
+    struct ints_manner manner = hint_manner(hint, patience, n);
+    struct ints_plan plan;
+    size_t bytes = values_dictionary_write(v, n, &manner, &plan, out);
+
+    if (bytes == 0 || !still_fits(hint, patience, bytes, n))
+        return 0;
+    hint_learns(hint, patience, &plan, bytes, n);
+    return bytes;
+}
+
+/* A long run ages a hint more than a short one, but no more than a block. */
+static void hint_ages(struct values_hint *hint, size_t n)
+{
+    size_t by = n / AGE_SAMPLES < 1           ? 1
+                : n / AGE_SAMPLES > AGE_BLOCK ? AGE_BLOCK
+                                              : n / AGE_SAMPLES;
+
+    hint->age =
+        (uint8_t)(hint->age + by < UINT8_MAX ? hint->age + by : UINT8_MAX);
 }
 
 static size_t write_like(const double *v, size_t n, struct values_hint *hint,
                          const struct patience *patience, uint8_t *out)
 {
-    if (hint->age >= patience->age)
+    /* Digits are seen in a few values already; another kind may be chance. */
+    if (hint->age >= patience->age ||
+        (hint->kind != VALUES_DECIMAL && is_doubtful(hint, patience, n)))
         return 0;
-    hint->age++;
+    hint_ages(hint, n);
     switch (hint->kind) {
     case VALUES_DECIMAL:
         return decimals_like(v, n, hint, patience, out);
     case VALUES_BITS:
         return ordered_like(v, n, hint, patience, out);
+    case VALUES_DICTIONARY:
+        return dictionary_like(v, n, hint, patience, out);
     default:
         return 0;
     }
@@ -217,7 +272,8 @@ static size_t write_plain(const double *v, size_t n, struct values_hint *hint,
 static size_t write_search(const double *v, size_t n, struct values_hint *hint,
                            uint8_t *out)
 {
-    size_t dictionary = values_dictionary_write(v, n, out);
+    struct ints_plan ranks;
+    size_t dictionary = values_dictionary_write(v, n, NULL, &ranks, out);
     size_t limit = dictionary > 0 ? dictionary : SIZE_MAX;
     size_t plain;
 
@@ -225,7 +281,7 @@ static size_t write_search(const double *v, size_t n, struct values_hint *hint,
     plain = write_plain(v, n, hint, limit, out);
     if (plain > 0)
         return plain;
-    hint->kind = VALUES_RAW; /* a dictionary teaches nothing */
+    hint_set(hint, VALUES_DICTIONARY, 0, &ranks, dictionary, n);
     return dictionary;
 }
 
@@ -297,5 +353,6 @@ void values_hint_of(const uint8_t *in, size_t len, size_t n,
     hint->zigzag = reader.line.zigzag;
     hint->fraction =
         (reader.line.step & ((UINT64_C(1) << CODEC_GRID_SHIFT) - 1)) != 0;
+    hint->brief = n < BRIEF;
     hint->bytes_per_k = (uint16_t)(len * 1024 / n);
 }

@@ -13,6 +13,7 @@
 #include "storage/base/bytes.h"
 #include "storage/codec/kernels.h"
 #include "storage/codec/values.h"
+#include "storage/codec/values_format.h"
 #include "tests/support/synth.h"
 
 /* By each kind of kernels; where it takes long, by all kinds together. */
@@ -266,13 +267,16 @@ static void expect_back(const uint8_t *in, size_t len, const double *v,
     free(back);
 }
 
-static void there_and_back(const double *v, size_t n, struct values_hint *hint)
+/* How many bytes it took. */
+static size_t there_and_back(const double *v, size_t n,
+                             struct values_hint *hint)
 {
     uint8_t *bytes;
     size_t len = encode(v, n, hint, &bytes);
 
     expect_back(bytes, len, v, n);
     free(bytes);
+    return len;
 }
 
 /* Mostly the lengths that blocks have, at times any. */
@@ -388,6 +392,60 @@ static void a_hasty_block_comes_back_and_is_not_much_larger(void **state)
     assert_true(all_hasty <= all + all / 4);
 }
 
+static void fill_walk(struct synth_rng *rng, int64_t scale, double *v, size_t n)
+{
+    int64_t at = 5000, q;
+
+    for (size_t i = 0; i < n; i++) {
+        at += (int64_t)below(rng, 201) - 100;
+        q = at * scale / 100;
+        v[i] = (double)q / (double)scale;
+    }
+}
+
+/* The prediction that 32 values suggest is often not the one for 512. */
+static void what_a_few_values_taught_is_doubted_by_many(void **state)
+{
+    static const int64_t scales[] = {1, 10, 100};
+    struct synth_rng rng = synth_seed(94);
+    size_t searched = 0, asked = 0;
+    struct values_hint hint;
+    double v[512];
+
+    (void)state;
+    for (size_t i = 0; i < 300; i++) {
+        fill_walk(&rng, scales[i % 3], v, 512);
+        hint = (struct values_hint){0};
+        (void)there_and_back(v + 240, 32, &hint);
+        assert_true(hint.kind != VALUES_DECIMAL || hint.brief);
+        asked += there_and_back(v, 512, &hint);
+        assert_false(hint.brief);
+        searched += there_and_back(v, 512, NULL);
+    }
+    assert_true(asked <= searched + searched / 100);
+}
+
+/* Few distinct values that jump about: nothing but a dictionary suits them. */
+static void a_dictionary_teaches_the_next(void **state)
+{
+    static const double states[] = {0.1, 1e9 / 7, -3.25e-5, 42};
+    struct synth_rng rng = synth_seed(93);
+    struct values_hint hint = {0};
+    size_t searched = 0, hinted = 0;
+    double v[512];
+
+    (void)state;
+    for (size_t i = 0; i < 20; i++) {
+        for (size_t k = 0; k < 512; k++)
+            v[k] = states[below(&rng, 4)];
+        hinted += there_and_back(v, 512, &hint);
+        assert_int_equal(hint.kind, VALUES_DICTIONARY);
+        assert_int_equal(hint.age, i * 8);
+        searched += there_and_back(v, 512, NULL);
+    }
+    assert_true(hinted <= searched + searched / 20);
+}
+
 static void any_bytes_in_a_hint_do_no_harm(void **state)
 {
     struct synth_rng rng = synth_seed(98);
@@ -396,11 +454,13 @@ static void any_bytes_in_a_hint_do_no_harm(void **state)
     (void)state;
     for (size_t i = 0; i < 2000; i++) {
         struct values_hint hint = {
-            .kind = (uint8_t)(synth_u64(&rng) & 0x81),
+            .kind = (uint8_t)(synth_u64(&rng) & 0x83),
             .decimals = (uint8_t)below(&rng, CODEC_DECIMALS_MAX + 1),
             .order = (uint8_t)below(&rng, 4),
             .zigzag = below(&rng, 2) != 0,
             .fraction = below(&rng, 2) != 0,
+            .brief = below(&rng, 2) != 0,
+            .age = (uint8_t)synth_u64(&rng),
             .bytes_per_k = (uint16_t)synth_u64(&rng)};
         g_fills[below(&rng, FILL_COUNT)](&rng, v, 200);
         there_and_back(v, 1 + below(&rng, 200), &hint);
@@ -417,21 +477,25 @@ static void a_block_tells_the_hint_it_left(void **state)
     (void)state;
     for (size_t i = 0; i < 60 * FILL_COUNT; i++) {
         size_t n = 1 + below(&rng, 300), bytes;
-        uint8_t *block;
+        uint8_t *block, block_kind;
 
         hint = (struct values_hint){0};
         g_fills[i % FILL_COUNT](&rng, v, n);
         bytes = encode(v, n, &hint, &block);
         values_hint_of(block, bytes, n, &seen);
+        block_kind = block[0];
         free(block);
-        assert_int_equal(seen.kind, hint.kind);
-        if (hint.kind == 0)
+        if (hint.kind == 0 || block_kind == VALUES_DICTIONARY) {
+            assert_int_equal(seen.kind, 0); /* ranks lie behind the entries */
             continue;
+        }
+        assert_int_equal(seen.kind, hint.kind);
         told++;
         assert_int_equal(seen.decimals, hint.decimals);
         assert_int_equal(seen.order, hint.order);
         assert_int_equal(seen.zigzag, hint.zigzag);
         assert_int_equal(seen.fraction, hint.fraction);
+        assert_int_equal(seen.brief, hint.brief);
         assert_int_equal(seen.bytes_per_k, hint.bytes_per_k);
         there_and_back(v, n, &seen);
     }
@@ -646,6 +710,8 @@ int main(void)
         cmocka_unit_test(all_short_rows_of_odd_values_come_back),
         cmocka_unit_test(a_hint_of_other_data_does_no_harm),
         cmocka_unit_test(a_hasty_block_comes_back_and_is_not_much_larger),
+        cmocka_unit_test(what_a_few_values_taught_is_doubted_by_many),
+        cmocka_unit_test(a_dictionary_teaches_the_next),
         cmocka_unit_test(any_bytes_in_a_hint_do_no_harm),
         cmocka_unit_test(a_block_tells_the_hint_it_left),
         cmocka_unit_test(bytes_of_nobody_make_a_hint_that_does_no_harm),
