@@ -54,7 +54,8 @@ struct client {
     struct client *prev, *next;
     uint32_t events;  /* what the loop watches for */
     uint64_t gone_ns; /* the end of the stream was seen while working */
-    bool counted;     /* peers has it, or its eviction is on the way */
+    bool listed;      /* peers has it */
+    bool awaited;     /* peers has it, or its eviction is on the way */
     bool pressing;    /* input came that is not wanted yet */
     bool shut;        /* we send no more */
 };
@@ -103,7 +104,7 @@ static void client_free(struct client *client)
 {
     struct shard *shard = client->shard;
 
-    if (client->conn.in_work || client->counted)
+    if (client->conn.in_work || client->awaited)
         return;
     if (client->prev != NULL)
         client->prev->next = client->next;
@@ -124,9 +125,11 @@ static void client_close(struct client *client)
         client->watch.fd = -1;
     }
     atomic_store(&client->conn.call.cancel, true);
-    if (client->counted &&
-        peers_remove(client->shard->server->peers, &client->peer))
-        client->counted = false;
+    if (client->listed) {
+        client->listed = false;
+        if (peers_remove(client->shard->server->peers, &client->peer))
+            client->awaited = false;
+    }
     client->conn.state = CONN_CLOSED;
     client_free(client);
 }
@@ -135,8 +138,9 @@ static void client_evict(struct peer *peer)
 {
     struct client *client = OWNER(struct client, peer, peer);
 
-    client->counted = false;
-    client_close(client);
+    client_close(client); /* takes it off the list; does not free it yet */
+    client->awaited = false;
+    client_free(client);
 }
 
 static void count_reply(struct client *client)
@@ -338,7 +342,8 @@ static fw_rc client_new(struct shard *shard, int fd, struct fw_err *err)
     if (client->next != NULL)
         client->next->prev = client;
     shard->clients = client;
-    client->counted = true;
+    client->listed = true;
+    client->awaited = true;
     count_client(server, true);
     atomic_fetch_add(&server->connections, 1);
     peers_add(server->peers, &client->peer, shard->loop, client_evict, mono);

@@ -467,6 +467,25 @@ class Hostile(Http):
         time.sleep(seconds)
         return self.cpu() - before
 
+    def test_newcomers_past_the_limit_take_the_place_of_the_silent(self):
+        self.server.stop()
+        server = self.serve("--collect", "off", "--max-connections", "4",
+                            "--listen-line", "off")
+        clients = []
+        for _ in range(40):
+            raw = Raw(server.addr("http"), PATIENCE)
+            self.addCleanup(raw.sock.close)
+            raw.send(request("GET", "/version"))
+            self.assertEqual(raw.replies(1), [200])
+            clients.append(raw)
+        for raw in clients[:-4]:
+            raw.until_closed()
+        for raw in clients[-4:]:
+            raw.got = b""
+            raw.send(request("GET", "/version"))
+            self.assertEqual(raw.replies(1), [200])
+        server.stop()
+
     def test_a_client_that_goes_cancels_its_query(self):
         body = b"".join(series({"__name__": "many", "i": str(i)},
                                [((NOW - 600 + k * 5) * 1000, float(k))
