@@ -352,6 +352,17 @@ void self_metrics_add_schedules(struct scheduler *scheduler,
                    (double)stats.failures, NULL);
 }
 
+static void add_local(const struct local_server *local, struct sample_set *set)
+{
+    sample_set_add(set, "forewarn_local_commands_total",
+                   (double)local_server_answered(local), NULL);
+    for (int i = 0; i < LOCAL_REFUSALS; i++)
+        sample_set_add(
+            set, "forewarn_local_refused_total",
+            (double)local_server_refused(local, (enum local_refusal)i),
+            "reason", local_refusal_name((enum local_refusal)i), NULL);
+}
+
 void self_metrics_add(void *self, struct sample_set *set)
 {
     struct self_metrics *m = self;
@@ -375,8 +386,7 @@ void self_metrics_add(void *self, struct sample_set *set)
         sample_set_add(set, "forewarn_worker_jobs_waiting",
                        (double)workers_waiting(m->workers), NULL);
     if (m->local != NULL)
-        sample_set_add(set, "forewarn_local_commands_total",
-                       (double)local_server_answered(m->local), NULL);
+        add_local(m->local, set);
     add_process(m->started, set);
     sample_set_add(set, "forewarn_build_info", 1, "version", FW_VERSION, NULL);
 }

@@ -24,6 +24,10 @@ static void add_server(struct http_server *http, struct sample_set *set)
     struct http_server_stats s;
 
     http_server_stats(http, &s);
+    for (int i = HTTP_LIMIT_NONE + 1; i < HTTP_LIMITS; i++)
+        sample_set_add(set, "forewarn_http_limit_struck_total",
+                       (double)http_limit_struck((enum http_limit)i), "limit",
+                       http_limit_name((enum http_limit)i), NULL);
     for (size_t i = 2; i < sizeof(codes) / sizeof(codes[0]); i++)
         sample_set_add(set, "forewarn_http_replies_total",
                        (double)s.requests[i], "code", codes[i], NULL);

@@ -144,6 +144,7 @@ static bool parse_query(struct call *call, struct fw_query **query)
     fw_rc rc;
 
     if (text.n > FW_MAX_QUERY_TEXT_BYTES) {
+        http_limit_strike(HTTP_LIMIT_QUERY_BYTES);
         call_error(call, 400, NULL,
                    "invalid parameter \"query\": longer than %d bytes",
                    FW_MAX_QUERY_TEXT_BYTES);
@@ -254,6 +255,7 @@ static bool range_options(struct call *call, struct fw_query_options *options)
         return false;
     }
     if ((options->end - options->start) / options->step > FW_MAX_QUERY_POINTS) {
+        http_limit_strike(HTTP_LIMIT_QUERY_STEPS);
         call_error(call, 400, NULL,
                    "exceeded maximum resolution of 11,000 points per "
                    "timeseries. Try decreasing the query resolution "

@@ -203,6 +203,8 @@ void api_remote_write(struct call *call)
         return;
     rc = snappy_block_add(call->body, &plain, &err);
     body = (struct fw_str){plain.data, plain.len};
+    if (rc == FW_ETOOBIG)
+        http_limit_strike(HTTP_LIMIT_BODY_BYTES);
     if (rc == FW_OK && write_points(w, body)) {
         writing_end(w);
         goto out;
@@ -251,6 +253,8 @@ static const char *fault_text(enum line_fault fault)
 static void refuse_line(struct writing *w, size_t number, struct fw_str line,
                         enum line_fault fault)
 {
+    if (fault == LINE_TOO_LONG)
+        http_limit_strike(HTTP_LIMIT_LINE_BYTES);
     if (w->reason[0] != '\0') {
         w->refused++; /* only the first is named: spares the copy below */
         return;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "query/query.h"
+#include "server/http/http_limit.h"
 
 void call_text(struct call *call, int status, const char *text)
 {
@@ -106,6 +107,8 @@ void call_data_end(struct call *call, struct fw_json *json)
 {
     fw_json_object_end(json);
     if (fw_json_rc(json) == FW_ETOOBIG)
+        http_limit_strike(HTTP_LIMIT_REPLY_BYTES);
+    if (fw_json_rc(json) == FW_ETOOBIG)
         call_error(call, 422, NULL, "the answer is larger than %zu bytes",
                    FW_MAX_REPLY_BYTES);
     else if (fw_json_rc(json) != FW_OK)
@@ -135,6 +138,8 @@ static fw_rc parse_form(struct call *call, struct fw_err *err)
         rc = form_parse(&call->form, call->body, call->arena, err);
     if (rc == FW_OK)
         rc = form_parse(&call->form, head->query, call->arena, err);
+    if (rc == FW_ETOOBIG)
+        http_limit_strike(HTTP_LIMIT_PARAMETERS);
     return rc;
 }
 

@@ -20,13 +20,19 @@ static bool is_visible(unsigned char c)
     return c == '\t' || (c >= 0x20 && c != 0x7F);
 }
 
+static enum chunk_state strike(struct chunk *chunk, enum http_limit limit)
+{
+    chunk->limit = limit;
+    return CHUNK_BAD;
+}
+
 static enum chunk_state take_size(struct chunk *chunk, unsigned char c)
 {
     int digit = hex_digit(c);
 
     if (digit >= 0) {
         if (++chunk->digits > 15)
-            return CHUNK_BAD;
+            return strike(chunk, HTTP_LIMIT_CHUNK_DIGITS);
         chunk->left = chunk->left * 16 + (uint64_t)digit;
         return CHUNK_SIZE;
     }
@@ -41,7 +47,7 @@ static enum chunk_state take_size(struct chunk *chunk, unsigned char c)
 static enum chunk_state take_trailer(struct chunk *chunk, unsigned char c)
 {
     if (++chunk->trailers > CHUNK_MAX_TRAILERS)
-        return CHUNK_BAD;
+        return strike(chunk, HTTP_LIMIT_CHUNK_TRAILERS);
     if (c == '\r')
         return CHUNK_TRAILER_LF;
     if (chunk->line == 1 && (c == ' ' || c == '\t' || c == ':'))
@@ -52,7 +58,7 @@ static enum chunk_state take_trailer(struct chunk *chunk, unsigned char c)
 static enum chunk_state take_byte(struct chunk *chunk, unsigned char c)
 {
     if (++chunk->line > CHUNK_MAX_LINE)
-        return CHUNK_BAD;
+        return strike(chunk, HTTP_LIMIT_CHUNK_LINE);
     switch (chunk->state) {
     case CHUNK_SIZE:
         return take_size(chunk, c);

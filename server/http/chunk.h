@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "server/http/http_limit.h"
 #include "storage/base/str.h"
 
 /* The longest size line or trailer line, and the most bytes of trailers. */
@@ -36,6 +37,7 @@ struct chunk {
     uint64_t left; /* bytes of this chunk still to come */
     size_t line;   /* bytes of this line */
     size_t trailers;
+    enum http_limit limit; /* that made it CHUNK_BAD, if one did */
 };
 
 /*

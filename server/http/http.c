@@ -14,7 +14,14 @@
 static void refuse(struct http_reader *reader, int status, const char *reason)
 {
     reader->state = HTTP_REFUSED;
-    reader->refusal = (struct http_refusal){status, reason};
+    reader->refusal = (struct http_refusal){status, reason, HTTP_LIMIT_NONE};
+}
+
+static void strike(struct http_reader *reader, enum http_limit limit,
+                   int status, const char *reason)
+{
+    refuse(reader, status, reason);
+    reader->refusal.limit = limit;
 }
 
 /* Gives back our part of the common memory and what the body holds. */
@@ -68,9 +75,11 @@ static void refuse_long_head(struct http_reader *reader)
     const struct fw_buf *bytes = &reader->bytes;
 
     if (memchr(bytes->data, '\n', bytes->len) == NULL)
-        refuse(reader, 414, "the target is longer than 8 KiB");
+        strike(reader, HTTP_LIMIT_TARGET_BYTES, 414,
+               "the target is longer than 8 KiB");
     else
-        refuse(reader, 431, "the head is longer than 16 KiB");
+        strike(reader, HTTP_LIMIT_HEAD_BYTES, 431,
+               "the head is longer than 16 KiB");
 }
 
 static size_t feed_head(struct http_reader *reader, const char *bytes, size_t n,
@@ -129,6 +138,15 @@ static bool choose_decoder(struct http_reader *reader)
     return true;
 }
 
+/* Past the route's cap, which is that of a form or that of a write. */
+static void refuse_large_body(struct http_reader *reader)
+{
+    strike(reader,
+           reader->body.max > FW_MAX_HTTP_FORM_BYTES ? HTTP_LIMIT_BODY_BYTES
+                                                     : HTTP_LIMIT_FORM_BYTES,
+           413, "the body is larger than the limit");
+}
+
 void http_reader_accept(struct http_reader *reader, size_t max, uint64_t now_ns)
 {
     const struct http_head *head = &reader->head;
@@ -140,7 +158,7 @@ void http_reader_accept(struct http_reader *reader, size_t max, uint64_t now_ns)
         return;
     }
     if (head->length > max) {
-        refuse(reader, 413, "the body is larger than the limit");
+        refuse_large_body(reader);
         return;
     }
     if (choose_decoder(reader))
@@ -158,7 +176,8 @@ static bool count_memory(struct http_reader *reader)
     if (atomic_fetch_add(reader->memory, grown) + grown <=
         FW_MAX_HTTP_MEMORY_BYTES)
         return true;
-    refuse(reader, 503, "too many bytes of bodies are being received");
+    strike(reader, HTTP_LIMIT_BODY_MEMORY, 503,
+           "too many bytes of bodies are being received");
     return false;
 }
 
@@ -172,8 +191,12 @@ static bool add_data(struct http_reader *reader, struct fw_str data)
         rc = gunzip_add(reader->gunzip, data, &reader->body);
     else
         rc = fw_buf_add(&reader->body, data.p, data.n);
-    if (rc == FW_ETOOBIG)
-        refuse(reader, 413, "the body is larger than the limit");
+    if (rc == FW_ETOOBIG && reader->gunzip != NULL &&
+        reader->body.len < reader->body.max)
+        strike(reader, HTTP_LIMIT_BODY_RATIO, 413,
+               "the body is larger than the limit");
+    else if (rc == FW_ETOOBIG)
+        refuse_large_body(reader);
     else if (rc == FW_ENOMEM)
         refuse(reader, 503, "out of memory");
     else if (rc != FW_OK)
@@ -201,7 +224,8 @@ static size_t feed_chunked(struct http_reader *reader, struct fw_str in)
         if (data.n > 0 && !add_data(reader, data))
             break;
         if (reader->chunk.state == CHUNK_BAD)
-            refuse(reader, 400, "the chunks of the body do not parse");
+            strike(reader, reader->chunk.limit, 400,
+                   "the chunks of the body do not parse");
         else if (reader->chunk.state == CHUNK_END)
             finish_body(reader);
     }
@@ -281,16 +305,18 @@ bool http_reader_late(struct http_reader *reader, uint64_t now_ns)
     if (http_reader_idle(reader)) {
         if (ms <= FW_HTTP_IDLE_MS)
             return false;
-        refuse(reader, 0, "idle");
+        strike(reader, HTTP_LIMIT_IDLE_TIME, 0, "idle");
     } else if (reader->state == HTTP_READING_HEAD) {
         if (ms <= FW_HTTP_HEAD_MS)
             return false;
-        refuse(reader, 408, "the head did not arrive in 10 s");
+        strike(reader, HTTP_LIMIT_HEAD_TIME, 408,
+               "the head did not arrive in 10 s");
     } else if (reader->state == HTTP_READING_BODY) {
         if (!http_too_slow(reader->wire, reader->body_ns, now_ns,
                            FW_HTTP_GRACE_MS))
             return false;
-        refuse(reader, 408, "the body arrives slower than 1 KiB/s");
+        strike(reader, HTTP_LIMIT_BODY_RATE, 408,
+               "the body arrives slower than 1 KiB/s");
     } else {
         return false;
     }

@@ -88,6 +88,7 @@ static void answer_refusal(struct http_conn *conn, fw_ms now, uint64_t now_ns)
 {
     const struct http_refusal *refusal = &conn->reader.refusal;
 
+    http_limit_strike(refusal->limit);
     if (refusal->status == 0) {
         enter(conn, CONN_CLOSED, now_ns);
         return;
@@ -149,12 +150,26 @@ static void begin_request(struct http_conn *conn, bool more_came, fw_ms now,
     }
 }
 
+/* False: nobody has time for it. */
+static bool hand_over(struct http_conn *conn)
+{
+    fw_rc rc;
+
+    conn->in_work = true;
+    rc = conn->work(conn);
+    if (rc == FW_OK)
+        return true;
+    conn->in_work = false;
+    if (rc == FW_EBUSY)
+        http_limit_strike(HTTP_LIMIT_WAITING);
+    return false;
+}
+
 /* The request is whole: answer it, or say why not. */
 static void whole_request(struct http_conn *conn, uint64_t now_ns)
 {
     struct call *call = &conn->call;
     unsigned allowed;
-    fw_rc rc;
 
     call->body = (struct fw_str){conn->reader.body.data, conn->reader.body.len};
     if (call->route == NULL) {
@@ -164,12 +179,8 @@ static void whole_request(struct http_conn *conn, uint64_t now_ns)
         return;
     }
     enter(conn, CONN_WORK, now_ns);
-    conn->in_work = true;
-    rc = conn->work(conn);
-    if (rc != FW_OK) {
-        conn->in_work = false;
+    if (!hand_over(conn))
         answer_error(conn, 503, "too many requests are waiting", false, now_ns);
-    }
 }
 
 /* Reads as far as the bytes go. Returns how many were taken. */
@@ -276,11 +287,8 @@ static void piece_sent(struct http_conn *conn, fw_ms now, uint64_t now_ns)
     } else {
         fw_buf_clear(&call->reply.head);
         enter(conn, CONN_MORE, now_ns);
-        conn->in_work = true;
-        if (conn->work(conn) != FW_OK) {
-            conn->in_work = false;
+        if (!hand_over(conn))
             enter(conn, CONN_CLOSED, now_ns);
-        }
     }
 }
 
@@ -332,8 +340,11 @@ void http_conn_tick(struct http_conn *conn, fw_ms now, uint64_t now_ns)
             answer_refusal(conn, now, now_ns);
         break;
     case CONN_SEND:
-        if (http_too_slow(conn->sent, conn->since_ns, now_ns, FW_HTTP_STALL_MS))
+        if (http_too_slow(conn->sent, conn->since_ns, now_ns,
+                          FW_HTTP_STALL_MS)) {
+            http_limit_strike(HTTP_LIMIT_READER_RATE);
             enter(conn, CONN_CLOSED, now_ns);
+        }
         break;
     case CONN_DRAIN:
         if (now_ns - conn->since_ns > DRAIN_MS * MS_NS)

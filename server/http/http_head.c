@@ -20,6 +20,13 @@ static bool refuse(struct http_refusal *refusal, int status, const char *reason)
     return false;
 }
 
+static bool strike(struct http_refusal *refusal, enum http_limit limit,
+                   int status, const char *reason)
+{
+    refusal->limit = limit;
+    return refuse(refusal, status, reason);
+}
+
 bool http_same(struct fw_str text, const char *lower)
 {
     size_t i;
@@ -198,7 +205,8 @@ static bool parse_request_line(struct fw_str line, struct http_head *out,
 
     out->target = cut(&line, ' ');
     if (out->target.n > FW_MAX_HTTP_TARGET_BYTES)
-        return refuse(refusal, 414, "the target is longer than 8 KiB");
+        return strike(refusal, HTTP_LIMIT_TARGET_BYTES, 414,
+                      "the target is longer than 8 KiB");
     if (method.n == 0 || method.n > 32 || out->target.n == 0)
         return refuse(refusal, 400, "the request line does not parse");
     for (size_t i = 0; i < method.n; i++)
@@ -270,7 +278,8 @@ static bool parse_field(struct fw_str line, struct http_head *out, int *hosts,
     if (memchr(line.p, ':', line.n) == NULL)
         return refuse(refusal, 400, "a header field has no colon");
     if (out->field_count == FW_MAX_HTTP_FIELDS)
-        return refuse(refusal, 431, "more than 100 header fields");
+        return strike(refusal, HTTP_LIMIT_FIELDS, 431,
+                      "more than 100 header fields");
     field->name = cut(&rest, ':');
     field->value = trim(rest);
     if (field->name.n == 0)

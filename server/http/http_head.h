@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "server/http/http_limit.h"
 #include "storage/base/limits.h"
 #include "storage/base/str.h"
 
@@ -49,10 +50,14 @@ struct http_head {
     bool expect_continue; /* it waits for "100 Continue" */
 };
 
-/* Why a request is refused: a status and a few words. Static text. */
+/*
+ * Why a request is refused: a status and a few words, which are static, and the
+ * limit that struck if one did.
+ */
 struct http_refusal {
     int status; /* 0: not refused */
     const char *reason;
+    enum http_limit limit;
 };
 
 /*

@@ -19,6 +19,7 @@
 #include "server/address.h"
 #include "server/http/api.h"
 #include "server/http/http_conn.h"
+#include "server/http/http_limit.h"
 #include "server/workers.h"
 #include "storage/base/log.h"
 
@@ -138,6 +139,8 @@ static void client_evict(struct peer *peer)
 {
     struct client *client = OWNER(struct client, peer, peer);
 
+    if (client->watch.fd >= 0)
+        http_limit_strike(HTTP_LIMIT_CONNECTIONS);
     client_close(client); /* takes it off the list; does not free it yet */
     client->awaited = false;
     client_free(client);
@@ -358,6 +361,7 @@ static fw_rc listen_begin(struct shard *shard, struct fw_err *err)
 /* The system has no descriptor left; asking again at once would only spin. */
 static void listen_pause(struct shard *shard)
 {
+    http_limit_strike(HTTP_LIMIT_DESCRIPTORS);
     fw_log(FW_LOG_WARN, "http: no file descriptor left for a new connection");
     loop_remove(shard->loop, &shard->watch);
     shard->deaf = true;

@@ -121,8 +121,8 @@ fw_rc local_request_get(const void *bytes, size_t n, struct local_request *out,
     request.rows = fw_get_le16(p + 14);
     argc = fw_get_le32(p + 16);
     if (argc < 1 || argc > LOCAL_MAX_ARGS)
-        return fw_err_set(err, FW_ECORRUPT, "a request of %u words",
-                          (unsigned)argc);
+        return fw_err_set(err, argc < 1 ? FW_ECORRUPT : FW_ETOOBIG,
+                          "a request of %u words", (unsigned)argc);
     request.argv = calloc(argc + 1, sizeof(*request.argv));
     if (request.argv == NULL)
         return fw_err_set(err, FW_ENOMEM, "no memory for a request");

@@ -59,7 +59,8 @@ FW_CHECK fw_rc local_request_size(const void *bytes, size_t n, size_t *size,
 
 /*
  * Decodes a request of exactly n bytes. The texts are copies; release it with
- * local_request_release(). FW_ECORRUPT, FW_ENOMEM.
+ * local_request_release(). FW_ETOOBIG past LOCAL_MAX_ARGS; FW_ECORRUPT,
+ * FW_EVERSION, FW_ENOMEM.
  */
 FW_CHECK fw_rc local_request_get(const void *bytes, size_t n,
                                  struct local_request *out, struct fw_err *err);

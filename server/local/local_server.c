@@ -46,7 +46,13 @@ struct local_server {
     atomic_bool stopped;      /* the loop has let go of everything */
     bool stopping;            /* the loop's */
     _Atomic uint64_t answered;
+    _Atomic uint64_t refused[LOCAL_REFUSALS];
 };
+
+static void count_refused(struct local_server *server, enum local_refusal why)
+{
+    atomic_fetch_add_explicit(&server->refused[why], 1, memory_order_relaxed);
+}
 
 /* ---- the worker's side: writing frames ---- */
 
@@ -64,6 +70,8 @@ static bool write_all(struct local_conn *conn, const void *bytes, size_t n)
             n -= (size_t)done;
             waited = 0;
         } else if (errno == EAGAIN) {
+            if (waited >= STALL_MS)
+                count_refused(conn->server, LOCAL_REFUSED_STALL);
             if (atomic_load(&conn->cancel) || waited >= STALL_MS)
                 conn->broken = true;
             else if (poll(&room, 1, POLL_MS) == 0)
@@ -190,6 +198,13 @@ static void send_elsewhere(struct local_conn *conn, const char *why)
     conn_free(conn);
 }
 
+static void refuse(struct local_conn *conn, enum local_refusal why,
+                   const char *text)
+{
+    count_refused(conn->server, why);
+    send_elsewhere(conn, text);
+}
+
 /* A whole request is there: hand it to a worker. */
 static void start_job(struct local_conn *conn)
 {
@@ -198,7 +213,9 @@ static void start_job(struct local_conn *conn)
         local_request_get(conn->in.data, conn->in.len, &conn->request, &err);
 
     if (rc != FW_OK) {
-        send_elsewhere(conn, err.text);
+        refuse(conn,
+               rc == FW_ETOOBIG ? LOCAL_REFUSED_WORDS : LOCAL_REFUSED_FORM,
+               err.text);
         return;
     }
     if (!serves(&conn->request)) {
@@ -211,7 +228,7 @@ static void start_job(struct local_conn *conn)
     loop_change(conn->server->options.loop, &conn->watch, EPOLLRDHUP);
     if (workers_submit(conn->server->options.workers, &conn->job) != FW_OK) {
         conn->running = false;
-        send_elsewhere(conn, "the server is busy");
+        refuse(conn, LOCAL_REFUSED_WAITING, "the server is busy");
     }
 }
 
@@ -236,7 +253,8 @@ static void read_request(struct local_conn *conn)
     conn->in.len += (size_t)n;
     rc = local_request_size(conn->in.data, conn->in.len, &size, &err);
     if (rc < 0 || (rc == FW_OK && conn->in.len > size))
-        send_elsewhere(conn, err.text);
+        refuse(conn, rc == FW_ETOOBIG ? LOCAL_REFUSED_SIZE : LOCAL_REFUSED_FORM,
+               err.text);
     else if (rc == FW_OK && conn->in.len == size)
         start_job(conn);
 }
@@ -258,7 +276,10 @@ static void on_ready(struct loop_watch *watch, uint32_t events)
 
 static void on_deadline(struct loop_timer *timer)
 {
-    conn_free(LOOP_OWNER(timer, struct local_conn, deadline));
+    struct local_conn *conn = LOOP_OWNER(timer, struct local_conn, deadline);
+
+    count_refused(conn->server, LOCAL_REFUSED_TIME);
+    conn_free(conn);
 }
 
 /* The file's mode keeps others out; this is for those it did not stop. */
@@ -275,8 +296,14 @@ static bool conn_start(struct local_server *server, int fd)
 {
     struct local_conn *conn = NULL;
 
-    if (server->count >= FW_MAX_LOCAL_CONNECTIONS || !is_ours(fd))
+    if (server->count >= FW_MAX_LOCAL_CONNECTIONS) {
+        count_refused(server, LOCAL_REFUSED_CONNECTIONS);
         return false;
+    }
+    if (!is_ours(fd)) {
+        count_refused(server, LOCAL_REFUSED_USER);
+        return false;
+    }
     conn = calloc(1, sizeof(*conn));
     if (conn == NULL)
         return false;
@@ -376,4 +403,25 @@ void local_server_close(struct local_server *server)
 uint64_t local_server_answered(const struct local_server *server)
 {
     return atomic_load(&server->answered);
+}
+
+const char *local_refusal_name(enum local_refusal why)
+{
+    static const char *const names[LOCAL_REFUSALS] = {
+        [LOCAL_REFUSED_CONNECTIONS] = "connections",
+        [LOCAL_REFUSED_USER] = "user",
+        [LOCAL_REFUSED_SIZE] = "request_bytes",
+        [LOCAL_REFUSED_WORDS] = "words",
+        [LOCAL_REFUSED_FORM] = "form",
+        [LOCAL_REFUSED_TIME] = "request_time",
+        [LOCAL_REFUSED_WAITING] = "waiting",
+        [LOCAL_REFUSED_STALL] = "reader_stall"};
+
+    return names[why];
+}
+
+uint64_t local_server_refused(const struct local_server *server,
+                              enum local_refusal why)
+{
+    return atomic_load_explicit(&server->refused[why], memory_order_relaxed);
 }

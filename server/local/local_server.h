@@ -40,4 +40,24 @@ void local_server_close(struct local_server *server);
 /* Commands answered so far. */
 uint64_t local_server_answered(const struct local_server *server);
 
+/* Why a caller was turned away, or given up in the middle. */
+enum local_refusal {
+    LOCAL_REFUSED_CONNECTIONS, /* FW_MAX_LOCAL_CONNECTIONS */
+    LOCAL_REFUSED_USER,        /* neither ours nor root */
+    LOCAL_REFUSED_SIZE,        /* FW_MAX_LOCAL_REQUEST_BYTES */
+    LOCAL_REFUSED_WORDS,       /* LOCAL_MAX_ARGS */
+    LOCAL_REFUSED_FORM,        /* no request, or of another version */
+    LOCAL_REFUSED_TIME,        /* the request did not arrive in time */
+    LOCAL_REFUSED_WAITING,     /* FW_MAX_WORKER_JOBS */
+    LOCAL_REFUSED_STALL,       /* takes nothing of its answer */
+    LOCAL_REFUSALS
+};
+
+/* "connections"; static. */
+const char *local_refusal_name(enum local_refusal why);
+
+/* How many so far. Any thread. */
+uint64_t local_server_refused(const struct local_server *server,
+                              enum local_refusal why);
+
 #endif

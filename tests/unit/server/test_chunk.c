@@ -97,6 +97,7 @@ static void extensions_and_trailers_have_an_end(void **state)
     chunk_take(&chunk, &in, &data);
     assert_int_equal(chunk.state, CHUNK_BAD);
     assert_true(in.n >= sizeof(text) - CHUNK_MAX_LINE - 1);
+    assert_int_equal(chunk.limit, HTTP_LIMIT_CHUNK_LINE);
 
     chunk = (struct chunk){0};
     in = FW_STR("0\r\n");
@@ -106,6 +107,19 @@ static void extensions_and_trailers_have_an_end(void **state)
         chunk_take(&chunk, &in, &data);
     }
     assert_int_equal(chunk.state, CHUNK_BAD);
+    assert_int_equal(chunk.limit, HTTP_LIMIT_CHUNK_TRAILERS);
+
+    chunk = (struct chunk){0};
+    in = FW_STR("0000000000000001\r\n");
+    chunk_take(&chunk, &in, &data);
+    assert_int_equal(chunk.state, CHUNK_BAD);
+    assert_int_equal(chunk.limit, HTTP_LIMIT_CHUNK_DIGITS);
+
+    chunk = (struct chunk){0};
+    in = FW_STR("x");
+    chunk_take(&chunk, &in, &data);
+    assert_int_equal(chunk.state, CHUNK_BAD);
+    assert_int_equal(chunk.limit, HTTP_LIMIT_NONE);
 }
 
 int main(int argc, char **argv)

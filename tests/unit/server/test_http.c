@@ -68,6 +68,8 @@ static void the_next_request_begins_where_this_one_ends(void **state)
     http_reader_release(&reader);
 }
 
+static enum http_limit g_limit; /* that the last refusal named */
+
 static int refusal_of(const char *text, size_t n, size_t max)
 {
     struct http_reader reader;
@@ -76,6 +78,7 @@ static int refusal_of(const char *text, size_t n, size_t max)
     http_reader_init(&reader, NULL, 0);
     (void)feed(&reader, text, n, 1000, max);
     status = reader.state == HTTP_REFUSED ? reader.refusal.status : 0;
+    g_limit = reader.refusal.limit;
     http_reader_release(&reader);
     return status;
 }
@@ -88,8 +91,10 @@ static void heads_have_a_cap(void **state)
     memset(text, 'a', 1 << 20);
     memcpy(text, "GET /", 5);
     assert_int_equal(refusal_of(text, 1 << 20, 0), 414);
+    assert_int_equal(g_limit, HTTP_LIMIT_TARGET_BYTES);
     memcpy(text, "GET / HTTP/1.1\r\nA: ", 19);
     assert_int_equal(refusal_of(text, 1 << 20, 0), 431);
+    assert_int_equal(g_limit, HTTP_LIMIT_HEAD_BYTES);
     free(text);
 }
 
@@ -103,7 +108,9 @@ static void bodies_have_a_cap(void **state)
 
     (void)state;
     assert_int_equal(refusal_of(sized, sizeof(sized) - 1, 6), 0);
+    assert_int_equal(g_limit, HTTP_LIMIT_NONE);
     assert_int_equal(refusal_of(sized, sizeof(sized) - 1, 5), 413);
+    assert_int_equal(g_limit, HTTP_LIMIT_FORM_BYTES);
     assert_int_equal(refusal_of(chunked, sizeof(chunked) - 1, 6), 0);
     assert_int_equal(refusal_of(chunked, sizeof(chunked) - 1, 5), 413);
 }
@@ -152,9 +159,11 @@ static void gzip_is_decoded_on_the_way_in(void **state)
         http_reader_release(&reader);
     }
     assert_int_equal(refusal_of(text, n, 11), 413);
+    assert_int_equal(g_limit, HTTP_LIMIT_FORM_BYTES);
 
     n = compose(text, sizeof(text), "gzip", packed.data, packed.len - 1);
     assert_int_equal(refusal_of(text, n, 1000), 400); /* cut short */
+    assert_int_equal(g_limit, HTTP_LIMIT_NONE);
     packed.data[packed.len - 1] ^= 1;
     n = compose(text, sizeof(text), "gzip", packed.data, packed.len);
     assert_int_equal(refusal_of(text, n, 1000), 400); /* its length is wrong */
@@ -181,6 +190,7 @@ static void a_gzip_bomb_stops_at_the_ratio(void **state)
     (void)feed(&reader, text, n, 1000, 32 << 20);
     assert_int_equal(reader.state, HTTP_REFUSED);
     assert_int_equal(reader.refusal.status, 413);
+    assert_int_equal(reader.refusal.limit, HTTP_LIMIT_BODY_RATIO);
     assert_true(reader.body.cap <= 4 << 20);
     http_reader_release(&reader);
     fw_buf_release(&packed);
@@ -201,6 +211,7 @@ static void all_bodies_together_have_a_cap(void **state)
     (void)feed(&reader, body, sizeof(body), 1000, 5000);
     assert_int_equal(reader.state, HTTP_REFUSED);
     assert_int_equal(reader.refusal.status, 503);
+    assert_int_equal(reader.refusal.limit, HTTP_LIMIT_BODY_MEMORY);
     http_reader_release(&reader);
     assert_int_equal(memory, FW_MAX_HTTP_MEMORY_BYTES - 1000);
 }
@@ -222,6 +233,7 @@ static void one_header_a_second_ends_after_ten_seconds(void **state)
     }
     assert_true(http_reader_late(&reader, now + 1000000));
     assert_int_equal(reader.refusal.status, 408);
+    assert_int_equal(reader.refusal.limit, HTTP_LIMIT_HEAD_TIME);
     http_reader_release(&reader);
 }
 
@@ -247,6 +259,7 @@ static void a_slow_body_ends_once_the_grace_is_over(void **state)
     }
     assert_true(http_reader_late(&reader, now + SECOND));
     assert_int_equal(reader.refusal.status, 408);
+    assert_int_equal(reader.refusal.limit, HTTP_LIMIT_BODY_RATE);
     http_reader_release(&reader);
 }
 
@@ -260,6 +273,7 @@ static void an_idle_connection_ends_without_a_word(void **state)
     assert_true(
         http_reader_late(&reader, (FW_HTTP_IDLE_MS + 1) * SECOND / 1000));
     assert_int_equal(reader.refusal.status, 0);
+    assert_int_equal(reader.refusal.limit, HTTP_LIMIT_IDLE_TIME);
     http_reader_release(&reader);
 }
 

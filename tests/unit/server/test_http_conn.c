@@ -299,11 +299,52 @@ static void busy_workers_are_a_503(void **state)
 {
     struct fw_buf out = FW_BUF_INIT(1 << 20);
 
+    uint64_t before = http_limit_struck(HTTP_LIMIT_WAITING);
+
     g_busy = true;
     say(*state, &out, "GET /long HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_int_equal(http_limit_struck(HTTP_LIMIT_WAITING), before + 1);
     assert_non_null(strstr(out.data, "HTTP/1.1 503 "));
     assert_non_null(strstr(out.data, "Retry-After: 1\r\n"));
     fw_buf_release(&out);
+}
+
+static void each_limit_that_strikes_is_counted_once(void **state)
+{
+    struct http_conn *conn = *state;
+    struct call call = {0};
+    struct fw_json json;
+    struct fw_buf out = FW_BUF_INIT(1 << 20);
+    uint64_t before[HTTP_LIMITS];
+
+    for (int i = 0; i < HTTP_LIMITS; i++)
+        before[i] = http_limit_struck((enum http_limit)i);
+    call_data_begin(&call, &json);
+    call.reply.body.max = call.reply.body.len + 8;
+    fw_json_text(&json, "an answer past its cap");
+    call_data_end(&call, &json);
+    assert_int_equal(call.reply.status, 422);
+    reply_release(&call.reply);
+    say(conn, &out,
+        "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 100001\r\n\r\n");
+    assert_non_null(strstr(out.data, "HTTP/1.1 413 "));
+    for (int i = 0; i < HTTP_LIMITS; i++)
+        assert_int_equal(http_limit_struck((enum http_limit)i) - before[i],
+                         i == HTTP_LIMIT_REPLY_BYTES ||
+                             i == HTTP_LIMIT_FORM_BYTES);
+    fw_buf_release(&out);
+}
+
+static void each_limit_has_a_name_of_its_own(void **state)
+{
+    (void)state;
+    assert_null(http_limit_name(HTTP_LIMIT_NONE));
+    for (int i = HTTP_LIMIT_NONE + 1; i < HTTP_LIMITS; i++) {
+        assert_non_null(http_limit_name((enum http_limit)i));
+        for (int j = HTTP_LIMIT_NONE + 1; j < i; j++)
+            assert_string_not_equal(http_limit_name((enum http_limit)i),
+                                    http_limit_name((enum http_limit)j));
+    }
 }
 
 static void nothing_is_read_while_a_request_is_answered(void **state)
@@ -350,6 +391,8 @@ int main(int argc, char **argv)
         CONN_TEST(gzip_only_to_who_wants_it),
         CONN_TEST(expect_continue_is_answered_first),
         CONN_TEST(busy_workers_are_a_503),
+        CONN_TEST(each_limit_that_strikes_is_counted_once),
+        CONN_TEST(each_limit_has_a_name_of_its_own),
         CONN_TEST(nothing_is_read_while_a_request_is_answered),
         CONN_TEST(a_reader_that_does_not_read_is_closed),
     };

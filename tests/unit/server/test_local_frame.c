@@ -114,6 +114,27 @@ static void a_huge_length_is_refused_before_it_is_believed(void **state)
                      FW_ECORRUPT);
 }
 
+static void a_request_of_too_many_words_is_too_big(void **state)
+{
+    uint8_t bytes[20] = {0};
+    struct local_request request;
+    struct fw_err err = {0};
+
+    (void)state;
+    fw_put_le32(bytes, LOCAL_MAGIC);
+    fw_put_le32(bytes + 4, sizeof(bytes) - LOCAL_REQUEST_HEAD);
+    fw_put_le16(bytes + 8, LOCAL_VERSION);
+    fw_put_le32(bytes + 16, LOCAL_MAX_ARGS + 1);
+    assert_int_equal(local_request_get(bytes, sizeof(bytes), &request, &err),
+                     FW_ETOOBIG);
+    fw_put_le32(bytes + 16, LOCAL_MAX_ARGS);
+    assert_int_equal(local_request_get(bytes, sizeof(bytes), &request, &err),
+                     FW_ECORRUPT);
+    fw_put_le32(bytes + 16, 0);
+    assert_int_equal(local_request_get(bytes, sizeof(bytes), &request, &err),
+                     FW_ECORRUPT);
+}
+
 static void a_command_line_past_the_limit_is_not_sent(void **state)
 {
     char *big = calloc(1, FW_MAX_LOCAL_REQUEST_BYTES + 1);
@@ -160,6 +181,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(every_flipped_byte_is_refused_or_another_request),
         cmocka_unit_test(another_version_is_told_apart),
         cmocka_unit_test(a_huge_length_is_refused_before_it_is_believed),
+        cmocka_unit_test(a_request_of_too_many_words_is_too_big),
         cmocka_unit_test(a_command_line_past_the_limit_is_not_sent),
         cmocka_unit_test(frame_heads_are_checked),
     };
