@@ -66,6 +66,13 @@ static inline bool narrow_line(const struct codec_line *line)
            line->last + (UINT64_C(1) << 30) < UINT64_C(1) << 31;
 }
 
+/* What the values of a block add up to. */
+struct codec_totals {
+    double sum, rest; /* what its additions lost */
+    double increase;  /* of the rises from value to value */
+    double min, max;
+};
+
 struct codec_kernels {
     const char *name;
 
@@ -145,18 +152,15 @@ struct codec_kernels {
     /* The inverse of unpack; may write up to 8 bytes past the packed ones. */
     void (*pack)(const uint64_t *u, size_t n, unsigned width, uint8_t *out);
 
-    /* -- summaries, of values that are no NaN -- */
-
-    /* Lowers *min and raises *max to those of v; a zero may have any sign. */
-    void (*extremes)(const double *v, size_t n, double *min, double *max);
+    /* -- summaries -- */
 
     /*
-     * Of n values behind `before`, with the running sums[0] to sums[n]: what
-     * each addition lost, and how much each value rises, a fall being a rise
-     * from 0. n is at most CODEC_GROUP.
+     * What some blocks of n values each add up to; n is not 0. Means something
+     * only where `sum` and `rest` are finite; of zeros of two signs the first
+     * is an extreme.
      */
-    void (*steps)(const double *v, const double *sums, size_t n, double before,
-                  double *errors, double *rises);
+    void (*totals)(const double *const *v, size_t blocks, size_t n,
+                   struct codec_totals *out);
 };
 
 extern const double codec_power10[CODEC_DECIMALS_MAX + 1];

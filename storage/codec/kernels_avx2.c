@@ -363,6 +363,39 @@ static size_t avx2_decimal(const double *v, size_t n, unsigned k, uint64_t *q,
     return (size_t)(_mm_popcnt_u64(failed[0]) + _mm_popcnt_u64(failed[1]));
 }
 
+/* ---- totals ------------------------------------------------------------- */
+
+#define TOTALS_LANES 4
+#define TOTALS_ROWS 4
+typedef __m256d totals_vec;
+#define totals_min _mm256_min_pd
+#define totals_max _mm256_max_pd
+
+static inline __m256d totals_rise(__m256d x, __m256d before)
+{
+    __m256d rises = _mm256_cmp_pd(x, before, _CMP_GE_OQ);
+
+    return x - _mm256_and_pd(rises, before);
+}
+
+static inline void totals_rows(const double *const *v, size_t i,
+                               __m256d rows[TOTALS_ROWS])
+{
+    __m256d v0 = _mm256_loadu_pd(v[0] + i), v1 = _mm256_loadu_pd(v[1] + i);
+    __m256d v2 = _mm256_loadu_pd(v[2] + i), v3 = _mm256_loadu_pd(v[3] + i);
+    __m256d even01 = _mm256_unpacklo_pd(v0, v1);
+    __m256d even23 = _mm256_unpacklo_pd(v2, v3);
+    __m256d odd01 = _mm256_unpackhi_pd(v0, v1);
+    __m256d odd23 = _mm256_unpackhi_pd(v2, v3);
+
+    rows[0] = _mm256_permute2f128_pd(even01, even23, 0x20);
+    rows[1] = _mm256_permute2f128_pd(odd01, odd23, 0x20);
+    rows[2] = _mm256_permute2f128_pd(even01, even23, 0x31);
+    rows[3] = _mm256_permute2f128_pd(odd01, odd23, 0x31);
+}
+
+#include "storage/codec/kernels_totals.h"
+
 const struct codec_kernels *kernels_avx2(void)
 {
     static const struct codec_kernels kernels = {
@@ -382,8 +415,7 @@ const struct codec_kernels *kernels_avx2(void)
         .lengths = plain_lengths,
         .quotients = plain_quotients,
         .pack = plain_pack,
-        .extremes = plain_extremes,
-        .steps = plain_steps,
+        .totals = plain_totals,
     };
     bool able =
         __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&

@@ -829,6 +829,49 @@ static void avx512_pack(const uint64_t *u, size_t n, unsigned width,
         kernels_scalar()->pack(u, n, width, out);
 }
 
+/* ---- totals ------------------------------------------------------------- */
+
+#define TOTALS_LANES 8
+#define TOTALS_ROWS 4
+typedef __m512d totals_vec;
+#define totals_min _mm512_min_pd
+#define totals_max _mm512_max_pd
+
+static inline __m512d totals_rise(__m512d x, __m512d before)
+{
+    __mmask8 rises = _mm512_cmp_pd_mask(x, before, _CMP_GE_OQ);
+
+    return _mm512_mask_sub_pd(x, rises, x, before);
+}
+
+/* Four values of block b and of the one four lanes on. */
+static inline __m512d of_two(const double *const *v, size_t b, size_t i)
+{
+    __m512d low = _mm512_castpd256_pd512(_mm256_loadu_pd(v[b] + i));
+
+    return _mm512_insertf64x4(low, _mm256_loadu_pd(v[b + 4] + i), 1);
+}
+
+static inline void totals_rows(const double *const *v, size_t i,
+                               __m512d rows[TOTALS_ROWS])
+{
+    const __m512i first = _mm512_set_epi64(13, 12, 5, 4, 9, 8, 1, 0);
+    const __m512i second = _mm512_set_epi64(15, 14, 7, 6, 11, 10, 3, 2);
+    __m512d v0 = of_two(v, 0, i), v1 = of_two(v, 1, i);
+    __m512d v2 = of_two(v, 2, i), v3 = of_two(v, 3, i);
+    __m512d even01 = _mm512_unpacklo_pd(v0, v1);
+    __m512d even23 = _mm512_unpacklo_pd(v2, v3);
+    __m512d odd01 = _mm512_unpackhi_pd(v0, v1);
+    __m512d odd23 = _mm512_unpackhi_pd(v2, v3);
+
+    rows[0] = _mm512_permutex2var_pd(even01, first, even23);
+    rows[1] = _mm512_permutex2var_pd(odd01, first, odd23);
+    rows[2] = _mm512_permutex2var_pd(even01, second, even23);
+    rows[3] = _mm512_permutex2var_pd(odd01, second, odd23);
+}
+
+#include "storage/codec/kernels_totals.h"
+
 const struct codec_kernels *kernels_avx512(void)
 {
     static const struct codec_kernels kernels = {
@@ -849,8 +892,7 @@ const struct codec_kernels *kernels_avx512(void)
         .lengths = avx512_lengths,
         .quotients = avx512_quotients,
         .pack = avx512_pack,
-        .extremes = plain_extremes,
-        .steps = plain_steps,
+        .totals = plain_totals,
     };
     bool able = __builtin_cpu_supports("avx512f") &&
                 __builtin_cpu_supports("avx512bw") &&

@@ -10,6 +10,7 @@
 
 #include "storage/base/bytes.h"
 #include "storage/codec/kernels_plain.h"
+#include "storage/codec/kernels_totals.h"
 
 /* 1.5 * 2^52: adding it rounds a double below 2^51 to an integer that then
  * stands in the low bits. Vectors without a 64-bit conversion need that. */
@@ -166,8 +167,7 @@ const struct codec_kernels *kernels_scalar(void)
         .lengths = plain_lengths,
         .quotients = plain_quotients,
         .pack = plain_pack,
-        .extremes = plain_extremes,
-        .steps = plain_steps,
+        .totals = plain_totals,
     };
 
     return &kernels;

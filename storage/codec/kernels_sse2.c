@@ -224,6 +224,30 @@ static size_t sse2_decimal(const double *v, size_t n, unsigned k, uint64_t *q,
     return kernels_scalar()->decimal(v, n, k, q, ulps, any_ulps, failed);
 }
 
+/* ---- totals ------------------------------------------------------------- */
+
+#define TOTALS_LANES 2
+#define TOTALS_ROWS 2
+typedef __m128d totals_vec;
+#define totals_min _mm_min_pd
+#define totals_max _mm_max_pd
+
+static inline __m128d totals_rise(__m128d x, __m128d before)
+{
+    return x - _mm_and_pd(_mm_cmpge_pd(x, before), before);
+}
+
+static inline void totals_rows(const double *const *v, size_t i,
+                               __m128d rows[TOTALS_ROWS])
+{
+    __m128d v0 = _mm_loadu_pd(v[0] + i), v1 = _mm_loadu_pd(v[1] + i);
+
+    rows[0] = _mm_unpacklo_pd(v0, v1);
+    rows[1] = _mm_unpackhi_pd(v0, v1);
+}
+
+#include "storage/codec/kernels_totals.h"
+
 const struct codec_kernels *kernels_sse2(void)
 {
     static const struct codec_kernels kernels = {
@@ -244,8 +268,7 @@ const struct codec_kernels *kernels_sse2(void)
         .lengths = plain_lengths,
         .quotients = plain_quotients,
         .pack = plain_pack,
-        .extremes = plain_extremes,
-        .steps = plain_steps,
+        .totals = plain_totals,
     };
 
     return &kernels;

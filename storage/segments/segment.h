@@ -43,10 +43,10 @@ struct segment_block {
 /* Fills in what the values say: nans, min, max, sum, first, last, increase. */
 void segment_summarise(struct segment_block *b, const double *v, size_t n);
 
-/* The same of some blocks of n values each: half the time for each. */
-#define SEGMENT_TOGETHER 4
-void segment_summarise_together(struct segment_block *const b[SEGMENT_TOGETHER],
-                                const double *const v[SEGMENT_TOGETHER],
+/* The same of some blocks of n values each; SEGMENT_TOGETHER cost the least. */
+#define SEGMENT_TOGETHER 8
+void segment_summarise_together(struct segment_block *const *b,
+                                const double *const *v, size_t blocks,
                                 size_t n);
 
 /* ---- Writing --------------------------------------------------------------
@@ -63,8 +63,9 @@ struct segment_known {
 
 /* Blocks that were added and are summarised with the next ones. */
 #define SEGMENT_PENDING_SAMPLES 512 /* longer ones are at once */
+#define SEGMENT_PENDING_STRIDE 520  /* not all on the same line of the cache */
 struct segment_pending {
-    double *values; /* owned: SEGMENT_PENDING_SAMPLES of each */
+    double *values; /* owned: SEGMENT_PENDING_STRIDE apart */
     size_t at[SEGMENT_TOGETHER];
     size_t count, n; /* of blocks; of values of each of them */
 };

@@ -189,13 +189,9 @@ static void summarise_pending(struct segment_writer *w)
 
     for (size_t i = 0; i < p->count; i++) {
         blocks[i] = &w->blocks[p->at[i]];
-        values[i] = p->values + i * SEGMENT_PENDING_SAMPLES;
+        values[i] = p->values + i * SEGMENT_PENDING_STRIDE;
     }
-    if (p->count == SEGMENT_TOGETHER)
-        segment_summarise_together(blocks, values, p->n);
-    else
-        for (size_t i = 0; i < p->count; i++)
-            segment_summarise(blocks[i], values[i], p->n);
+    segment_summarise_together(blocks, values, p->count, p->n);
     p->count = 0;
 }
 
@@ -206,7 +202,7 @@ static void summarise(struct segment_writer *w, const double *v, size_t n)
     size_t at = w->n - 1;
 
     if (p->values == NULL)
-        p->values = malloc(SEGMENT_TOGETHER * SEGMENT_PENDING_SAMPLES *
+        p->values = malloc(SEGMENT_TOGETHER * SEGMENT_PENDING_STRIDE *
                            sizeof(*p->values));
     if (p->count > 0 && p->n != n)
         summarise_pending(w);
@@ -214,7 +210,7 @@ static void summarise(struct segment_writer *w, const double *v, size_t n)
         segment_summarise(&w->blocks[at], v, n);
         return;
     }
-    memcpy(p->values + p->count * SEGMENT_PENDING_SAMPLES, v, n * sizeof(*v));
+    memcpy(p->values + p->count * SEGMENT_PENDING_STRIDE, v, n * sizeof(*v));
     p->n = n;
     p->at[p->count++] = at;
     if (p->count == SEGMENT_TOGETHER)

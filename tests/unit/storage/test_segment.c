@@ -214,27 +214,30 @@ static void summaries_are_those_of_the_slow_way(void **state)
     }
 }
 
+#define SOME_BLOCKS (SEGMENT_TOGETHER + 3)
+
 /* Blocks are summarised some at a time: each as if it were alone. */
 static void summaries_together_are_those_alone(void **state)
 {
     struct synth_rng rng = synth_seed(fixture_seed());
-    static double v[SEGMENT_TOGETHER][SEGMENT_SAMPLES_MAX];
+    static double v[SOME_BLOCKS][SEGMENT_SAMPLES_MAX];
 
     (void)state;
     for (int i = 0; i < 1000; i++) {
         size_t n = 1 + synth_u64(&rng) % (i % 50 == 0 ? 4096 : 600);
-        struct segment_block all[SEGMENT_TOGETHER] = {{0}};
-        struct segment_block *b[SEGMENT_TOGETHER];
-        const double *values[SEGMENT_TOGETHER];
+        size_t count = 1 + synth_u64(&rng) % SOME_BLOCKS;
+        struct segment_block all[SOME_BLOCKS] = {{0}};
+        struct segment_block *b[SOME_BLOCKS];
+        const double *values[SOME_BLOCKS];
 
-        for (size_t k = 0; k < SEGMENT_TOGETHER; k++) {
+        for (size_t k = 0; k < count; k++) {
             for (size_t j = 0; j < n; j++)
                 v[k][j] = some_value(&rng, (uint64_t)(i + (int)k) % 6);
             b[k] = &all[k];
             values[k] = v[k];
         }
-        segment_summarise_together(b, values, n);
-        for (size_t k = 0; k < SEGMENT_TOGETHER; k++) {
+        segment_summarise_together(b, values, count, n);
+        for (size_t k = 0; k < count; k++) {
             struct segment_block alone = {0};
 
             segment_summarise(&alone, v[k], n);
