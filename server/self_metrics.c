@@ -44,6 +44,9 @@ static void add_store(struct fw_store *store, struct sample_set *set)
             {"forewarn_commits_total", (double)s.commits},
             {"forewarn_commit_bytes_total", (double)s.commit_bytes},
             {"forewarn_commit_failures_total", (double)s.commit_failures},
+            {"forewarn_journal_bytes", (double)s.journal_bytes},
+            {"forewarn_journal_samples", (double)s.journal_samples},
+            {"forewarn_checkpoint_bytes_total", (double)s.checkpoint_bytes},
             {"forewarn_pending_samples", (double)s.pending_samples},
             {"forewarn_store_busy_total", (double)s.busy},
             {"forewarn_disk_bytes", (double)s.disk_bytes},
@@ -68,6 +71,17 @@ static void add_store(struct fw_store *store, struct sample_set *set)
         };
 
         ADD_ROWS(set, rows);
+    }
+    {
+        static const char *const reasons[] = {
+            [FW_CHECKPOINT_BYTES] = "journal_bytes",
+            [FW_CHECKPOINT_SAMPLES] = "journal_samples",
+            [FW_CHECKPOINT_RING] = "head"};
+
+        for (int i = 0; i < FW_CHECKPOINT_REASONS; i++)
+            sample_set_add(set, "forewarn_checkpoints_total",
+                           (double)s.checkpoints[i], "reason", reasons[i],
+                           NULL);
     }
     {
         const struct row refused[] = {

@@ -109,6 +109,8 @@ static fw_rc open_store(struct serve *s, const char *dir, struct fw_err *err)
         .max_metric_series = config->max_metric_series,
         .disk_floor = config->disk_floor,
         .plain_samples = config->plain_samples,
+        .journal_bytes = config->journal_bytes,
+        .journal_samples = config->journal_samples,
         .snapshot = config->query_snapshot,
         .clock = s->clock};
     fw_rc rc = fw_store_open(dir, &options, &s->store, err);

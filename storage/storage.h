@@ -135,8 +135,11 @@ struct fw_store_options {
     uint64_t disk_floor;      /* free bytes kept back; 0: FW_DISK_FLOOR_BYTES */
     uint64_t retention_bytes; /* of all files, whole days; 0: no limit */
     fw_ms close_after; /* a day's end, by the clock; 0: FW_CLOSE_AFTER_MS */
-    uint64_t plain_samples; /* bytes in memory that are not packed; 0:
-                               FW_PLAIN_SAMPLES_BYTES */
+    uint64_t plain_samples;   /* bytes in memory that are not packed; 0:
+                                 FW_PLAIN_SAMPLES_BYTES */
+    uint64_t journal_bytes;   /* past these, or ... */
+    uint64_t journal_samples; /* ... these its older half goes to a checkpoint;
+                                 0: FW_JOURNAL_BYTES, FW_JOURNAL_SAMPLES */
     fw_ms snapshot; /* a reader's view of a file, at most; 0: FW_SNAPSHOT_MS */
     size_t map_bytes; /* LMDB map per environment; 0: sensible; for tests */
     const struct fw_clock *clock; /* NULL: the system's */
@@ -449,6 +452,14 @@ FW_CHECK fw_rc fw_txn_last(struct fw_txn *txn, const char *table,
 /* ---- What the store knows of itself
  * ------------------------------------------ */
 
+/* Why a head checkpoint was made: what had grown too long. */
+enum fw_checkpoint_reason {
+    FW_CHECKPOINT_BYTES,   /* of the journal: journal_bytes */
+    FW_CHECKPOINT_SAMPLES, /* of the journal: journal_samples */
+    FW_CHECKPOINT_RING,    /* the checkpoints themselves */
+    FW_CHECKPOINT_REASONS
+};
+
 /* Counters since it was opened, and gauges. The server exports them. */
 struct fw_store_stats {
     uint64_t series;           /* known */
@@ -466,6 +477,10 @@ struct fw_store_stats {
     uint64_t commits;
     uint64_t commit_bytes; /* journal payload */
     uint64_t commit_failures;
+    uint64_t journal_bytes;   /* of records that are needed, gauge */
+    uint64_t journal_samples; /* in those, gauge */
+    uint64_t checkpoints[FW_CHECKPOINT_REASONS]; /* of the head */
+    uint64_t checkpoint_bytes;                   /* payload */
     uint64_t pending_samples;
     uint64_t busy;             /* batches refused because too many waited */
     uint64_t disk_bytes;       /* of all files of the folder */

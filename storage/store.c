@@ -36,6 +36,10 @@ static void resolve_options(struct fw_store_options *o)
     o->disk_floor = o->disk_floor == 0 ? FW_DISK_FLOOR_BYTES : o->disk_floor;
     o->plain_samples =
         o->plain_samples == 0 ? FW_PLAIN_SAMPLES_BYTES : o->plain_samples;
+    o->journal_bytes =
+        o->journal_bytes == 0 ? FW_JOURNAL_BYTES : o->journal_bytes;
+    o->journal_samples =
+        o->journal_samples == 0 ? FW_JOURNAL_SAMPLES : o->journal_samples;
     o->snapshot = o->snapshot <= 0 ? FW_SNAPSHOT_MS : o->snapshot;
     o->rollup_lead = o->rollup_lead == 0 ? FW_ROLLUP_LEAD_MS : o->rollup_lead;
     o->close_after = o->close_after == 0 ? FW_CLOSE_AFTER_MS : o->close_after;

@@ -57,6 +57,7 @@ struct store_counters {
     _Atomic uint64_t quarantine_refused; /* did not fit */
     _Atomic uint64_t sealed;
     _Atomic uint64_t seal_cpu_ns;
+    _Atomic uint64_t checkpoints[FW_CHECKPOINT_REASONS];
     _Atomic uint64_t checkpoint_bytes;
     _Atomic uint64_t seal_failures;
     _Atomic uint64_t closed; /* partitions rewritten */

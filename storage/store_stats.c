@@ -61,6 +61,9 @@ void fw_store_stats(struct fw_store *store, struct fw_store_stats *out)
         .commits = atomic_load(&c->commits),
         .commit_bytes = atomic_load(&c->commit_bytes),
         .commit_failures = atomic_load(&c->commit_failures),
+        .journal_bytes = atomic_load(&store->journal.live_bytes),
+        .journal_samples = atomic_load(&store->journal.live_samples),
+        .checkpoint_bytes = atomic_load(&c->checkpoint_bytes),
         .busy = atomic_load(&c->busy),
         .replayed_samples = atomic_load(&c->replayed),
         .corrupt_found = atomic_load(&c->corrupt),
@@ -79,6 +82,8 @@ void fw_store_stats(struct fw_store *store, struct fw_store_stats *out)
         .stale_readers = atomic_load(&c->stale_readers),
         .reader_lag = atomic_load(&c->reader_lag),
     };
+    for (int i = 0; i < FW_CHECKPOINT_REASONS; i++)
+        out->checkpoints[i] = atomic_load(&c->checkpoints[i]);
     if (store->committer != NULL)
         out->pending_samples = committer_pending(store->committer);
     out->disk_bytes = store_folder_bytes(store, "meta") +

@@ -216,6 +216,8 @@ struct config {
     uint32_t max_metric_series; /* 0: no limit */
     uint64_t disk_floor;        /* bytes */
     uint64_t plain_samples;     /* bytes */
+    uint64_t journal_bytes;     /* past these, or ... */
+    uint64_t journal_samples;   /* ... these a checkpoint is made */
     fw_ms query_snapshot;       /* a view of a file, at most */
     uint32_t max_connections;
     uint64_t query_max_samples; /* of one query, as the four below */

@@ -22,6 +22,9 @@
 #define FW_OOO_WINDOW_MS 3600000       /* --out-of-order-window */
 #define FW_COMMIT_LINGER_MS 10         /* --commit-linger */
 #define FW_COMMIT_BYTES (256 * 1024)   /* journal bytes that end the linger */
+#define FW_JOURNAL_BYTES ((uint64_t)32 << 20) /* --journal-bytes: 1 or 2 s */
+#define FW_JOURNAL_SAMPLES                                                     \
+    ((uint64_t)16 << 20) /* --journal-samples: the same, of whole numbers */
 #define FW_DISK_FLOOR_BYTES                                                    \
     (16 << 20) /* --disk-floor: free space kept back                           \
                 */

@@ -19,10 +19,10 @@
 
 struct journal {
     struct lmdb_env *env;
-    uint64_t next_seq;           /* of the appending thread */
-    uint64_t first_seq;          /* oldest record there is; appending thread */
-    _Atomic uint64_t trim_to;    /* records below this are not needed */
-    _Atomic uint64_t live_bytes; /* of records that are needed, roughly */
+    uint64_t next_seq;             /* of the appending thread */
+    _Atomic uint64_t first_seq;    /* oldest record there is; set as the last */
+    _Atomic uint64_t trim_to;      /* records below this are not needed, ... */
+    _Atomic uint64_t live_bytes;   /* ... and count until one is appended */
     _Atomic uint64_t live_samples; /* in those; who appends or replays counts */
     const char *name;              /* of its folder */
     struct meta_ring note;         /* as in meta/; of the sealing thread */

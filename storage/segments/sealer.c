@@ -20,8 +20,6 @@
 #define MARKS 256 /* a minute apart: longer than the age */
 #define HOUSEKEEPING_NS ((uint64_t)10 * 1000000000u)
 #define RETRY_NS ((uint64_t)5 * 1000000000u)
-#define JOURNAL_BYTES ((uint64_t)32 << 20)   /* a second or two to replay */
-#define JOURNAL_SAMPLES ((uint64_t)16 << 20) /* the same, of whole numbers */
 #define RING_BYTES ((uint64_t)64 << 20)
 #define RING_SAMPLE_BYTES 3 /* a ring longer than this is mostly rubbish */
 #define RETENTION_EVERY FW_MINUTE
@@ -87,13 +85,18 @@ static struct mark old_mark(const struct sealer *s, uint64_t now_ns)
     return old;
 }
 
-/* The middle record where there are more bytes or samples, else 0. */
+/*
+ * The middle record where there are more bytes or samples, else 0: also while
+ * what the last checkpoint let go of still counts, for it is deleted with the
+ * next record.
+ */
 static uint64_t older_half(struct journal *j, uint64_t last, uint64_t bytes,
                            uint64_t samples)
 {
     uint64_t first = atomic_load(&j->trim_to);
 
-    if ((atomic_load(&j->live_bytes) < bytes &&
+    if (atomic_load(&j->first_seq) < first ||
+        (atomic_load(&j->live_bytes) < bytes &&
          atomic_load(&j->live_samples) < samples) ||
         last < first)
         return 0;
@@ -135,13 +138,30 @@ static bool round_is_due(struct sealer *s, uint64_t now_ns,
            (full > 0 && now_ns - s->last_round_ns > FULL_WAIT_NS);
 }
 
+/* What a checkpoint of these records was due to. */
+static void count_checkpoint(struct fw_store *store, uint64_t before,
+                             uint64_t ring_before)
+{
+    const struct fw_store_options *options = &store->options;
+    _Atomic uint64_t *of = store->counters.checkpoints;
+
+    if (ring_before > 0)
+        (void)atomic_fetch_add(&of[FW_CHECKPOINT_RING], 1);
+    if (before == 0)
+        return;
+    if (atomic_load(&store->journal.live_bytes) >= options->journal_bytes)
+        (void)atomic_fetch_add(&of[FW_CHECKPOINT_BYTES], 1);
+    else
+        (void)atomic_fetch_add(&of[FW_CHECKPOINT_SAMPLES], 1);
+}
+
 /* A journal that has grown too long gives its older half to the ring. */
 static fw_rc checkpoint_if_due(struct sealer *s, struct fw_err *err)
 {
     struct fw_store *store = s->store;
-    uint64_t before =
-        older_half(&store->journal, atomic_load(&store->head.applied),
-                   JOURNAL_BYTES, JOURNAL_SAMPLES);
+    uint64_t before = older_half(
+        &store->journal, atomic_load(&store->head.applied),
+        store->options.journal_bytes, store->options.journal_samples);
     uint64_t ring_before = older_half(
         &store->ring, store->ring.next_seq - 1,
         RING_BYTES + RING_SAMPLE_BYTES * atomic_load(&store->head.samples),
@@ -153,6 +173,7 @@ static fw_rc checkpoint_if_due(struct sealer *s, struct fw_err *err)
 
     if (before == 0 && ring_before == 0)
         return FW_OK;
+    count_checkpoint(store, before, ring_before);
     rc = checkpoint_round(store, &s->state, before, (uint32_t)ring_before,
                           &late, err);
     if (rc == FW_OK && late)
