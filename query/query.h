@@ -105,13 +105,16 @@ struct fw_query_limits {
     fw_ms lookback;       /* between an instant and its sample */
 };
 
-/* The limits that can strike; fw_query_limit_name() has the option's name. */
+/* The limits that can strike; fw_query_limit_name() has the option's name, if
+ * it has one. */
 enum fw_query_limit {
     FW_LIMIT_SAMPLES,
     FW_LIMIT_POINTS,
     FW_LIMIT_MEMORY,
     FW_LIMIT_SERIES,
     FW_LIMIT_TIME,
+    FW_LIMIT_DEPTH,     /* FW_MAX_QUERY_DEPTH */
+    FW_LIMIT_OPERATORS, /* FW_MAX_QUERY_CHAIN */
     FW_QUERY_LIMITS
 };
 

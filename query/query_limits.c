@@ -43,7 +43,9 @@ const char *fw_query_limit_name(enum fw_query_limit limit)
         [FW_LIMIT_POINTS] = "query_max_points",
         [FW_LIMIT_MEMORY] = "query_max_memory",
         [FW_LIMIT_SERIES] = "query_max_series",
-        [FW_LIMIT_TIME] = "query_timeout"};
+        [FW_LIMIT_TIME] = "query_timeout",
+        [FW_LIMIT_DEPTH] = "query_depth",
+        [FW_LIMIT_OPERATORS] = "query_operators"};
 
     return names[limit];
 }

@@ -58,6 +58,7 @@ static void add_store(struct fw_store *store, struct sample_set *set)
             {"forewarn_quarantine_files", (double)s.quarantine_files},
             {"forewarn_quarantine_bytes", (double)s.quarantine_bytes},
             {"forewarn_quarantine_refused_total", (double)s.quarantine_refused},
+            {"forewarn_regexes_too_long_total", (double)fw_regex_too_long()},
             {"forewarn_partitions", (double)s.partitions},
             {"forewarn_partitions_closed_total", (double)s.partitions_closed},
             {"forewarn_partition_close_failures_total",

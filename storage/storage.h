@@ -92,6 +92,8 @@ struct fw_regex;
 FW_CHECK fw_rc fw_regex_compile(struct fw_str pattern, struct fw_regex **out,
                                 struct fw_err *err);
 void fw_regex_free(struct fw_regex *regex);
+/* How many were longer than FW_MAX_REGEX_BYTES since the program began. */
+uint64_t fw_regex_too_long(void);
 bool fw_regex_matches(struct fw_regex *regex, struct fw_str text);
 
 /*

@@ -4,6 +4,7 @@
 #include "query/functions/functions.h"
 #include "query/parse/literal.h"
 #include "query/parse/place.h"
+#include "query/query_limits.h"
 #include "storage/base/limits.h"
 
 fw_rc parser_next(struct parser *p)
@@ -292,12 +293,13 @@ static fw_rc binary(struct parser *p, struct node **left)
     node->span.from = args[0]->span.from;
     node->span.to = args[1]->span.to;
     *left = node;
-    if (node->height > FW_MAX_QUERY_CHAIN)
-        return complain(p->query->text, op.span, NULL, p->err,
-                        "more than %d operators in a row; record a part of the "
-                        "expression under a name of its own",
-                        FW_MAX_QUERY_CHAIN);
-    return FW_OK;
+    if (node->height <= FW_MAX_QUERY_CHAIN)
+        return FW_OK;
+    limit_count(FW_LIMIT_OPERATORS);
+    return complain(p->query->text, op.span, NULL, p->err,
+                    "more than %d operators in a row; record a part of the "
+                    "expression under a name of its own",
+                    FW_MAX_QUERY_CHAIN);
 }
 
 static fw_rc expression(struct parser *p, int least, struct node **out)
@@ -305,11 +307,13 @@ static fw_rc expression(struct parser *p, int least, struct node **out)
     struct node *left = NULL;
     fw_rc rc;
 
-    if (++p->depth > FW_MAX_QUERY_DEPTH)
+    if (++p->depth > FW_MAX_QUERY_DEPTH) {
+        limit_count(FW_LIMIT_DEPTH);
         return complain(p->query->text, p->token.span, NULL, p->err,
                         "the expression is nested more than %d levels deep; "
                         "record a part of it under a name of its own",
                         FW_MAX_QUERY_DEPTH);
+    }
     rc = prefix(p, &left);
     while (rc == FW_OK && binding(p->token.kind) >= least &&
            binding(p->token.kind) > 0)

@@ -9,6 +9,7 @@
  */
 #include "storage/index/regex.h"
 
+#include <stdatomic.h>
 #include <string.h>
 
 #include "storage/base/limits.h"
@@ -607,16 +608,25 @@ static fw_rc step(struct reader *r)
     }
 }
 
+static _Atomic uint64_t too_long;
+
+uint64_t fw_regex_too_long(void)
+{
+    return atomic_load_explicit(&too_long, memory_order_relaxed);
+}
+
 fw_rc regex_translate(struct fw_str pattern, struct fw_buf *out,
                       struct fw_err *err)
 {
     struct reader r = {pattern.p, pattern.n, 0, out, err, 0, false};
     fw_rc rc = FW_OK;
 
-    if (pattern.n > FW_MAX_REGEX_BYTES)
+    if (pattern.n > FW_MAX_REGEX_BYTES) {
+        atomic_fetch_add_explicit(&too_long, 1, memory_order_relaxed);
         return fw_err_set(err, FW_EINVAL,
                           "a regular expression of %zu bytes is longer than %d",
                           pattern.n, FW_MAX_REGEX_BYTES);
+    }
     if (!fw_utf8_valid(pattern.p, pattern.n))
         return fw_err_set(err, FW_EINVAL,
                           "bad regular expression: it is not UTF-8");

@@ -35,7 +35,8 @@ class Limits(Case):
 
     def struck(self, server, limit):
         _, text = server.http("/metrics")
-        head = 'forewarn_query_limit_struck_total{limit="%s"} ' % limit
+        head = 'forewarn_query_limit_struck_total{limit="%s"} ' % limit \
+            if limit else "forewarn_regexes_too_long_total "
         return [int(float(line[len(head):])) for line in text.splitlines()
                 if line.startswith(head)]
 
@@ -81,6 +82,25 @@ class Limits(Case):
                      "sum(quantile_over_time(0.5, many[1h:1s]))", status=503,
                      kind="timeout", path="/api/v1/query_range",
                      start=NOW - 7200, end=NOW, step=1)
+
+    def test_what_is_refused_unread(self):
+        server = self.serve("--collect", "off")
+        self.feed(server)
+        for limit, least, query in (
+                ("query_depth", "(" * 63 + "1" + ")" * 63,
+                 "(" * 64 + "1" + ")" * 64),
+                ("query_operators", "1+" * 511 + "1", "1+" * 512 + "1"),
+                (None, 'many{i=~"%s"}' % ("1" * 4096),
+                 'many{i=~"%s"}' % ("1" * 4097)),
+                (None, 'label_replace(many,"a","b","i","%s")' % ("1" * 4096),
+                 'label_replace(many,"a","b","i","%s")' % ("1" * 4097))):
+            before, = self.struck(server, limit)
+            self.assertEqual(self.ask(server, query=least, time=NOW)[0], 200)
+            self.assertEqual(self.struck(server, limit), [before])
+            got, answer = self.ask(server, query=query, time=NOW)
+            self.assertIn((got, answer["errorType"]),
+                          ((400, "bad_data"), (422, "execution")))
+            self.assertEqual(self.struck(server, limit), [before + 1], query)
 
     def test_lookback(self):
         server = self.serve("--collect", "off", "--query-lookback-delta", "20s")
