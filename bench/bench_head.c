@@ -66,14 +66,9 @@ static struct fw_store *open_store(void)
 /* Ids count up from 0 in a new store. */
 static void make_series(struct fw_store *store)
 {
-    struct fw_store_stats stats;
     struct fw_err err = {0};
 
-    fw_store_stats(store, &stats);
-    if (stats.series > 0) { /* its samples would be duplicates of ours */
-        fprintf(stderr, "bench_head: %s is not empty\n", g_dir);
-        exit(1);
-    }
+    measure_must_be_new(store, g_dir);
     for (size_t i = 0; i < g_series; i++) {
         char host[32], core[32];
         struct fw_label v[] = {{FW_STR(FW_METRIC_NAME), FW_STR("cpu_usage")},

@@ -53,6 +53,7 @@ static uint32_t *make_series(struct fw_store *store)
     uint32_t *ids = malloc(g_series * sizeof(*ids));
     struct fw_err err = {0};
 
+    measure_must_be_new(store, g_dir);
     for (size_t i = 0; ids != NULL && i < g_series; i++) {
         char host[32], core[32];
         struct fw_label v[] = {{FW_STR(FW_METRIC_NAME), FW_STR("cpu_usage")},

@@ -79,3 +79,15 @@ void measure_must(fw_rc rc, const struct fw_err *err)
     (void)fprintf(stderr, "%s: %s\n", program_invocation_short_name, err->text);
     exit(1);
 }
+
+void measure_must_be_new(struct fw_store *store, const char *dir)
+{
+    struct fw_store_stats stats;
+
+    fw_store_stats(store, &stats);
+    if (stats.series == 0)
+        return;
+    (void)fprintf(stderr, "%s: %s is not empty\n",
+                  program_invocation_short_name, dir);
+    exit(1);
+}

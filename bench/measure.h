@@ -9,6 +9,7 @@
 #include <stddef.h>
 
 #include "storage/base/err.h"
+#include "storage/storage.h"
 
 /* Seconds since some moment. */
 double measure_wall(void);
@@ -29,5 +30,9 @@ double measure_share(double *v, size_t n, double share);
 
 /* Ends the program with the words of err unless rc is FW_OK. */
 void measure_must(fw_rc rc, const struct fw_err *err);
+
+/* Ends the program if the store of this folder has series: samples of an
+ * earlier run would make ours duplicates. */
+void measure_must_be_new(struct fw_store *store, const char *dir);
 
 #endif
